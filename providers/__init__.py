@@ -1,0 +1,1 @@
+"""Speech and language: ports that the server asks, and the implementations behind them."""

@@ -1,0 +1,183 @@
+"""What the server asks of speech and language providers, and what it gets back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, Protocol
+
+import trio
+from attrs import field, frozen
+
+EAR_RATE = 16_000
+"""Hz of all audio that goes to VAD and ASR: 16-bit little-endian mono."""
+
+MOUTH_RATE = 24_000
+"""Hz of all audio that TTS gives: 16-bit little-endian mono."""
+
+Language = Literal["en", "zh"]
+
+
+class ProviderError(Exception):
+    """A provider cannot start or cannot answer.
+
+    `detail` says what is missing or what went wrong, `remedy` what the operator can do about it, `retryable` whether
+    the same request may succeed when it is made again.
+    """
+
+    def __init__(self, provider: str, detail: str, *, remedy: str = "", retryable: bool = False) -> None:
+        super().__init__(f"{provider}: {detail}" + (f" {remedy}" if remedy else ""))
+        self.provider = provider
+        self.detail = detail
+        self.remedy = remedy
+        self.retryable = retryable
+
+
+class Provider(Protocol):
+    """A long-lived resource that is its own task."""
+
+    @property
+    def name(self) -> str:
+        """Short name for logs and start-up lines, such as `vosk (vosk-model-small-en-us-0.15)`."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Load, report `started` when requests may come, and live until cancelled.
+
+        Raises `ProviderError` when it cannot start. What breaks later is mended inside or fails the request.
+        """
+
+
+# --- voice activity ---------------------------------------------------------------------------------------------------
+
+
+class VadStream(Protocol):
+    """Voice activity of one stream of audio; plain state, no task."""
+
+    def feed(self, pcm: bytes) -> Sequence[bool]:
+        """Whether each complete window of the audio so far is speech; a rest is kept for the next call.
+
+        Work is at most a few hundred microseconds per 60 ms of audio: it is called on the Trio thread.
+        """
+
+
+class Vad(Provider, Protocol):
+    """Tells speech from silence."""
+
+    @property
+    def window(self) -> float:
+        """Seconds of audio that one answer of `VadStream.feed` is about."""
+
+    def stream(self) -> VadStream:
+        """A fresh stream."""
+
+
+# --- recognition ------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Transcript:
+    """What was said: `text` is empty when nothing was understood."""
+
+    text: str = field(repr=False)
+
+
+class Recognition(Protocol):
+    """One utterance on its way through a recogniser."""
+
+    async def feed(self, pcm: bytes) -> str:
+        """Take more audio; gives the partial text so far. Waits while the recogniser is behind."""
+
+    async def finish(self) -> Transcript:
+        """The final text. Raises `ProviderError`."""
+
+
+class Asr(Provider, Protocol):
+    """Speech to text; one instance serves all connections, every utterance has a recognition of its own."""
+
+    def recognise(self) -> AbstractAsyncContextManager[Recognition]:
+        """Start on one utterance; leaving the context gives up what is unfinished, within milliseconds."""
+
+
+# --- language ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class ToolSpec:
+    """A function that the model may call; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@frozen(kw_only=True)
+class ChatMessage:
+    """One message of a dialogue."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Prompt:
+    """One request to a language model."""
+
+    messages: tuple[ChatMessage, ...]
+    session: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    max_tokens: int | None = None
+
+
+@frozen
+class Text:
+    """A piece of the answer as it comes."""
+
+    text: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class ToolCall:
+    """A piece of a call: pieces with one `index` belong together, `arguments` are concatenated."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = field(default="", repr=False)
+
+
+Token = Text | ToolCall
+
+
+class Llm(Provider, Protocol):
+    """Answers prompts."""
+
+    def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Token]]:
+        """The answer as it comes; leaving the context ends the request. Receiving raises `ProviderError`."""
+
+
+# --- speech -----------------------------------------------------------------------------------------------------------
+
+
+class Tts(Provider, Protocol):
+    """Text to speech."""
+
+    @property
+    def encoding(self) -> Literal["pcm", "opus"]:
+        """pcm: chunks of 16-bit audio at `MOUTH_RATE`, of any length; opus: each chunk is one Opus packet whose
+        duration is the configured frame."""
+
+    def speak(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[bytes]]:
+        """The audio of one sentence as it is made; leaving the context stops the synthesis within milliseconds.
+
+        Receiving raises `ProviderError`. A text without anything to say gives no chunk.
+        """
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+class Recall(Provider, Protocol):
+    """Long-term memory of a device."""
+
+    async def recall(self, device: str, text: str) -> str:
+        """What is worth remembering for this text; empty for nothing."""
