@@ -73,5 +73,7 @@ def encode_frame(framing: Framing, opus: bytes, *, timestamp: int = 0, sequence:
 
 def _bad(framing: Framing, detail: str) -> RemoteProtocolError:
     return RemoteProtocolError(
-        ErrorCode.BAD_FRAME, f"binary frame is not {framing.name.lower()}: {detail}", ref={"framing": framing.name.lower()}
+        ErrorCode.BAD_FRAME,
+        f"binary frame is not {framing.name.lower()}: {detail}",
+        ref={"framing": framing.name.lower()},
     )

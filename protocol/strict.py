@@ -37,7 +37,7 @@ def make_converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(int, _strict(int, lambda v: isinstance(v, int) and not isinstance(v, bool)))
     converter.register_structure_hook(bool, _strict(bool, lambda v: isinstance(v, bool)))
     converter.register_structure_hook(float, _float)
-    converter.register_structure_hook_factory(attrs.has, lambda t: _object(t, converter, forbid_unknown))
+    converter.register_structure_hook_factory(attrs.has, lambda t: _object(t, converter, forbid_unknown=forbid_unknown))
     converter.register_structure_hook_factory(lambda t: get_origin(t) is Literal, _literal)
     converter.register_structure_hook_factory(_is_sequence, lambda t: _sequence(t, converter))
     converter.register_structure_hook_factory(_is_mapping, lambda t: _mapping(t, converter))
@@ -78,7 +78,7 @@ def _float(value: object, _: type) -> float:
     return float(value)
 
 
-def _object(cls: Any, converter: cattrs.Converter, forbid_unknown: bool) -> Callable[[object, type], Any]:
+def _object(cls: Any, converter: cattrs.Converter, *, forbid_unknown: bool) -> Callable[[object, type], Any]:
     generated = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=forbid_unknown)
 
     def hook(value: object, _: type) -> Any:

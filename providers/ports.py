@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Literal, Protocol
 
 import trio
@@ -31,6 +31,20 @@ class ProviderError(Exception):
         self.detail = detail
         self.remedy = remedy
         self.retryable = retryable
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """Let the one error of a request leave as itself, though it crosses the provider's nursery as a group."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        leaf: BaseException = group
+        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
+            leaf = leaf.exceptions[0]
+        if isinstance(leaf, ProviderError | trio.TooSlowError):
+            raise leaf from None
+        raise
 
 
 class Provider(Protocol):

@@ -1,0 +1,1 @@
+"""The server: sessions, machines, doors and wiring."""

@@ -1,0 +1,200 @@
+"""The composition root: the only place where concrete classes meet, and the tree of everything that runs."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+import trio
+from attrs import frozen
+
+from badge import texts
+from badge.choice import Choice, choose_asr, choose_llm, choose_tts, choose_vad, model_folder
+from badge.clock import Ids, WallClock
+from badge.components import Component
+from badge.config import Settings
+from badge.edge.auth import Gate, signing_key
+from badge.edge.console import read_commands
+from badge.edge.http import make_app, serve_http
+from badge.edge.ota import Firmware
+from badge.edge.server import Reception
+from badge.link import Goodbye
+from badge.llms import Llms
+from badge.log import get_log
+from badge.modes.base import Purpose
+from badge.peers.presence import Presence
+from badge.phrases import Phrases
+from badge.services import Services
+from badge.stats import broadcast_stats
+from providers.ports import Asr, Llm, Recall, Tts, Vad
+
+log = get_log(__name__)
+
+BACKLOG = 1024
+
+
+class CannotListenError(Exception):
+    """An address cannot be had; the message says which, why, and what to do."""
+
+
+@frozen(kw_only=True)
+class Choices:
+    """What serves for what."""
+
+    vad: Choice[Vad]
+    asr: Choice[Asr]
+    llms: dict[str, Choice[Llm]]
+    tts: Choice[Tts]
+
+
+@frozen(kw_only=True)
+class Running:
+    """What `serve` reports when badges can connect."""
+
+    host: str
+    port: int
+    http_port: int
+    stop: Callable[[], None]
+
+
+def choose(settings: Settings, environment: Mapping[str, str], clock: WallClock) -> Choices:
+    """Decide on the implementations."""
+    folder = model_folder(settings)
+    return Choices(
+        vad=choose_vad(settings),
+        asr=choose_asr(settings, folder),
+        llms={name: choose_llm(llm, environment, clock) for name, llm in settings.llm.items()},
+        tts=choose_tts(settings, folder),
+    )
+
+
+def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -> Services:
+    """Put together what all sessions share."""
+    purposes = {Purpose.CHAT: settings.llm_by_purpose.chat}
+    used = set(purposes.values())
+    return Services(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        presence=Presence(settings.limits.connections),
+        phrases=Phrases(wake=settings.phrases.wake, exits=settings.phrases.exit),
+        vad=Component[Vad]("vad", choices.vad.candidates),
+        asr=Component[Asr]("asr", choices.asr.candidates),
+        tts=Component[Tts]("tts", choices.tts.candidates),
+        llms=Llms(
+            {n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, purposes
+        ),
+        recall=Component[Recall]("recall", ()),
+    )
+
+
+async def serve(services: Services, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED) -> None:
+    """Serve until stopped; `started` when badges can connect. Raises `CannotListenError`.
+
+    Providers load beside the first connections. On the way out the doors close first, then sessions finish within
+    their bound, then providers go.
+    """
+    settings, ids = services.settings, services.ids
+    gate = Gate(settings.auth, signing_key(settings.auth, ids.sentence), services.clock)
+    async with trio.open_nursery() as providers:
+        async with trio.open_nursery() as sessions:
+            async with trio.open_nursery() as doors:
+                listeners = await _listen(settings.server.host, settings.server.port)
+                port = listeners[0].socket.getsockname()[1]
+                http_port = await _open_http(doors, services, gate, port)
+                reception = Reception(services, gate)
+                await doors.start(_accept, reception, listeners, sessions)
+                for component in services.components():
+                    providers.start_soon(component.run)
+                if settings.stats.broadcast:
+                    doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
+                log.info(texts.LOG_STARTED, host=settings.server.host, port=port, online_count=0, online=[])
+                stop = doors.cancel_scope.cancel
+                task_status.started(
+                    Running(host=settings.server.host, port=port, http_port=http_port, stop=lambda: stop("stopped"))
+                )
+            sessions.cancel_scope.deadline = trio.current_time() + settings.timeouts.shutdown_s
+            for mailbox in services.presence.everyone():
+                mailbox.retire(Goodbye.SHUTDOWN)
+        providers.cancel_scope.cancel("the last session has ended")
+
+
+async def operate(services: Services, announce: Callable[[Running], None]) -> None:
+    """Serve as a program does: stop on SIGTERM, SIGINT or the console's quit, at once when asked a second time."""
+    async with trio.open_nursery() as program:
+        running: Running = await program.start(serve_then_end, program.cancel_scope, services)
+        program.start_soon(_obey_signals, running.stop, program.cancel_scope)
+        if services.settings.server.console:
+            program.start_soon(read_commands, sys.stdin.fileno(), services.presence, print, running.stop)
+        announce(running)
+        settle_memory()
+
+
+async def serve_then_end(
+    scope: trio.CancelScope, services: Services, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve, and end everything in `scope` after it."""
+    await serve(services, task_status=task_status)
+    scope.cancel("the server has stopped")
+
+
+def settle_memory() -> None:
+    """Keep the garbage collector from pausing the loop: what exists after start-up stays, and young objects, which
+    nearly all die by reference count, are looked through less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+async def _obey_signals(stop: Callable[[], None], everything: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            stop()
+            break
+        async for number in signals:
+            log.warning("stopping at once", signal=signal.Signals(number).name)
+            everything.cancel("second signal")
+
+
+async def _accept(
+    reception: Reception,
+    listeners: list[trio.SocketListener],
+    sessions: trio.Nursery,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    await trio.serve_listeners(reception.receive, listeners, handler_nursery=sessions, task_status=task_status)
+
+
+async def _listen(host: str, port: int) -> list[trio.SocketListener]:
+    try:
+        return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+    except OSError as exc:
+        raise cannot_listen(host, port, exc) from None
+
+
+async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: int) -> int:
+    settings = services.settings
+    ota = settings.ota
+    app = make_app(
+        clock=services.clock,
+        websocket_port=port,
+        websocket_url=settings.server.public_url,
+        framing=settings.server.framing or None,
+        firmware=Firmware(ota.firmware_version, ota.firmware_url) if ota.firmware_version else None,
+        issue_token=gate.token_for,
+    )
+    host, http_port = settings.server.host, settings.server.http_port
+    try:
+        opened: int = await doors.start(lambda **kw: serve_http(app, host=host, port=http_port, **kw))
+    except* OSError as group:
+        raise cannot_listen(host, http_port, group.exceptions[0]) from None
+    return opened
+
+
+def cannot_listen(host: str, port: int, error: BaseException) -> CannotListenError:
+    """The error that names address, cause and remedy."""
+    return CannotListenError(texts.LOG_BIND_FAILED.format(host=host, port=port, error=error))

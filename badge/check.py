@@ -1,0 +1,117 @@
+"""`python -m badge check`: start every provider for real and say what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+import trio
+from attrs import frozen
+
+from badge.app import choose
+from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
+from badge.clock import WallClock
+from badge.config import Settings
+from providers.opus import OpusError, opus_api
+from providers.ports import Provider, ProviderError
+
+START_WITHIN = 60.0
+"""Seconds that one provider has to load."""
+
+
+@frozen
+class Verdict:
+    """Whether one part works: `detail` says with what, or what is missing and how to get it."""
+
+    part: str
+    works: bool
+    detail: str
+
+
+async def check(
+    settings: Settings, environment: Mapping[str, str], clock: WallClock, write: Callable[[str], None]
+) -> int:
+    """Try everything there is, one after the other; 0 when the configured set can serve."""
+    write("every provider:")
+    _show(_opus(), write)
+    for part, provider in _all(settings, environment, clock):
+        _show(await _try(part, provider), write)
+    for problem in model_folder(settings).problems():
+        write(f"  note     {problem}")
+    write("the configured set:")
+    serves = True
+    choices = choose(settings, environment, clock)
+    for part, choice in (
+        ("vad", choices.vad),
+        ("asr", choices.asr),
+        ("llm", choices.llms[settings.llm_by_purpose.chat]),
+        ("tts", choices.tts),
+    ):
+        verdict = Verdict(part, works=True, detail=choice.why)
+        if choice.candidates:
+            verdict = await _first(part, choice.candidates)
+        serves &= verdict.works
+        _show(verdict, write)
+        if choice.better:
+            write(f"           better: {choice.better}")
+    write("ready to serve" if serves and _opus().works else "cannot serve as configured: see above")
+    return 0 if serves and _opus().works else 1
+
+
+def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -> list[tuple[str, Provider]]:
+    """Each implementation, set up as the configuration says, whether it is chosen or not."""
+    folder = model_folder(settings)
+    found: list[tuple[str, Provider]] = []
+    for use in ("silero", "energy"):
+        changed = attrs.evolve(settings, vad=attrs.evolve(settings.vad, use=use))
+        found.append((f"vad {use}", choose_vad(changed).candidates[0]))
+    for use in ("pocketsphinx", "vosk"):
+        changed = attrs.evolve(settings, asr=attrs.evolve(settings.asr, use=use))
+        found.append((f"asr {use}", choose_asr(changed, folder).candidates[0]))
+    llm = settings.llm[settings.llm_by_purpose.chat]
+    found += [
+        (f"llm {use}", choose_llm(attrs.evolve(llm, use=use), environment, clock).candidates[0])
+        for use in ("offline", "openai")
+    ]
+    for use in ("espeak", "piper"):
+        changed = attrs.evolve(settings, tts=attrs.evolve(settings.tts, use=use))
+        found.append((f"tts {use}", choose_tts(changed, folder).candidates[0]))
+    return found
+
+
+async def _first(part: str, candidates: tuple[Provider, ...]) -> Verdict:
+    verdict = Verdict(part, works=False, detail="nothing to try")
+    for candidate in candidates:
+        verdict = await _try(part, candidate)
+        if verdict.works:
+            break
+    return verdict
+
+
+async def _try(part: str, provider: Provider) -> Verdict:
+    try:
+        with trio.move_on_after(START_WITHIN):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(provider.run)
+                nursery.cancel_scope.cancel()
+            return Verdict(part, works=True, detail=provider.name)
+    except* ProviderError as group:
+        exc: BaseException = group
+        while isinstance(exc, BaseExceptionGroup):
+            exc = exc.exceptions[0]
+        verdict = Verdict(part, works=False, detail=str(exc))
+    else:
+        verdict = Verdict(part, works=False, detail=f"did not start within {START_WITHIN:g} s")
+    return verdict
+
+
+def _opus() -> Verdict:
+    try:
+        api = opus_api()
+    except OpusError as exc:
+        return Verdict("opus", works=False, detail=str(exc))
+    return Verdict("opus", works=True, detail=api.version)
+
+
+def _show(verdict: Verdict, write: Callable[[str], None]) -> None:
+    write(f"  {'ok' if verdict.works else 'missing':<8} {verdict.part:<17} {verdict.detail}")

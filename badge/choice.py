@@ -1,0 +1,107 @@
+"""Which implementation serves for what, from the settings and from what is installed: with the reason, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import attrs
+from attrs import frozen
+from providers.asr.pocketsphinx import PocketsphinxAsr
+from providers.asr.vosk import VoskAsr
+from providers.llm.offline import OfflineLlm
+from providers.tts.espeak import EspeakTts
+from providers.tts.piper import PiperTts
+
+from badge.clock import WallClock
+from badge.config import LlmSettings, Settings
+from providers.llm.openai import OpenAiLlm
+from providers.models import ModelFolder, default_folder
+from providers.ports import Asr, Llm, Provider, Tts, Vad
+from providers.vad.energy import EnergyVad
+from providers.vad.silero import SileroVad
+
+P = TypeVar("P", bound=Provider)
+
+VOSK_MODELS = {"en": "vosk-model-small-en-us-0.15", "zh": "vosk-model-small-cn-0.22"}
+PIPER_VOICES = {"en": "en_US-lessac-medium", "zh": "zh_CN-huayan-medium"}
+
+
+@frozen(kw_only=True)
+class Choice(Generic[P]):
+    """Providers of one kind, the first that starts serves. `why` says what was chosen and for what reason, `better`
+    what could be had and how; empty when there is nothing better to have."""
+
+    candidates: tuple[P, ...]
+    why: str
+    better: str = ""
+
+
+def model_folder(settings: Settings) -> ModelFolder:
+    """Where models are looked for."""
+    return ModelFolder(Path(settings.models.folder).expanduser() if settings.models.folder else default_folder())
+
+
+def choose_vad(settings: Settings) -> Choice[Vad]:
+    """Silero, with loudness to fall back on; or as configured."""
+    vad = settings.vad
+    energy = EnergyVad(vad.energy)
+    match vad.use:
+        case "silero":
+            return Choice(candidates=(SileroVad(vad.silero), energy), why="Silero")
+        case "energy":
+            return Choice(candidates=(energy,), why="loudness", better='use = "silero" in [vad] hears speech in noise')
+        case "none":
+            return Choice(candidates=(), why="off: badges must bound their utterances themselves (manual mode)")
+
+
+def choose_asr(settings: Settings, folder: ModelFolder) -> Choice[Asr]:
+    """A Vosk model of the language where there is one, else the embedded recogniser."""
+    asr, language = settings.asr, settings.asr.language
+    installed = [model for model in folder.vosk_models() if model.language == language]
+    model = asr.vosk.model or (str(installed[0].path) if installed else "")
+    get_vosk = f"python -m badge models {VOSK_MODELS[language]}"
+    embedded = PocketsphinxAsr(asr.pocketsphinx)
+    if asr.use == "none":
+        return Choice(candidates=(), why="off: badges can only send text")
+    if asr.use == "vosk" or (asr.use == "auto" and model):
+        vosk = VoskAsr(attrs.evolve(asr.vosk, model=model))
+        fallback = (embedded,) if asr.use == "auto" and language == "en" else ()
+        return Choice(candidates=(vosk, *fallback), why=f"Vosk, {Path(model).name or 'no model'}")
+    if language == "en":
+        return Choice(candidates=(embedded,), why="pocketsphinx (embedded, English only)", better=get_vosk)
+    why = "pocketsphinx (embedded, English only): it will not understand Mandarin"
+    return Choice(candidates=(embedded,), why=why, better=get_vosk)
+
+
+def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: WallClock) -> Choice[Llm]:
+    """A language model where one is configured, else the offline assistant."""
+    openai, offline = OpenAiLlm(settings.openai, environment), OfflineLlm(clock.now)
+    where = settings.openai.base_url or "api.openai.com"
+    connected = bool(
+        settings.openai.base_url or environment.get(settings.openai.api_key_env) or settings.openai.api_key_file
+    )
+    if settings.use == "openai" or (settings.use == "auto" and connected):
+        return Choice(candidates=(openai,), why=f"{settings.openai.model} at {where}")
+    return Choice(
+        candidates=(offline,),
+        why="offline assistant (a few skills, no network)",
+        better=f"set {settings.openai.api_key_env}, or base_url in [llm.default.openai], for a real conversation",
+    )
+
+
+def choose_tts(settings: Settings, folder: ModelFolder) -> Choice[Tts]:
+    """Piper voices where there are some, else espeak, which also steps in when Piper does not start."""
+    tts = settings.tts
+    espeak = EspeakTts(tts.espeak)
+    if tts.use == "none":
+        return Choice(candidates=(), why="off: answers are text only")
+    installed = {voice.language: str(voice.path) for voice in reversed(folder.piper_voices())}
+    en, zh = tts.piper.en or installed.get("en", ""), tts.piper.zh or installed.get("zh", "")
+    if tts.use == "piper" or (tts.use == "auto" and (en or zh)):
+        piper = PiperTts(attrs.evolve(tts.piper, en=en, zh=zh))
+        names = ", ".join(Path(path).stem for path in (en, zh) if path) or "no voice"
+        return Choice(candidates=(piper, espeak), why=f"Piper, {names}")
+    better = " ".join(("python -m badge models", *PIPER_VOICES.values()))
+    return Choice(candidates=(espeak,), why="espeak (embedded, English and Mandarin)", better=better)

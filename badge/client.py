@@ -1,0 +1,149 @@
+"""A badge in software: the other end of the public protocol, over a real WebSocket and real Opus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+import trio_websocket
+from attrs import define, field, frozen
+
+from protocol import Framing, decode_frame, dump, encode_frame
+from providers.opus import Encoder
+from providers.pcm import byte_count
+from providers.ports import EAR_RATE
+
+INBOX = 4096
+"""Messages that wait for a reader; a server that sends more is not paced."""
+
+CONNECT_WITHIN = 10.0
+HELLO_WITHIN = 10.0
+
+
+class CannotConnectError(Exception):
+    """No session could be had; the message says where and why."""
+
+
+@frozen(kw_only=True)
+class Introduction:
+    """How the badge introduces itself."""
+
+    device: str
+    client: str
+    token: str = field(default="", repr=False)
+    framing: Framing = Framing.V1
+    features: dict[str, Any] = field(factory=dict)
+    frame_ms: int = 60
+
+
+@frozen
+class Heard:
+    """What the server sent: a JSON message or the Opus of an audio frame, and when it came (Trio time)."""
+
+    at: float
+    message: dict[str, Any] | None = None
+    opus: bytes | None = None
+    size: int = 0
+
+
+@define
+class Badge:
+    """One open connection."""
+
+    _socket: trio_websocket.WebSocketConnection
+    _me: Introduction
+    inbox: trio.MemoryReceiveChannel[Heard]
+    welcome: dict[str, Any]
+    _sent: int = 0
+
+    async def tell(self, **message: Any) -> None:
+        """Send a JSON message."""
+        await self._socket.send_message(dump({"session_id": self.welcome.get("session_id", ""), **message}))
+
+    async def send_packet(self, opus: bytes) -> None:
+        """Send one audio frame."""
+        await self._socket.send_message(encode_frame(self._me.framing, opus, timestamp=0, sequence=self._sent))
+        self._sent += 1
+
+    async def speak(self, pcm: bytes) -> float:
+        """Send audio at the ear's rate as it would be spoken, frame by frame; gives when the last frame left."""
+        encoder = Encoder(EAR_RATE, self._me.frame_ms)
+        size = byte_count(self._me.frame_ms / 1000, EAR_RATE)
+        start = last = trio.current_time()
+        for number, at in enumerate(range(0, len(pcm), size)):
+            packet = encoder.encode(pcm[at : at + size].ljust(size, b"\0"))
+            await trio.sleep_until(start + (number + 1) * self._me.frame_ms / 1000)
+            await self.send_packet(packet)
+            last = trio.current_time()
+        return last
+
+    async def until(self, kind: str, *, state: str | None = None) -> dict[str, Any]:
+        """Skip to the next message of a type, and state where given."""
+        while True:
+            heard = await self.inbox.receive()
+            message = heard.message
+            if message and message.get("type") == kind and state in (None, message.get("state")):
+                return message
+
+
+@asynccontextmanager
+async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
+    """Connect, say hello and be welcomed. Raises `CannotConnectError`."""
+    headers = [
+        (b"Device-Id", me.device.encode()),
+        (b"Client-Id", me.client.encode()),
+        (b"Protocol-Version", str(me.framing.value).encode()),
+    ]
+    if me.token:
+        headers.append((b"Authorization", f"Bearer {me.token}".encode()))
+    async with trio.open_nursery() as nursery:
+        socket = await _open(nursery, url, headers)
+        send, inbox = trio.open_memory_channel[Heard](INBOX)
+        nursery.start_soon(_listen, socket, me.framing, send)
+        badge = Badge(socket, me, inbox, {})
+        params = {"format": "opus", "sample_rate": EAR_RATE, "channels": 1, "frame_duration": me.frame_ms}
+        await badge.tell(type="hello", version=1, transport="websocket", features=me.features, audio_params=params)
+        with trio.move_on_after(HELLO_WITHIN):
+            await badge.until("hello")  # the greeting at the door
+            badge.welcome = await badge.until("hello")  # the answer to our hello
+        if not badge.welcome:
+            raise CannotConnectError(f"{url} did not say hello within {HELLO_WITHIN:g} s: is it a badge server?")
+        yield badge
+        with trio.move_on_after(2):
+            await socket.aclose()
+        nursery.cancel_scope.cancel()
+
+
+async def _open(
+    nursery: trio.Nursery, url: str, headers: list[tuple[bytes, bytes]]
+) -> trio_websocket.WebSocketConnection:
+    try:
+        with trio.fail_after(CONNECT_WITHIN):
+            return await trio_websocket.connect_websocket_url(nursery, url, extra_headers=headers)
+    except trio.TooSlowError:
+        raise CannotConnectError(f"{url} did not answer within {CONNECT_WITHIN:g} s") from None
+    except trio_websocket.ConnectionRejected as exc:
+        body = (exc.body or b"").decode(errors="replace").strip()
+        raise CannotConnectError(f"{url} refused the connection: HTTP {exc.status_code} {body}") from None
+    except (OSError, ValueError, trio_websocket.HandshakeError) as exc:
+        raise CannotConnectError(f"cannot connect to {url}: {exc}. Is the server running?") from None
+
+
+async def _listen(
+    socket: trio_websocket.WebSocketConnection, framing: Framing, inbox: trio.MemorySendChannel[Heard]
+) -> None:
+    with inbox:
+        while True:
+            try:
+                data = await socket.get_message()
+            except trio_websocket.ConnectionClosed:
+                return
+            at = trio.current_time()
+            if isinstance(data, bytes):
+                heard = Heard(at, opus=decode_frame(framing, data).opus, size=len(data))
+            else:
+                heard = Heard(at, message=json.loads(data))
+            await inbox.send(heard)

@@ -1,0 +1,1 @@
+"""The doors: where badges and operators come in."""

@@ -1,0 +1,255 @@
+"""The way to one badge: the transport behind `Wire`, the outbox in front of its only writer, and the mailbox for others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+import trio
+import trio_websocket
+from attrs import frozen
+
+from badge.log import get_log
+
+log = get_log(__name__)
+
+CONTROL_LIMIT = 256
+"""JSON messages that may wait for a badge; one more ends the link with 1013."""
+
+SPEECH_LIMIT = 8
+"""Audio frames and sentence marks that may wait; the turn that speaks waits for room."""
+
+PING_EVERY = 20.0
+PONG_WITHIN = 50.0
+CLOSE_WITHIN = 5.0
+"""Seconds: keepalive interval, patience for a pong, patience for the closing handshake."""
+
+
+class Goodbye(Enum):
+    """Why the server ends a connection: close code and reason."""
+
+    EXIT = (1000, "conversation finished")
+    IDLE = (1000, "idle")
+    SUPERSEDED = (1000, "superseded by a newer connection")
+    SHUTDOWN = (1001, "server going away")
+    FAILED = (1011, "internal error")
+    REGISTER_FAILED = (1013, "registration failed, try again later")
+    TOO_SLOW = (1013, "too slow: messages were not read")
+
+    @property
+    def code(self) -> int:
+        """WebSocket close code."""
+        return self.value[0]
+
+    @property
+    def reason(self) -> str:
+        """WebSocket close reason."""
+        return self.value[1]
+
+
+class LinkClosedError(Exception):
+    """The connection is gone; `code` is the close code, 1006 when there was no goodbye."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"link closed ({code})")
+        self.code = code
+
+
+class Wire(Protocol):
+    """One connection, whatever transport it has. Every method may raise `LinkClosedError`."""
+
+    async def receive(self) -> str | bytes:
+        """The next whole message."""
+
+    async def send(self, frame: str | bytes) -> None:
+        """Write one whole message. When this is cancelled midway the connection is of no use any more."""
+
+    async def ping(self) -> None:
+        """Ask for a sign of life and wait for it."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye and close; never raises."""
+
+
+class WebSocketWire:
+    """A `Wire` over trio-websocket."""
+
+    def __init__(self, connection: trio_websocket.WebSocketConnection) -> None:
+        self._connection = connection
+        self._cut = False  # true while a frame is partly written
+
+    async def receive(self) -> str | bytes:
+        """The next whole message."""
+        try:
+            return await self._connection.get_message()
+        except trio_websocket.ConnectionClosed as exc:
+            raise _closed(exc) from None
+
+    async def send(self, frame: str | bytes) -> None:
+        """Write one whole message."""
+        self._cut = True
+        try:
+            await self._connection.send_message(frame)
+        except trio_websocket.ConnectionClosed as exc:
+            raise _closed(exc) from None
+        self._cut = False
+
+    async def ping(self) -> None:
+        """A protocol ping."""
+        try:
+            await self._connection.ping()
+        except trio_websocket.ConnectionClosed as exc:
+            raise _closed(exc) from None
+
+    async def close(self, code: int, reason: str) -> None:
+        """The closing handshake, bounded; the caller closes the stream below in any case.
+
+        After a cut frame there is none: the badge could not tell it from the rest of that frame.
+        """
+        if self._cut:
+            return
+        with trio.move_on_after(CLOSE_WITHIN, shield=True):
+            await self._connection.aclose(code, reason)
+
+
+def _closed(exc: trio_websocket.ConnectionClosed) -> LinkClosedError:
+    return LinkClosedError(exc.reason.code if exc.reason is not None else 1006)
+
+
+@frozen
+class _Note:
+    """One text frame that waits; `stale` notes may be dropped for newer news."""
+
+    frame: str
+    stale: bool
+
+
+class Outbox:
+    """What waits to be written to one badge: control messages first and in order, then the speech of one turn.
+
+    Control messages never wait and are never dropped, except that stale news make room first; when they do not fit the
+    badge has stopped reading, and `on_overflow` is told (it must only take note). Speech waits for room, and `silence` forgets it.
+    """
+
+    def __init__(
+        self, on_overflow: Callable[[], None], *, control_limit: int = CONTROL_LIMIT, speech_limit: int = SPEECH_LIMIT
+    ) -> None:
+        self._on_overflow = on_overflow
+        self._in_hand = False
+        self._control: deque[_Note] = deque()
+        self._speech: deque[str | bytes] = deque()
+        self._limits = (control_limit, speech_limit)
+        self._speaker: object = None
+        self._bell = trio.Event()  # something to write, or room again: whoever waits looks for himself
+        self._finished = False
+
+    def post(self, frame: str, *, stale: bool = False) -> bool:
+        """Queue a control message; False when the link is ending and it will not be written.
+
+        `stale` marks news that a later message replaces anyway.
+        """
+        if self._finished:
+            log.debug("not sent: the link is closing")
+            return False
+        if len(self._control) >= self._limits[0]:
+            self._control = deque(note for note in self._control if not note.stale)
+        if len(self._control) >= self._limits[0]:
+            log.warning("not sent: the badge does not read", waiting=len(self._control))
+            self._on_overflow()
+            return False
+        self._control.append(_Note(frame, stale))
+        self._ring()
+        return True
+
+    def begin(self, speaker: object) -> None:
+        """Let the speech of this turn in, and of no other."""
+        self._speaker = speaker
+
+    async def put(self, frame: str | bytes, speaker: object) -> bool:
+        """Queue speech of a turn in order, waiting for room; False when this turn has been silenced."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while self._speaker is speaker and len(self._speech) >= self._limits[1]:
+            await self._bell.wait()
+        if self._speaker is not speaker or self._finished:
+            return False
+        self._speech.append(frame)
+        self._ring()
+        return True
+
+    def silence(self) -> None:
+        """Forget all speech that is not yet in the writer's hand, and refuse more until the next `begin`."""
+        self._speaker = None
+        self._speech.clear()
+        self._ring()
+
+    def finish(self) -> None:
+        """Take nothing more; the writer ends when the control messages are out."""
+        self._finished = True
+        self.silence()
+
+    async def written(self) -> None:
+        """Wait until all speech so far has left, or was silenced."""
+        while self._speech or self._in_hand:
+            await self._bell.wait()
+
+    async def take(self) -> str | bytes | None:
+        """The next frame to write; None when the outbox is finished and empty. Asking means that the last one left."""
+        if self._in_hand:
+            self._in_hand = False
+            self._ring()
+        while not self._control and not self._speech:
+            if self._finished:
+                return None
+            await self._bell.wait()
+        if self._control:
+            return self._control.popleft().frame
+        self._in_hand = True
+        frame = self._speech.popleft()
+        self._ring()
+        return frame
+
+    def _ring(self) -> None:
+        self._bell.set()
+        self._bell = trio.Event()
+
+
+async def write_frames(wire: Wire, outbox: Outbox, *, stall: float) -> None:
+    """Write what the outbox holds until it is finished: the only task that sends messages on this wire.
+
+    Raises `trio.TooSlowError` when one frame does not leave within `stall` s.
+    """
+    while True:
+        frame = await outbox.take()
+        if frame is None:
+            return
+        with trio.fail_after(stall):
+            await wire.send(frame)
+
+
+async def keep_alive(wire: Wire, *, every: float = PING_EVERY, within: float = PONG_WITHIN) -> None:
+    """Ping until the badge does not answer in time; then return."""
+    while True:
+        await trio.sleep(every)
+        with trio.move_on_after(within) as patience:
+            await wire.ping()
+        if patience.cancelled_caught:
+            log.warning("no pong in time", seconds=within)
+            return
+
+
+class Mailbox:
+    """All that others see of a session."""
+
+    def __init__(self, outbox: Outbox, retire: Callable[[Goodbye], None]) -> None:
+        self._outbox = outbox
+        self._retire = retire
+
+    def post(self, frame: str, *, stale: bool = False) -> bool:
+        """Hand over a text frame; False when it will not be written, so keep it."""
+        return self._outbox.post(frame, stale=stale)
+
+    def retire(self, goodbye: Goodbye) -> None:
+        """Ask the session to end, in its own time and way."""
+        self._retire(goodbye)

@@ -1,0 +1,25 @@
+"""Which language model answers which purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from badge.components import Component
+from badge.modes.base import Purpose
+from providers.ports import Llm
+
+
+class Llms:
+    """The configured models; purposes that name the same one share it."""
+
+    def __init__(self, models: Mapping[str, Component[Llm]], by_purpose: Mapping[Purpose, str]) -> None:
+        self._models = dict(models)
+        self._by_purpose = dict(by_purpose)
+
+    def of(self, purpose: Purpose) -> Component[Llm]:
+        """The model of a purpose."""
+        return self._models[self._by_purpose[purpose]]
+
+    def components(self) -> list[Component[Llm]]:
+        """The models that some purpose uses."""
+        return [self._models[name] for name in sorted(set(self._by_purpose.values()))]

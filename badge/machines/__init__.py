@@ -1,0 +1,1 @@
+"""State machines: what state a session is in, and nothing else."""

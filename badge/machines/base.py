@@ -1,0 +1,57 @@
+"""The ground that every machine stands on, and how a machine is shown to a person."""
+
+from __future__ import annotations
+
+from statemachine import StateMachine
+from statemachine.exceptions import TransitionNotAllowed
+
+__all__ = ["Machine", "TransitionNotAllowed", "cells", "mermaid", "table"]
+
+
+class Machine(StateMachine):
+    """A strict machine with synchronous callbacks.
+
+    An event that the present state does not name raises `TransitionNotAllowed` and changes nothing; an event that a
+    state ignores on purpose is written down as an internal transition to itself. Callbacks are one-line verbs on an
+    actions object; they never fire events. One event costs about 0.1 ms: machines see transitions, never audio frames.
+    """
+
+    allow_event_without_transition = False
+    catch_errors_as_events = False
+
+    @property
+    def state(self) -> str:
+        """Name of the present state."""
+        return str(next(iter(self.configuration)).id)
+
+
+def cells(machine: type[Machine]) -> dict[tuple[str, str], str]:
+    """Every (state, event) that is allowed -> `target`, or `=` where the event is ignored on purpose."""
+    found: dict[tuple[str, str], str] = {}
+    for state in machine.states:
+        for transition in state.transitions:
+            for event in transition.events:
+                found[state.id, event.id] = "=" if transition.internal else transition.target.id
+    return found
+
+
+def table(machine: type[Machine]) -> str:
+    """The whole machine as a Markdown table: a row a state, a column an event, `-` where the event is refused."""
+    known = cells(machine)
+    events = [event.id for event in machine.events]
+    rows = [["", *events], ["---"] * (len(events) + 1)]
+    rows += [[state.id, *(known.get((state.id, event), "-") for event in events)] for state in machine.states]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def mermaid(machine: type[Machine]) -> str:
+    """The machine as a Mermaid state diagram; ignored events are left out."""
+    lines = ["stateDiagram-v2"]
+    lines += [f"    [*] --> {state.id}" for state in machine.states if state.initial]
+    merged: dict[tuple[str, str], list[str]] = {}
+    for (state, event), target in cells(machine).items():
+        if target != "=":
+            merged.setdefault((state, target), []).append(event)
+    lines += [f"    {state} --> {target} : {' / '.join(names)}" for (state, target), names in merged.items()]
+    lines += [f"    {state.id} --> [*]" for state in machine.states if state.final]
+    return "\n".join(lines)

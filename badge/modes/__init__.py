@@ -1,0 +1,1 @@
+"""Modes: objects that decide how an utterance is answered."""

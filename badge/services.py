@@ -1,0 +1,42 @@
+"""What all sessions share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import frozen
+
+from badge.clock import Ids, WallClock
+from badge.components import Component
+from badge.config import Settings
+from badge.llms import Llms
+from badge.peers.delivery import Delivery
+from badge.peers.presence import Presence
+from badge.phrases import Phrases
+from providers.ports import Asr, Recall, ToolSpec, Tts, Vad
+
+
+@frozen(kw_only=True)
+class Services:
+    """Settings, providers and registries, put together in one place and handed to every session."""
+
+    settings: Settings
+    clock: WallClock
+    ids: Ids
+    presence: Presence
+    phrases: Phrases
+    vad: Component[Vad]
+    asr: Component[Asr]
+    tts: Component[Tts]
+    llms: Llms
+    recall: Component[Recall]
+    tools: tuple[ToolSpec, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+
+    def components(self) -> list[Component[Any]]:
+        """Everything that has to load."""
+        return [self.vad, self.asr, self.tts, self.recall, *self.llms.components()]
+
+    def failures(self) -> list[tuple[str, str]]:
+        """Kind and reason of every component that could not start."""
+        return [(c.kind, c.failure.detail) for c in self.components() if c.failure is not None]

@@ -1,0 +1,1 @@
+"""One badge and its conversation."""

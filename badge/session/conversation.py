@@ -1,0 +1,296 @@
+"""The conversation with one badge: joins ear, scribe and turns through the machine that knows who has the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import trio
+
+from badge import texts
+from badge.dialogue import Dialogue
+from badge.link import Goodbye, Outbox
+from badge.log import get_log
+from badge.machines.turn import TurnMachine
+from badge.modes.base import Mode, Nothing, Play, Say
+from badge.modes.chat import Chat
+from badge.services import Services
+from badge.session.capture import Capture
+from badge.session.hearing import Attention, Bound, Ear
+from badge.session.plan import Origin, Plan, plan_turn
+from badge.session.scribe import Scribe
+from badge.session.speaking import Mouth
+from badge.session.trace import TurnTrace
+from badge.session.traits import Traits
+from badge.session.turns import Turn, Turns
+from protocol import AudioPacket, ErrorCode, RemoteProtocolError, encode_text
+from protocol.messages import Error, Tts
+from providers.ports import ProviderError
+
+log = get_log(__name__)
+
+ASSETS = Path(__file__).parent.parent / "assets"
+
+NOT_RECOGNISED = {
+    "zh": Play(ASSETS / "voice_recognition_failed.wav", texts.NOT_UNDERSTOOD["zh"]),
+    "en": Play(ASSETS / "voice_recognition_failed_en.wav", texts.NOT_UNDERSTOOD["en"]),
+}
+
+
+class Door(Protocol):
+    """What the conversation knows and asks of the connection that it runs over."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether new turns may begin."""
+
+    def leave(self, goodbye: Goodbye) -> None:
+        """End the connection."""
+
+
+class Conversation:
+    """Every verb is synchronous: handlers and tasks say what they observed, the machine decides, turns follow."""
+
+    def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, door: Door) -> None:
+        self._services = services
+        self._traits = traits
+        self._outbox = outbox
+        self._door = door
+        self._ear = Ear(services.settings, services.vad, traits, self)
+        self._scribe = Scribe(services.settings.asr, services.asr, self)
+        self._mouth = Mouth(services, traits, outbox, dialogue)
+        self._turns = Turns(self._mouth, self, services.ids.sentence)
+        self._floor = TurnMachine(self)
+        self._mode: Mode = Chat()
+        self._unanswered: list[str] = []
+        self._last_listen_event = trio.current_time()
+
+    @property
+    def tasks(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """What has to run for the conversation to live."""
+        return self._ear.run, self._scribe.run, self._turns.run
+
+    @property
+    def state(self) -> str:
+        """Who has the floor: idle, listening, thinking or speaking."""
+        return self._floor.state
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being given."""
+        return self._turns.current is not None
+
+    # --- what the badge says ---
+
+    def hear(self, packet: AudioPacket) -> None:
+        """One packet of the user's voice."""
+        self._ear.hear(packet)
+
+    def start_listening(self) -> None:
+        """The badge has opened its microphone: an utterance in manual, the chance of one otherwise."""
+        if self._services.asr.disabled:
+            raise RemoteProtocolError(
+                ErrorCode.UNAVAILABLE,
+                "speech recognition is switched off on this server; send text with listen detect",
+                ref={"type": "listen", "state": "start"},
+            )
+        if self._floor.state != "listening":
+            self._last_listen_event = trio.current_time()
+        if not self._greeting():
+            self._turns.forget_queue()
+            self._floor.listen()
+        self._ear.bound(Bound.START)
+
+    def stop_listening(self) -> None:
+        """The badge ends the utterance, after the audio it has already sent."""
+        if self._floor.state == "listening":
+            self._last_listen_event = trio.current_time()
+        self._floor.stop()
+        self._ear.bound(Bound.STOP)
+
+    def take_text(self, text: str) -> None:
+        """The badge reports a wake word or typed text; what was being said is void. Blank text only voids."""
+        self._discard()
+        self._ear.stir()
+        if text.strip():
+            now = trio.current_time()
+            self._answer(text.strip(), Origin.TYPED, TurnTrace(now))
+        else:
+            self._unheard()
+
+    def abort(self) -> None:
+        """The user wants silence."""
+        self._discard()
+        self._turns.forget_queue()
+        self._floor.abort()
+
+    def part(self, goodbye: Goodbye) -> bool:
+        """Leave when the answer under way has been given; False when there is none."""
+        return self._turns.part(goodbye)
+
+    def end(self) -> None:
+        """The connection ends: stop listening and speaking."""
+        self._discard()
+        self._turns.cancel("the connection ends")
+
+    # --- what the ear observes ---
+
+    def attention(self) -> Attention:
+        """What to do with audio outside an utterance, by who has the floor and how the badge listens."""
+        if self._services.asr.disabled or not self._door.takes_turns:
+            return Attention.IGNORE
+        settings, state = self._services.settings, self._floor.state
+        if self._traits.mode == "manual":
+            lost = trio.current_time() - self._last_listen_event >= settings.listen.vad_fallback_s
+            return Attention.WATCH if lost and state == "idle" else Attention.KEEP
+        if state == "speaking":
+            barge_in = settings.listen.barge_in
+            heeded = barge_in == "always" or (barge_in == "realtime" and self._traits.mode == "realtime")
+            return Attention.GUARD if heeded and settings.chat.new_words == "interrupt" else Attention.IGNORE
+        if self._turns.current and (settings.listen.barge_in == "never" or settings.chat.new_words == "wait"):
+            return Attention.IGNORE
+        return Attention.WATCH
+
+    def utterance_begins(self, capture: Capture, *, by_voice: bool) -> None:
+        """Have it recognised while it is spoken; a voice takes the floor."""
+        self._scribe.take(capture)
+        if by_voice:
+            self._floor.listen()
+
+    def utterance_ends(self) -> None:
+        """The words are on their way."""
+        self._floor.stop()
+
+    def nobody_spoke(self) -> None:
+        """Listening was in vain."""
+        self._unheard()
+
+    def long_silence(self) -> None:
+        """Nobody has spoken for the no-voice limit: say goodbye and leave."""
+        goodbye = Say(texts.SILENCE_GOODBYE[self._services.settings.asr.language])
+        trace = TurnTrace(trio.current_time())
+        self._begin(Plan(answer=goodbye, origin=Origin.SERVER, trace=trace, parting=Goodbye.IDLE))
+
+    # --- what the scribe observes ---
+
+    def partly_understood(self, text: str) -> None:
+        """Show the words so far to badges that asked for it."""
+        if self._traits.features.partials:
+            self._mouth.show(text, partial=True)
+
+    def understood(self, text: str, capture: Capture) -> None:
+        """Answer, unless the user has gone on speaking: then the words wait for the rest."""
+        if capture.broken:
+            limit = self._services.settings.listen.buffer_mb
+            self._complain(
+                ErrorCode.AUDIO_OVERRUN, f"the utterance had more than {limit:g} MB of audio; it was discarded"
+            )
+        if text:
+            self._unanswered.append(text)
+        if self._ear.capturing:
+            if text:
+                self._mouth.show(text)
+            return
+        words = " ".join(self._unanswered)
+        self._unanswered.clear()
+        if words:
+            self._answer(words, Origin.VOICE, _trace(capture))
+        else:
+            self._unheard()
+
+    def not_recognised(self, capture: Capture, error: ProviderError) -> None:
+        """Ask the user to say it again."""
+        self._complain(ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr")
+        sorry = NOT_RECOGNISED[self._services.settings.asr.language]
+        self._begin(Plan(answer=sorry, origin=Origin.SERVER, trace=_trace(capture)))
+
+    # --- what the turn machine makes happen ---
+
+    def start_turn(self, words: Plan) -> None:
+        """Give this answer."""
+        self._turns.start(words)
+
+    def cancel_turn(self, reason: str) -> None:
+        """Stop answering."""
+        self._turns.cancel(reason)
+
+    # --- what turns observe ---
+
+    def turn_audible(self) -> None:
+        """The answer can be heard."""
+        self._floor.first_audio()
+
+    def turn_over(self, turn: Turn) -> None:
+        """The answer is over; leave after a goodbye, go on with what was asked meanwhile otherwise."""
+        self._ear.stir()
+        self._floor.finished()
+        if turn.parting is not None:
+            self._door.leave(turn.parting)
+        elif queued := self._turns.next_queued():
+            self._floor.heard(queued)
+
+    def turn_broke(self) -> None:
+        """An error of ours ended the answer."""
+        self._complain(ErrorCode.INTERNAL, "the answer failed on the server")
+
+    # --- inside ---
+
+    def _answer(self, text: str, origin: Origin, trace: TurnTrace) -> None:
+        phrases = self._services.settings.phrases
+        plan = plan_turn(
+            text,
+            origin,
+            trace,
+            phrases=self._services.phrases,
+            greeting=phrases.greeting if phrases.enable_greeting else "",
+            mode=self._mode,
+        )
+        if isinstance(plan.answer, Nothing):
+            self._acknowledge(plan)
+        else:
+            self._begin(plan)
+
+    def _begin(self, plan: Plan) -> None:
+        if not self._door.takes_turns:
+            if plan.show is not None:
+                self._mouth.show(plan.show)
+        elif self._services.settings.chat.new_words == "wait" and self._turns.current:
+            self._turns.queue(plan)
+        else:
+            self._floor.heard(plan)
+
+    def _acknowledge(self, plan: Plan) -> None:
+        """Words that get no answer: show them, and have the badge out of its speaking state."""
+        if plan.show is not None:
+            self._mouth.show(plan.show)
+        speaking = self._turns.running
+        self._floor.abort()
+        if not speaking:
+            self._outbox.post(encode_text(Tts(state="stop", session_id=self._traits.session_id)))
+
+    def _greeting(self) -> bool:
+        """Whether the wake word is being answered: badges open the microphone right after it, which is no barge-in."""
+        current = self._turns.current
+        return self._traits.mode != "manual" and current is not None and current.origin is Origin.WAKE
+
+    def _discard(self) -> None:
+        self._ear.forget()
+        self._scribe.forget()
+        self._unanswered.clear()
+
+    def _unheard(self) -> None:
+        waiting = self._floor.state == "thinking" and self._turns.current is None
+        if not self._ear.capturing and (waiting or self._floor.state == "listening"):
+            self._floor.nothing_heard()
+
+    def _complain(self, code: ErrorCode, message: str, **ref: str) -> None:
+        self._outbox.post(encode_text(Error(code=code, message=message, ref=ref or None)))
+
+
+def _trace(capture: Capture) -> TurnTrace:
+    """What an utterance has cost so far; recognition has just ended."""
+    trace = TurnTrace(capture.last_audio)
+    trace.mark("endpointing", capture.ended_at if capture.ended_at is not None else capture.last_audio)
+    trace.mark("asr", trio.current_time())
+    return trace

@@ -1,0 +1,231 @@
+"""The ear: from packets of audio to captures, one for each utterance."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+from enum import Enum
+from typing import Protocol
+
+import trio
+
+from badge.components import Component
+from badge.config import Settings
+from badge.session.capture import Capture
+from badge.session.traits import Traits
+from badge.session.voicetrack import VoiceTrack
+from protocol.frames import AudioPacket
+from providers.endpointing import Edge
+from providers.opus import OpusError
+from providers.ports import ProviderError, Vad
+
+MIC_ITEMS = 512
+"""Packets that wait while components load: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted."""
+
+MISSING_AUDIO = 1.0
+"""Seconds without any packet that count as silence, for badges that send nothing while nobody speaks."""
+
+
+class Bound(Enum):
+    """Where the badge itself bounds an utterance; kept in line with its audio."""
+
+    START = "start"
+    STOP = "stop"
+
+
+class Attention(Enum):
+    """What to do with audio that is not part of an utterance."""
+
+    IGNORE = "ignore"
+    KEEP = "keep"
+    """remember a little, for the start of an utterance that the badge bounds"""
+    WATCH = "watch"
+    """an utterance begins when somebody speaks"""
+    GUARD = "guard"
+    """the same while the badge speaks, with longer confirmation"""
+
+
+class EarHost(Protocol):
+    """Who is told what the ear found out; every verb is synchronous."""
+
+    def attention(self) -> Attention:
+        """What to do with audio right now."""
+
+    def utterance_begins(self, capture: Capture, *, by_voice: bool) -> None:
+        """An utterance is under way; its audio comes through `capture`."""
+
+    def utterance_ends(self) -> None:
+        """Silence, the longest duration or too much audio ended the utterance."""
+
+    def nobody_spoke(self) -> None:
+        """Listening was in vain."""
+
+    def long_silence(self) -> None:
+        """Audio comes, but nobody has spoken for the no-voice limit."""
+
+
+class Mic:
+    """The queue between the reader and the ear: bounded, in order, never waited for by the reader."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._items: deque[tuple[AudioPacket | Bound, float]] = deque()
+        self._filled = trio.Event()
+
+    def put(self, item: AudioPacket | Bound) -> None:
+        """Queue with the time of arrival; audio that finds the queue full is dropped and counted."""
+        if len(self._items) >= MIC_ITEMS and isinstance(item, AudioPacket):
+            self.dropped += 1
+            return
+        self._items.append((item, trio.current_time()))
+        self._filled.set()
+
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        self._items.clear()
+
+    async def take(self, patience: float) -> tuple[AudioPacket | Bound | None, float]:
+        """The next item and its time of arrival; None when there is none for `patience` s."""
+        if self._items:
+            await trio.lowlevel.checkpoint()  # a burst must not keep the thread from others
+        with trio.move_on_after(patience):
+            while not self._items:
+                self._filled = trio.Event()
+                await self._filled.wait()
+        return self._items.popleft() if self._items else (None, trio.current_time())
+
+
+class Ear:
+    """Watches the badge's audio and cuts out utterances. Decisions count audio, not the clock."""
+
+    def __init__(self, settings: Settings, vad: Component[Vad], traits: Traits, host: EarHost) -> None:
+        self._settings = settings
+        self._vad = vad
+        self._traits = traits
+        self._host = host
+        self._mic = Mic()
+        self._track = VoiceTrack(settings.listen, settings.vad, traits)
+        self._capture: Capture | None = None
+        self._quiet_since = trio.current_time()
+
+    # --- for the reader and the handlers: no await, constant time ---
+
+    def hear(self, packet: AudioPacket) -> None:
+        """One packet from the badge."""
+        self._mic.put(packet)
+
+    def bound(self, bound: Bound) -> None:
+        """The badge starts or stops an utterance, after all audio that it sent before."""
+        self._mic.put(bound)
+
+    def forget(self) -> None:
+        """Discard the utterance under way and all audio that waits."""
+        self._mic.clear()
+        self._track.restart()
+        self._capture = None
+
+    def stir(self) -> None:
+        """Something happened that is as good as a voice."""
+        self._quiet_since = trio.current_time()
+
+    @property
+    def capturing(self) -> bool:
+        """Whether an utterance is under way."""
+        return self._capture is not None
+
+    @property
+    def dropped(self) -> int:
+        """Packets that found no room."""
+        return self._mic.dropped
+
+    # --- the task ---
+
+    async def run(self) -> None:
+        """Work through the microphone's queue until cancelled; what comes before the detector has loaded waits there."""
+        with suppress(ProviderError):  # without a detector the badge has to bound its utterances itself
+            self._track.attach(await self._vad.ready())
+        while True:
+            expecting = self._capture is not None or self._track.armed
+            item, at = await self._mic.take(MISSING_AUDIO if expecting else float("inf"))
+            if item is Bound.START:
+                self._start(at)
+            elif item is Bound.STOP:
+                self._stop(at)
+            elif isinstance(item, AudioPacket):
+                self._audio(item.opus, at)
+            else:
+                self._decide(self._track.silence(MISSING_AUDIO), at)
+
+    def _start(self, at: float) -> None:
+        self.stir()
+        if self._capture is not None:
+            return  # the utterance goes on
+        if self._traits.mode == "manual" or not self._track.sees:
+            kept = self._track.last(self._settings.listen.pre_roll_ms / 1000)
+            self._open(kept, at, by_voice=False)
+            self._track.restart(manual=True)
+        else:
+            self._track.arm()
+
+    def _stop(self, at: float) -> None:
+        if self._capture is None:
+            # The badge is surer than the detector: what came since the start counts, if there was any voice in it.
+            wanted = self._track.armed and self._track.voiced
+            self._open(self._track.everything() if wanted else b"", at, by_voice=False)
+        self._close(at)
+
+    def _audio(self, packet: bytes, at: float) -> None:
+        attention = self._host.attention()
+        if self._capture is None and attention is Attention.IGNORE:
+            self._track.restart()
+            self._quiet_since = at
+            return
+        try:
+            pcm = self._track.decode(packet)
+        except OpusError:
+            return  # one bad packet is no reason to lose an utterance
+        if self._capture is not None:
+            self._capture.add(pcm, at)
+            if self._capture.broken:
+                self._close(at)
+                self._host.utterance_ends()
+                return
+        elif attention is Attention.KEEP:
+            return
+        confirm = self._settings.vad.barge_in_confirm_ms / 1000 if attention is Attention.GUARD else None
+        voice, edges = self._track.watch(pcm, confirm=confirm)
+        if voice:
+            self._quiet_since = at
+            if self._capture is not None:
+                self._capture.voiced_at = at
+        self._decide(edges, at)
+        if at - self._quiet_since >= self._settings.timeouts.no_voice_s:
+            self._quiet_since = at
+            self._host.long_silence()
+
+    def _decide(self, edges: list[Edge], at: float) -> None:
+        for edge in edges:
+            if edge is Edge.STARTED and self._capture is None:
+                back = self._settings.listen.pre_roll_ms / 1000 + self._track.onset
+                self._open(self._track.last(back), at, by_voice=True)
+                self._track.armed = False
+            elif edge in (Edge.ENDED, Edge.CUT) and self._capture is not None:
+                self._capture.last_audio = self._capture.voiced_at
+                self._close(at)
+                self._host.utterance_ends()
+            elif edge is Edge.UNHEARD and self._track.armed:
+                self._track.restart()
+                self._host.nobody_spoke()
+
+    def _open(self, pcm: bytes, at: float, *, by_voice: bool) -> None:
+        capture = Capture(limit=round(self._settings.listen.buffer_mb * 1_048_576), started=at)
+        if pcm:
+            capture.add(pcm, at)
+        self._capture = capture
+        self._host.utterance_begins(capture, by_voice=by_voice)
+
+    def _close(self, at: float) -> None:
+        assert self._capture is not None
+        capture, self._capture = self._capture, None
+        self._track.restart()
+        capture.end(at)

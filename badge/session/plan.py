@@ -1,0 +1,51 @@
+"""What to do about words: pure, from a text to the plan of a turn."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import field, frozen
+from providers.language import language_of
+
+from badge import texts
+from badge.link import Goodbye
+from badge.modes.base import Answer, Mode, Nothing, Say
+from badge.phrases import Announce, Exit, Phrases, Wake
+from badge.session.trace import TurnTrace
+
+
+class Origin(StrEnum):
+    """Where the words came from."""
+
+    VOICE = "voice"
+    TYPED = "typed"
+    WAKE = "wake"
+    SERVER = "server"
+
+
+@frozen(kw_only=True)
+class Plan:
+    """One turn before it runs. `show` is the text that the badge displays as the user's; None for nothing.
+    `parting`: leave when the answer was given."""
+
+    answer: Answer
+    origin: Origin
+    trace: TurnTrace
+    show: str | None = field(default=None, repr=False)
+    parting: Goodbye | None = None
+
+
+def plan_turn(text: str, origin: Origin, trace: TurnTrace, *, phrases: Phrases, greeting: str, mode: Mode) -> Plan:
+    """Decide how to answer one utterance, spoken or typed; `greeting` is what a bare wake word stands for, empty when
+    wake words are not answered."""
+    meaning = phrases.interpret(text)
+    if isinstance(meaning, Wake):
+        if not greeting:
+            return Plan(answer=Nothing(), origin=Origin.WAKE, trace=trace, show=text)
+        return Plan(answer=mode.hear(greeting), origin=Origin.WAKE, trace=trace)
+    if isinstance(meaning, Exit):
+        goodbye = Say(texts.GOODBYE[language_of(text)])
+        return Plan(answer=goodbye, origin=origin, trace=trace, show=text, parting=Goodbye.EXIT)
+    if isinstance(meaning, Announce):
+        return Plan(answer=Say(meaning.text), origin=Origin.SERVER, trace=trace)
+    return Plan(answer=mode.hear(meaning.text), origin=origin, trace=trace, show=meaning.text)

@@ -1,0 +1,108 @@
+"""The scribe: has captures recognised, one after the other, in the order in which they were spoken."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+import trio
+
+from badge.components import Component
+from badge.config import AsrSettings
+from badge.log import get_log
+from badge.session.capture import Capture
+from providers.ports import Asr, ProviderError, single_error
+
+log = get_log(__name__)
+
+WAITING = 8
+"""Utterances that wait for recognition; a user who speaks more than that ahead of it loses the oldest."""
+
+
+class ScribeHost(Protocol):
+    """Who is told what was said; every verb is synchronous."""
+
+    def understood(self, text: str, capture: Capture) -> None:
+        """The words of one utterance; empty when there were none."""
+
+    def partly_understood(self, text: str) -> None:
+        """The words so far of the utterance that is being spoken."""
+
+    def not_recognised(self, capture: Capture, error: ProviderError) -> None:
+        """The recogniser failed on this utterance for good."""
+
+
+class Scribe:
+    """Recognises while the user still speaks; tries again on the same audio when the recogniser fails."""
+
+    def __init__(self, settings: AsrSettings, asr: Component[Asr], host: ScribeHost) -> None:
+        self._settings = settings
+        self._asr = asr
+        self._host = host
+        self._waiting: deque[Capture] = deque(maxlen=WAITING)
+        self._work = trio.CancelScope()
+        self._filled = trio.Event()
+
+    def take(self, capture: Capture) -> None:
+        """Recognise this capture after those before it; its audio may still grow."""
+        self._waiting.append(capture)
+        self._filled.set()
+
+    def forget(self) -> None:
+        """Give up all captures: nobody wants to know any more."""
+        self._waiting.clear()
+        self._work.cancel("forgotten")
+
+    async def run(self) -> None:
+        """Work through the captures until cancelled."""
+        while True:
+            while not self._waiting:
+                self._filled = trio.Event()
+                await self._filled.wait()
+            capture = self._waiting.popleft()
+            with trio.CancelScope() as self._work:
+                await self._recognise(capture)
+
+    async def _recognise(self, capture: Capture) -> None:
+        error: ProviderError | None = None
+        for attempt in range(1, self._settings.attempts + 1):
+            try:
+                text = await self._attempt(capture)
+            except trio.TooSlowError:
+                error = ProviderError("asr", f"no answer within {self._settings.timeout_s:g} s", retryable=True)
+            except ProviderError as exc:
+                error = exc
+            else:
+                self._host.understood(text, capture)
+                return
+            log.warning("recognition failed", attempt=attempt, error=str(error))
+            if not error.retryable:
+                break
+        assert error is not None
+        self._host.not_recognised(capture, error)
+
+    async def _attempt(self, capture: Capture) -> str:
+        """One pass over all audio of the capture, from its start."""
+        pcm = await capture.read(0)
+        if not pcm:
+            return ""
+        asr = await self._asr.ready()
+        with single_error():
+            return await self._transcribe(asr, capture, pcm)
+
+    async def _transcribe(self, asr: Asr, capture: Capture, pcm: bytes) -> str:
+        position, partial = 0, ""
+        async with asr.recognise() as recognition:
+            while pcm:
+                position += len(pcm)
+                with trio.fail_after(self._settings.timeout_s):
+                    text = await recognition.feed(pcm)
+                if text != partial:
+                    partial = text
+                    self._host.partly_understood(partial)
+                pcm = await capture.read(position)
+            if capture.broken:
+                return ""
+            with trio.fail_after(self._settings.timeout_s):
+                transcript = await recognition.finish()
+        return transcript.text

@@ -1,0 +1,240 @@
+"""One connection from welcome to goodbye: its life, its tasks, and the way in for everything that a badge sends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import structlog
+import trio
+
+from badge import texts
+from badge.boundary import boundary
+from badge.dialogue import Dialogue
+from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox, Wire, keep_alive, write_frames
+from badge.log import describe, get_log, mask
+from badge.machines.base import TransitionNotAllowed
+from badge.machines.session import SessionMachine
+from badge.peers.presence import HouseFullError
+from badge.services import Services
+from badge.session.conversation import Conversation
+from badge.session.handlers import HANDLERS
+from badge.session.traits import Traits
+from badge.session.watchdog import Watchdog
+from protocol import (
+    Echo,
+    ErrorCode,
+    Identity,
+    Phase,
+    RemoteProtocolError,
+    Unknown,
+    decode_frame,
+    decode_text,
+    dump,
+    encode_text,
+    require_legal,
+    wire_name,
+)
+from protocol.messages import Error, System, Welcome
+
+log = get_log(__name__)
+
+LAST_WORDS = 2.0
+"""Seconds that the last messages of a closing session have to get out."""
+
+
+class Session:
+    """Serves one badge. Nothing of it outlives `run`."""
+
+    def __init__(self, identity: Identity, wire: Wire, services: Services) -> None:
+        settings = services.settings
+        self.traits = Traits(
+            device=identity.device,
+            session_id=services.ids.session(),
+            framing=identity.framing,
+            mode=settings.listen.mode,
+            frame_ms=settings.tts.frame_ms,
+        )
+        self.outbox = Outbox(lambda: self._watchdog.ring(too_slow=True))
+        self._services = services
+        self._wire = wire
+        self._life = SessionMachine(self)
+        self._watchdog = Watchdog(settings.timeouts, self._life, lambda: self.conversation.busy)
+        self._goodbye: Goodbye | None = Goodbye.SHUTDOWN  # the reason when this task is simply cancelled
+        self._scope = trio.CancelScope()
+
+    async def run(self) -> None:
+        """Register, talk, clean up whatever happens, and close the connection."""
+        with structlog.contextvars.bound_contextvars(device=self.traits.device, session=self.traits.session_id):
+            try:
+                with boundary("session", log, on_error=self._failed):
+                    await self._register_and_talk()
+            finally:
+                self._life.gone()
+                if self._goodbye is not None:
+                    await self._wire.close(self._goodbye.code, self._goodbye.reason)  # noqa: ASYNC102 - shielded, bounded
+                log.info(texts.LOG_RELEASED)
+
+    async def _register_and_talk(self) -> None:
+        presence = self._services.presence
+        dialogue = Dialogue(self._services.settings.chat.history)
+        try:
+            resident, previous = presence.enter(self.traits.device, Mailbox(self.outbox, self.retire), dialogue)
+        except HouseFullError as exc:
+            log.warning("registration failed", reason=str(exc))
+            self.outbox.post(encode_text(System(event="register_failed", message=texts.REGISTER_FAILED)))
+            self._goodbye = Goodbye.REGISTER_FAILED
+            self.outbox.finish()
+            await self._write()
+            return
+        try:
+            self.conversation = Conversation(self._services, self.traits, self.outbox, resident.dialogue, self)
+            self._life.registered()
+            if previous is not None:
+                previous.retire(Goodbye.SUPERSEDED)
+            for delivery in self._services.deliveries:
+                delivery.arrived(self.traits.device, resident.mailbox)
+            await self._talk()
+        finally:
+            presence.leave(self.traits.device, resident)
+
+    async def _talk(self) -> None:
+        """Run all tasks of the session; the first one that ends, ends the rest."""
+
+        async def ends_all(task: Callable[[], Awaitable[None]]) -> None:
+            await task()
+            self._scope.cancel(f"{getattr(task, '__name__', task)} ended")
+
+        with self._scope:
+            async with trio.open_nursery() as tasks:
+                for task in (self._read, self._write, self._ping, self._watchdog.run, *self.conversation.tasks):
+                    tasks.start_soon(ends_all, task)
+
+    # --- tasks ---
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                self.receive(await self._wire.receive())
+        except LinkClosedError as exc:
+            log.info("the badge has closed the connection", code=exc.code)
+            self._goodbye = None
+
+    async def _write(self) -> None:
+        try:
+            await write_frames(self._wire, self.outbox, stall=self._services.settings.timeouts.stall_s)
+        except LinkClosedError:
+            self._goodbye = None
+        except trio.TooSlowError:
+            log.warning("the badge does not take a frame", seconds=self._services.settings.timeouts.stall_s)
+            self._goodbye = Goodbye.TOO_SLOW
+
+    async def _ping(self) -> None:
+        try:
+            await keep_alive(self._wire)
+        except LinkClosedError:
+            self._goodbye = None
+
+    # --- the way in: no await from the socket to the microphone's queue ---
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take one whole message; errors are answered, nothing that a badge sends can end the session."""
+        self._watchdog.touch()
+        if self._life.state == "closing":
+            return
+        try:
+            if isinstance(frame, bytes):
+                self.conversation.hear(decode_frame(self.traits.framing, frame))
+            else:
+                self._dispatch(decode_text(frame))
+        except RemoteProtocolError as exc:
+            self._refuse(exc)
+
+    def _dispatch(self, message: object) -> None:
+        if isinstance(message, Echo):
+            log.info(texts.LOG_RECEIVED, kind=texts.RECEIVED_KIND["echo"], message=f"{len(message.text)} characters")
+            self.outbox.post(message.text)
+            return
+        if isinstance(message, Unknown):
+            log.error(texts.LOG_UNKNOWN_TYPE, message=dump(mask(message.fields)))
+            return
+        name = wire_name(message)
+        log.info(texts.LOG_RECEIVED, kind=texts.RECEIVED_KIND.get(name, name), message=describe(message))
+        require_legal(self._phase, message)
+        handler = HANDLERS[type(message)]
+        with boundary(name, log, on_error=lambda: self._complain(ErrorCode.INTERNAL, f"{name} failed", {"type": name})):
+            try:
+                handler(self, message)
+            except RemoteProtocolError as exc:
+                self._refuse(exc)
+            except TransitionNotAllowed as exc:
+                self._complain(ErrorCode.NOT_NOW, str(exc), {"type": name})
+
+    @property
+    def _phase(self) -> Phase:
+        return Phase.SUPERSEDED if self._life.state == "superseded" else Phase.OPEN
+
+    def _refuse(self, exc: RemoteProtocolError) -> None:
+        if exc.reply is not None:
+            self.outbox.post(dump(exc.reply))
+        elif exc.code is ErrorCode.BAD_FRAME and self.traits.count_bad_frame() > 1:
+            return  # said once: a badge with the wrong framing sends 16 bad frames a second
+        else:
+            self._complain(exc.code, exc.detail, exc.ref)
+
+    def _complain(self, code: ErrorCode, message: str, ref: dict[str, object]) -> None:
+        self.outbox.post(encode_text(Error(code=code, message=message, ref=ref or None)))
+
+    # --- what handlers, the conversation and others ask ---
+
+    def greet(self) -> None:
+        """Answer a hello: the welcome once more, and what waits for badges that say hello."""
+        self.welcome()
+        for delivery in self._services.deliveries:
+            delivery.greeted(self.traits.device, Mailbox(self.outbox, self.retire))
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether new turns may begin."""
+        return self._life.state in ("open", "warned")
+
+    def leave(self, goodbye: Goodbye) -> None:
+        """End the session."""
+        self._life.close(goodbye)
+
+    def retire(self, goodbye: Goodbye) -> None:
+        """Somebody outside wants the session to end: at once when it is quiet, after the running answer otherwise."""
+        if goodbye is Goodbye.SUPERSEDED:
+            self._life.supersede()
+        elif not self.conversation.part(goodbye):
+            self._life.close(goodbye)
+
+    # --- what the life cycle makes happen ---
+
+    def welcome(self) -> None:
+        """The first message that a badge sees."""
+        welcome = Welcome(session_id=self.traits.session_id, audio_params=self.traits.audio_params())
+        fields = {"type": wire_name(welcome), **self._services.settings.welcome, **attrs.asdict(welcome)}
+        fields["audio_params"] = {k: v for k, v in fields["audio_params"].items() if v is not None}
+        self.outbox.post(dump(fields))
+        for kind, reason in self._services.failures():
+            self._complain(ErrorCode.COMPONENT_FAILED, f"{kind} is not working: {reason}", {"component": kind})
+
+    def warn(self) -> None:
+        """Silence will cost the connection."""
+        self.outbox.post(encode_text(System(event="timeout_warning", message=texts.TIMEOUT_WARNING)))
+
+    def give_way(self) -> None:
+        """A newer connection has come."""
+        self.outbox.post(encode_text(System(message=texts.TAKEOVER_NOTICE)))
+        self._watchdog.ring()
+
+    def say_goodbye(self, goodbye: Goodbye) -> None:
+        """Stop everything, let the last messages out within a bound."""
+        self._goodbye = goodbye
+        self.conversation.end()
+        self.outbox.finish()
+        self._scope.deadline = trio.current_time() + LAST_WORDS
+
+    def _failed(self) -> None:
+        self._goodbye = Goodbye.FAILED

@@ -1,0 +1,230 @@
+"""The mouth: from sentences to paced audio frames, and the messages around them."""
+
+from __future__ import annotations
+
+import wave
+from functools import cache
+from pathlib import Path
+
+import trio
+from attrs import field, frozen
+from providers.sentences import SentenceSplitter
+from providers.speakable import strip_edges
+
+from badge.dialogue import Dialogue
+from badge.link import Outbox
+from badge.log import get_log
+from badge.modes.base import Ask, Play, Say
+from badge.services import Services
+from badge.session.pacing import Pacer
+from badge.session.thinking import Script, Thinker
+from badge.session.traits import Traits
+from badge.session.turns import Turn
+from protocol import encode_frame, encode_text
+from protocol.messages import Ledger, Mood, Stt, Tts
+from providers.ports import MOUTH_RATE, ProviderError, single_error
+
+log = get_log(__name__)
+
+CLIPS = 64
+"""Pieces of audio that are made ahead of play-out; about one long sentence."""
+
+
+@frozen
+class Sentence:
+    """The text of the audio that follows."""
+
+    text: str = field(repr=False)
+
+
+@frozen
+class Sound:
+    """A piece of audio: PCM at the mouth's rate, or one ready packet."""
+
+    data: bytes = field(repr=False)
+    packet: bool = False
+
+
+Clip = Sentence | Sound
+
+
+class Mouth:
+    """Carries out the answer of one turn at a time."""
+
+    def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue) -> None:
+        self._services = services
+        self._settings = services.settings.tts
+        self._traits = traits
+        self._outbox = outbox
+        self._dialogue = dialogue
+        self._thinker = Thinker(services, traits)
+
+    def open(self, turn: Turn) -> None:
+        """The turn begins: show what was understood, tell the badge to get ready to speak."""
+        self._outbox.begin(turn)
+        if turn.plan.show is not None:
+            self.show(turn.plan.show)
+        self._say(Tts(state="start", session_id=self._traits.session_id))
+        turn.opened = trio.current_time()
+        turn.plan.trace.mark("queue", turn.opened)
+
+    def close(self, turn: Turn) -> None:
+        """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking."""
+        self._outbox.silence()
+        self._say(Tts(state="stop", session_id=self._traits.session_id))
+        if self._traits.features.ledger:
+            trace = turn.plan.trace
+            self._say(
+                Ledger(
+                    turn=turn.number, stages=trace.stages(), total_ms=trace.total, session_id=self._traits.session_id
+                )
+            )
+
+    def show(self, text: str, *, partial: bool | None = None) -> None:
+        """Display words as the user's."""
+        self._say(Stt(text=strip_edges(text), partial=partial, session_id=self._traits.session_id))
+
+    async def perform(self, turn: Turn) -> None:
+        """Think, synthesise and play at the same time, until the badge has played everything."""
+        sentences_in, sentences = trio.open_memory_channel[str](1)
+        clips_in, clips = trio.open_memory_channel[Clip](CLIPS)
+        async with trio.open_nursery() as nursery:
+            answer = turn.plan.answer
+            if isinstance(answer, Play):
+                sentences_in.close()
+                nursery.start_soon(self._load, answer, clips_in.clone())
+            elif isinstance(answer, Ask | Say):
+                nursery.start_soon(self._think, turn, answer, sentences_in)
+            nursery.start_soon(self._synthesise, turn, sentences, clips_in)
+            await self._play(turn, clips)
+
+    # --- the three tasks of a turn ---
+
+    async def _think(self, turn: Turn, answer: Ask | Say, sentences: trio.MemorySendChannel[str]) -> None:
+        with sentences:
+            script = Script(self._splitter(), sentences, self._show_mood, turn.plan.trace)
+            if isinstance(answer, Ask):
+                await self._thinker.think(answer, self._dialogue, script)
+            else:
+                await script.add(answer.text)
+                await script.end()
+
+    async def _synthesise(
+        self, turn: Turn, sentences: trio.MemoryReceiveChannel[str], clips: trio.MemorySendChannel[Clip]
+    ) -> None:
+        with clips:
+            async for sentence in sentences:
+                await clips.send(Sentence(sentence))
+                try:
+                    with single_error():
+                        await self._speak(turn, sentence, clips)
+                except (ProviderError, trio.TooSlowError) as exc:
+                    log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
+
+    async def _speak(self, turn: Turn, sentence: str, clips: trio.MemorySendChannel[Clip]) -> None:
+        with trio.fail_after(self._services.settings.chat.first_token_s):
+            tts = await self._services.tts.ready()
+        async with tts.speak(sentence) as audio:
+            while True:
+                with trio.fail_after(self._settings.timeout_s):
+                    try:
+                        data = await audio.receive()
+                    except trio.EndOfChannel:
+                        return
+                turn.plan.trace.mark("tts", trio.current_time())
+                await clips.send(Sound(data, packet=tts.encoding == "opus"))
+
+    async def _load(self, play: Play, clips: trio.MemorySendChannel[Clip]) -> None:
+        with clips:
+            await clips.send(Sentence(play.text))
+            await clips.send(Sound(_sound_file(play.file)))
+
+    async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Clip]) -> None:
+        gate = turn.opened + self._settings.start_gap_ms / 1000
+        deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
+        async for clip in clips:
+            if isinstance(clip, Sentence):
+                await deck.end_sentence()
+                mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
+                await self._outbox.put(encode_text(mark), turn)
+            else:
+                await deck.play(clip)
+        await deck.end_sentence()
+        await deck.play_out(self._settings.stop_margin_ms / 1000)
+
+    def _show_mood(self, emoji: str, name: str) -> None:
+        if self._traits.features.emoji:
+            self._say(Mood(text=emoji, emotion=name, session_id=self._traits.session_id))
+
+    def _splitter(self) -> SentenceSplitter:
+        return SentenceSplitter(
+            first_min=self._settings.first_clause,
+            first_min_cjk=self._settings.first_clause_cjk,
+            max_chars=self._settings.longest_sentence,
+        )
+
+    def _say(self, message: Stt | Tts | Mood | Ledger) -> None:
+        self._outbox.post(encode_text(message))
+
+
+class _Deck:
+    """Encodes audio into frames and sends each when it is due, the first one not before `gate` (Trio time)."""
+
+    def __init__(self, turn: Turn, traits: Traits, outbox: Outbox, *, lead: int, gate: float) -> None:
+        self._turn = turn
+        self._traits = traits
+        self._outbox = outbox
+        self._encoder = traits.encoder()
+        self._pacer = Pacer(frame=traits.frame_ms / 1000, lead=lead)
+        self._gate = gate
+        self._rest = b""
+        self._count = 0
+
+    async def play(self, sound: Sound) -> None:
+        """Send audio as far as it fills frames."""
+        if sound.packet:
+            await self._send(sound.data)
+            return
+        pcm, size = self._rest + sound.data, self._encoder.frame_bytes
+        whole = len(pcm) // size * size
+        self._rest = pcm[whole:]
+        for at in range(0, whole, size):
+            await self._send(self._encoder.encode(pcm[at : at + size]))
+
+    async def end_sentence(self) -> None:
+        """Fill the last frame of a sentence with silence, so that its end is not held back."""
+        if self._rest:
+            frame = self._rest.ljust(self._encoder.frame_bytes, b"\0")
+            self._rest = b""
+            await self._send(self._encoder.encode(frame))
+
+    async def play_out(self, margin: float) -> None:
+        """Wait until the badge has played everything, and a little longer."""
+        if self._count:
+            await trio.sleep_until(self._pacer.played(trio.current_time()) + margin)
+
+    async def _send(self, packet: bytes) -> None:
+        trace = self._turn.plan.trace
+        now = trio.current_time()
+        trace.mark("encode", now)
+        await trio.sleep_until(max(self._pacer.due(now), self._gate))
+        trace.mark("gap", trio.current_time())
+        timestamp = self._count * self._traits.frame_ms
+        frame = encode_frame(self._traits.framing, packet, timestamp=timestamp, sequence=self._count)
+        if not await self._outbox.put(frame, self._turn):
+            return
+        self._pacer.sent(trio.current_time())
+        self._count += 1
+        if self._count == 1:
+            self._turn.audible()
+            await self._outbox.written()
+            trace.mark("send", trio.current_time())
+
+
+@cache
+def _sound_file(path: Path) -> bytes:
+    """The samples of a WAV file that is already as the mouth wants it; small, read once."""
+    with wave.open(str(path), "rb") as file:
+        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (MOUTH_RATE, 1, 2):
+            raise ValueError(f"{path.name} must be 16-bit mono at {MOUTH_RATE} Hz")
+        return file.readframes(file.getnframes())

@@ -1,0 +1,126 @@
+"""From words to sentences: the language model's answer, cut for speaking as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+from providers.language import language_of
+from providers.sentences import SentenceSplitter
+from providers.speakable import mood_of
+
+from badge import texts
+from badge.dialogue import Dialogue
+from badge.log import get_log
+from badge.modes.base import Ask
+from badge.services import Services
+from badge.session.trace import TurnTrace
+from badge.session.traits import Traits
+from providers.ports import Prompt, ProviderError, Text, single_error
+
+log = get_log(__name__)
+
+INTERRUPTED = "(interrupted)"
+"""Stands in a prompt for an answer that never began."""
+
+
+class Script:
+    """Takes an answer piece by piece and passes on whole sentences; shows the mood before the first one."""
+
+    def __init__(
+        self,
+        splitter: SentenceSplitter,
+        sentences: trio.MemorySendChannel[str],
+        on_mood: Callable[[str, str], None],
+        trace: TurnTrace,
+    ) -> None:
+        self._splitter = splitter
+        self._sentences = sentences
+        self._on_mood = on_mood
+        self._trace = trace
+        self._seen = ""
+        self.spoke = False
+
+    async def add(self, text: str) -> None:
+        """The next piece; waits while the voice is a sentence behind."""
+        if not self.spoke:
+            self._seen += text
+        await self._pass(self._splitter.feed(text))
+
+    async def end(self) -> None:
+        """There is no more."""
+        await self._pass(self._splitter.flush())
+
+    async def _pass(self, sentences: list[str]) -> None:
+        for sentence in sentences:
+            if not self.spoke:
+                self.spoke = True
+                self._trace.mark("llm", trio.current_time())
+                self._on_mood(*mood_of(self._seen))
+            await self._sentences.send(sentence)
+
+
+class Thinker:
+    """Asks the model about one utterance and lets the script have the answer."""
+
+    def __init__(self, services: Services, traits: Traits) -> None:
+        self._services = services
+        self._traits = traits
+
+    async def think(self, ask: Ask, dialogue: Dialogue, script: Script) -> None:
+        """Answer within the dialogue; when the model fails before anything was said, an apology is said instead."""
+        log.info(texts.LOG_USER_TEXT, size=len(ask.words))
+        exchange = dialogue.begin(ask.words)
+        memory = await self._remember(ask.words)
+        prompt = self._prompt(dialogue, memory)
+        try:
+            with single_error():
+                await self._stream(ask, prompt, exchange.add, script)
+        except ProviderError as exc:
+            log.warning("the model failed", error=str(exc))
+        await script.end()
+        if not script.spoke:
+            apology = texts.LLM_FAILED[language_of(ask.words)]
+            exchange.add(apology)
+            await script.add(apology)
+            await script.end()
+
+    async def _stream(self, ask: Ask, prompt: Prompt, keep: Callable[[str], None], script: Script) -> None:
+        patience = self._services.settings.chat.first_token_s
+        slow = ProviderError("llm", f"no word within {patience:g} s", retryable=True)
+        with trio.move_on_after(patience) as loading:
+            llm = await self._services.llms.of(ask.purpose).ready()
+        if loading.cancelled_caught:
+            raise slow
+        async with llm.stream(prompt) as tokens:
+            while True:
+                with trio.move_on_after(patience) as waiting:
+                    try:
+                        token = await tokens.receive()
+                    except trio.EndOfChannel:
+                        return
+                if waiting.cancelled_caught:
+                    raise slow
+                if isinstance(token, Text):
+                    keep(token.text)
+                    await script.add(token.text)
+
+    async def _remember(self, words: str) -> str:
+        component = self._services.recall
+        if component.disabled:
+            return ""
+        try:
+            with trio.fail_after(self._services.settings.chat.first_token_s):
+                return await (await component.ready()).recall(self._traits.device, words)
+        except (ProviderError, trio.TooSlowError) as exc:
+            log.warning("answering without memory", error=str(exc))
+            return ""
+
+    def _prompt(self, dialogue: Dialogue, memory: str) -> Prompt:
+        chat = self._services.settings.chat
+        system = f"{chat.prompt}\n\n{memory}" if memory else chat.prompt
+        return Prompt(
+            messages=dialogue.messages(system, INTERRUPTED),
+            session=self._traits.session_id,
+            tools=self._services.tools if chat.intent == "function_call" else (),
+        )

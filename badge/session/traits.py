@@ -1,0 +1,44 @@
+"""What one badge is like: facts that it told about itself."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from protocol.frames import Framing
+from protocol.messages import AudioParams, Features, ListenMode
+from providers.opus import Decoder, Encoder
+from providers.ports import EAR_RATE, MOUTH_RATE
+from providers.raw import RawDecoder, RawEncoder
+
+
+@define
+class Traits:
+    """Set by the handshake, `hello` and `listen`; read by whoever speaks to the badge."""
+
+    device: str
+    session_id: str
+    framing: Framing
+    mode: ListenMode
+    frame_ms: int
+    audio_format: str = "opus"
+    features: Features = field(factory=Features)
+    bad_frames: int = 0
+
+    def count_bad_frame(self) -> int:
+        """Note a frame in the wrong framing; gives how many there were."""
+        self.bad_frames += 1
+        return self.bad_frames
+
+    def audio_params(self) -> AudioParams:
+        """What the server sends, truthfully: badges size their buffers by it."""
+        return AudioParams(format=self.audio_format, sample_rate=MOUTH_RATE, channels=1, frame_duration=self.frame_ms)
+
+    def decoder(self) -> Decoder | RawDecoder:
+        """For one utterance from the badge."""
+        return RawDecoder() if self.audio_format == "pcm" else Decoder(EAR_RATE)
+
+    def encoder(self) -> Encoder | RawEncoder:
+        """For one answer to the badge."""
+        if self.audio_format == "pcm":
+            return RawEncoder(MOUTH_RATE, self.frame_ms)
+        return Encoder(MOUTH_RATE, self.frame_ms)

@@ -1,0 +1,142 @@
+"""The turn slot: one answer at a time, the next begins when the one before has let go of everything."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+import trio
+from attrs import define, field
+
+from badge.boundary import boundary
+from badge.link import Goodbye
+from badge.log import get_log
+from badge.session.plan import Plan
+
+log = get_log(__name__)
+
+QUEUED = 4
+"""Plans that wait for their turn where new words do not interrupt; one more replaces the oldest."""
+
+
+@define(eq=False)
+class Turn:
+    """One answer being given. `audible` is called when its first audio leaves."""
+
+    number: int
+    id: str
+    plan: Plan
+    audible: Callable[[], None]
+    parting: Goodbye | None = None
+    """leave with this goodbye when the turn has come to its own end"""
+    scope: trio.CancelScope = field(factory=trio.CancelScope)
+    opened: float = 0.0
+
+
+class Performer(Protocol):
+    """Who carries turns out."""
+
+    def open(self, turn: Turn) -> None:
+        """The turn begins."""
+
+    async def perform(self, turn: Turn) -> None:
+        """Carry it out; may be cancelled at any moment."""
+
+    def close(self, turn: Turn) -> None:
+        """The turn is over or cut short; called exactly once for each `open`."""
+
+
+class TurnHost(Protocol):
+    """Who is told how turns go; every verb is synchronous."""
+
+    def turn_audible(self) -> None:
+        """The first audio of the running turn left."""
+
+    def turn_over(self, turn: Turn) -> None:
+        """The running turn came to its own end, well or badly."""
+
+    def turn_broke(self) -> None:
+        """The running turn failed through an error of ours."""
+
+
+class Turns:
+    """Starts, cancels and queues turns."""
+
+    def __init__(self, performer: Performer, host: TurnHost, new_id: Callable[[], str]) -> None:
+        self._performer = performer
+        self._host = host
+        self._new_id = new_id
+        self._number = 0
+        self._current: Turn | None = None
+        self._next: Plan | None = None
+        self._queue: deque[Plan] = deque(maxlen=QUEUED)
+        self._called = trio.Event()
+
+    @property
+    def current(self) -> Plan | None:
+        """What is being carried out, or is about to be."""
+        return self._next or (self._current.plan if self._current else None)
+
+    @property
+    def running(self) -> bool:
+        """Whether a turn has the badge in its speaking state."""
+        return self._current is not None
+
+    def start(self, plan: Plan) -> None:
+        """Run this plan as soon as the slot is free."""
+        self._next = plan
+        self._called.set()
+
+    def queue(self, plan: Plan) -> None:
+        """Keep this plan until the present turn has come to its own end."""
+        self._queue.append(plan)
+
+    def next_queued(self) -> Plan | None:
+        """Take the plan that has waited longest."""
+        return self._queue.popleft() if self._queue else None
+
+    def part(self, goodbye: Goodbye) -> bool:
+        """Leave with this goodbye after the running turn; False when none runs."""
+        if self._current is not None:
+            self._current.parting = goodbye
+        return self._current is not None
+
+    def forget_queue(self) -> None:
+        """Forget the plans that wait."""
+        self._queue.clear()
+
+    def cancel(self, reason: str) -> None:
+        """Silence the running turn at once, and what was about to run."""
+        self._next = None
+        if self._current is not None:
+            turn, self._current = self._current, None
+            turn.scope.cancel(reason)
+            self._performer.close(turn)
+
+    async def run(self) -> None:
+        """Carry out turns until cancelled."""
+        while True:
+            while self._next is None:
+                self._called = trio.Event()
+                await self._called.wait()
+            plan, self._next = self._next, None
+            self._number += 1
+            turn = Turn(self._number, self._new_id(), plan, self._host.turn_audible, plan.parting)
+            with structlog.contextvars.bound_contextvars(turn=turn.number):
+                await self._carry_out(turn)
+
+    async def _carry_out(self, turn: Turn) -> None:
+        self._current = turn
+        self._performer.open(turn)
+        with turn.scope, boundary("turn", log, on_error=self._host.turn_broke):
+            await self._performer.perform(turn)
+        trace = turn.plan.trace
+        log.info(
+            "turn over", answer=turn.id, cancelled=self._current is not turn, total_ms=trace.total, **trace.stages()
+        )
+        if self._current is turn:
+            self._current = None
+            self._performer.close(turn)
+            self._host.turn_over(turn)

@@ -1,0 +1,104 @@
+"""One badge's voice as PCM: decoding, a little memory of what was just heard, and where speech begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from badge.config import ListenSettings, VadSettings
+from badge.session.traits import Traits
+from providers.endpointing import Edge, Endpointing, EndpointRules
+from providers.opus import Decoder
+from providers.pcm import byte_count
+from providers.ports import EAR_RATE, Vad, VadStream
+from providers.raw import RawDecoder
+
+SLACK = 1.0
+"""Seconds kept beyond the pre-roll: speech is noticed some time after it began."""
+
+
+class VoiceTrack:
+    """Plain state, no task; every method is synchronous and takes a fraction of a millisecond per frame."""
+
+    def __init__(self, settings: ListenSettings, vad_settings: VadSettings, traits: Traits) -> None:
+        confirm, longest = vad_settings.confirm_ms / 1000, settings.longest_s
+        self._rules = (
+            EndpointRules(
+                confirm=confirm, silence=settings.silence_ms / 1000, longest=longest, unheard=settings.unheard_s
+            ),
+            EndpointRules(confirm=confirm, silence=settings.manual_silence_ms / 1000, longest=longest),
+        )
+        self._traits = traits
+        self._keep = settings.pre_roll_ms / 1000 + SLACK
+        self._armed_keep = settings.unheard_s + SLACK
+        self._codec: Decoder | RawDecoder | None = None
+        self._vad: tuple[VadStream, float] | None = None
+        self._recent = bytearray()
+        self.restart()
+
+    def attach(self, vad: Vad) -> None:
+        """Watch with this detector from now on."""
+        self._vad = vad.stream(), vad.window
+
+    @property
+    def sees(self) -> bool:
+        """Whether there is a detector."""
+        return self._vad is not None
+
+    @property
+    def onset(self) -> float:
+        """Seconds since the speech that is being confirmed, or was just confirmed, began."""
+        return self._endpointing.onset
+
+    @property
+    def voiced(self) -> bool:
+        """Whether any speech was noticed since the restart, confirmed or not."""
+        return self._endpointing.voiced
+
+    def restart(self, *, manual: bool = False) -> None:
+        """Forget what was heard. `manual`: an utterance has begun, only its end is looked for."""
+        self._endpointing = Endpointing(self._rules[manual])
+        self._endpointing.reset(speaking=manual)
+        self.armed = False
+        self._codec = None
+        self._recent.clear()
+
+    def arm(self) -> None:
+        """The badge has begun to listen: keep all audio from here on, and notice when nobody speaks."""
+        self._endpointing.reset()
+        self.armed = True
+
+    def decode(self, packet: bytes) -> bytes:
+        """The audio of one packet, remembered for a while. Raises `OpusError` and stays usable."""
+        if self._codec is None:
+            self._codec = self._traits.decoder()
+        pcm = self._codec.decode(packet)
+        self._recent += pcm
+        surplus = len(self._recent) - byte_count(self._armed_keep if self.armed else self._keep, EAR_RATE)
+        if surplus > 0:
+            del self._recent[:surplus]
+        return pcm
+
+    def last(self, duration: float) -> bytes:
+        """The last `duration` s of audio, as far as remembered."""
+        wanted = byte_count(duration, EAR_RATE)
+        return bytes(self._recent[-wanted:]) if wanted else b""
+
+    def everything(self) -> bytes:
+        """All audio that is remembered."""
+        return bytes(self._recent)
+
+    def watch(self, pcm: bytes, *, confirm: float | None) -> tuple[bool, list[Edge]]:
+        """Whether the audio has speech in it, and what the endpointing makes of it; nothing without a detector."""
+        if self._vad is None:
+            return False, []
+        stream, window = self._vad
+        verdicts = stream.feed(pcm)
+        return any(verdicts), self._feed(verdicts, window, confirm)
+
+    def silence(self, duration: float) -> list[Edge]:
+        """Let `duration` s pass without audio."""
+        return self._feed([False], duration, None)
+
+    def _feed(self, verdicts: Sequence[bool], window: float, confirm: float | None) -> list[Edge]:
+        edges = (self._endpointing.feed(is_speech, window, confirm=confirm) for is_speech in verdicts)
+        return [edge for edge in edges if edge is not None]

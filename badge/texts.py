@@ -1,0 +1,68 @@
+"""Every fixed sentence that badges and log readers know word for word."""
+
+from __future__ import annotations
+
+# --- to the badge ---------------------------------------------------------------------------------------------------
+
+TAKEOVER_NOTICE = "检测到新连接，当前通道将于约1.5秒后关闭以切换到新通道"
+TIMEOUT_WARNING = "连接将因长时间空闲而关闭，如需继续请发送任意消息。"
+REGISTER_FAILED = "设备注册失败"
+HTTP_BODY = b"Server is running\n"
+
+# --- spoken -----------------------------------------------------------------------------------------------------------
+
+LLM_FAILED = {
+    "zh": "抱歉，我暂时无法理解您的问题，请稍后再试。",
+    "en": "Sorry, I cannot answer right now. Please try again later.",
+}
+NOT_UNDERSTOOD = {"zh": "抱歉，我没有听清，请再说一遍。", "en": "Sorry, I did not catch that. Please say it again."}
+GOODBYE = {"zh": "好的，再见。", "en": "Goodbye."}
+SILENCE_GOODBYE = {
+    "zh": "时间过得真快，我先休息了，再见。",
+    "en": "You have been quiet for a while, so I will leave you now. Goodbye.",
+}
+
+# --- defaults of the phrase tables --------------------------------------------------------------------------------------
+
+WAKE_WORDS = [
+    "你好小智",
+    "嘿你好呀",
+    "你好小志",
+    "小爱同学",
+    "你好小鑫",
+    "你好小新",
+    "小美同学",
+    "小龙小龙",
+    "喵喵同学",
+    "小滨小滨",
+    "小冰小冰",
+]
+EXIT_COMMANDS = ["退出", "关闭", "再见", "exit", "goodbye"]
+WAKE_GREETING = "嘿，你好呀"
+PROMPT = (
+    "You are Badge, a friendly voice assistant on a small wearable. Answer in the user's language, in one to three short "
+    "spoken sentences, without lists, headings, links or markup."
+)
+
+# --- log lines (event templates; the fields are bound beside them) ------------------------------------------------------
+
+LOG_IDENTITY = "握手解析 device-id: {device} (source={source}, rawPaths={raw_paths})"
+LOG_IDENTITY_AUTO = (
+    "未从握手中获取 device-id，已回退自动分配 device-id={device}; rawPaths={raw_paths}, headerKeys={header_keys}"
+)
+LOG_HTTP_PATH = "HTTP upgrade request path={path}"
+LOG_AUTH_FAILED = "Authentication failed: {reason}"
+LOG_TAKEOVER = "检测到重复连接，启用双通道过渡(≤2s)并接受新连接: device={device}"
+LOG_REGISTERED = "注册设备路由: {device}"
+LOG_UNREGISTERED = "注销设备路由: {device}"
+LOG_RECEIVED = "收到{kind}消息：{message}"
+LOG_UNKNOWN_TYPE = "收到未知类型消息：{message}"
+LOG_USER_TEXT = "大模型收到用户消息: {size} characters"
+LOG_COMPONENT_FAILED = "实例化组件失败: {error}"
+LOG_TIMEOUT = "连接超时，准备关闭"
+LOG_RELEASED = "连接资源已释放"
+LOG_STARTED = "WebSocketServer started on {host}:{port}, online_count={online_count}, online={online}; server.stats broadcasting enabled"
+LOG_BIND_FAILED = "cannot listen on {host}:{port}: {error}. 可能原因：端口被占用/权限不足/host非法。请确认无旧进程占用端口或调整 server.port。"
+
+RECEIVED_KIND = {"server": "服务器", "integer": "文本", "echo": "文本"}
+"""What the received-message log line calls a type, where it is not the type's own name."""

@@ -1,0 +1,95 @@
+"""One streamed chat completion, read without I/O: bytes of server-sent events in, tokens out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from providers.ports import Text, Token, ToolCall
+
+LONGEST_EVENT = 1 << 20
+"""Bytes; a server that sends more without a line break sends no answer."""
+
+
+class ReplyError(Exception):
+    """The server reports an error within the stream; `code` is its name for it, or empty."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__("an error within the stream")
+        self.code = "" if code is None else str(code)
+
+
+class Reply:
+    """What the bytes of one answer say so far."""
+
+    def __init__(self) -> None:
+        self.started = False
+        """A token came."""
+        self.complete = False
+        """The server said that nothing follows."""
+        self.finish = ""
+        """The server's reason for the end of the answer."""
+        self._bytes = b""
+        self._data: list[str] = []
+        self._calls: dict[str, int] = {}
+
+    def feed(self, data: bytes) -> Iterator[Token]:
+        """The tokens in the next bytes.
+
+        Raises `ReplyError`, and ValueError, TypeError, LookupError, AttributeError or RecursionError for what is no
+        chat completion.
+        """
+        *lines, self._bytes = (self._bytes + data).split(b"\n")
+        if len(self._bytes) > LONGEST_EVENT:
+            raise ValueError("an endless line")
+        for line in lines:
+            yield from self._line(line)
+
+    def end(self) -> Iterator[Token]:
+        """The body is over: tokens of a last event without its blank line. Raises as `feed` does."""
+        yield from self._line(self._bytes)
+        yield from self._line(b"")
+
+    def _line(self, line: bytes) -> Iterator[Token]:
+        text = line.decode().removesuffix("\r")
+        if text.startswith("data:"):
+            self._data.append(text[5:].removeprefix(" "))
+        elif not text and self._data and not self.complete:
+            event, self._data = "\n".join(self._data), []
+            if event.startswith("[DONE]"):
+                self.complete = True
+            else:
+                yield from self._event(json.loads(event))
+
+    def _event(self, event: Any) -> Iterator[Token]:
+        error = event.get("error") or (event if event.get("object") == "error" else None)
+        if error:
+            raise ReplyError((error.get("code") or error.get("type")) if isinstance(error, dict) else "")
+        for choice in event.get("choices") or ():
+            self.finish = choice.get("finish_reason") or self.finish
+            delta = choice.get("delta") or {}
+            for text in (delta.get("content"), delta.get("refusal")):
+                if text:
+                    self.started = True
+                    yield Text(_string(text))
+            for position, call in enumerate(delta.get("tool_calls") or ()):
+                self.started = True
+                yield self._tool_call(call, position)
+
+    def _tool_call(self, call: dict[str, Any], position: int) -> ToolCall:
+        identity, index, function = call.get("id") or "", call.get("index"), call.get("function") or {}
+        if not isinstance(index, int):  # some servers send each call whole and without an index
+            index = self._calls.setdefault(identity or str(position), len(self._calls))
+        return ToolCall(
+            index=index,
+            id=_string(identity),
+            name=_string(function.get("name") or ""),
+            arguments=_string(function.get("arguments") or ""),
+        )
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a string")
+    return value

@@ -1,0 +1,200 @@
+"""Every event at every state: the machines do what their tables say, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from badge.diagram import MACHINES, diagrams
+from badge.machines.base import Machine, TransitionNotAllowed, cells, mermaid, table
+from badge.machines.session import LifeActions, SessionMachine
+from badge.machines.turn import TurnActions, TurnMachine
+
+
+class Recorder:
+    """Actions that only note that they were called."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_: self.calls.append(name)
+
+
+# (target, what happens); "=" is ignored on purpose, None is refused
+TURN: dict[str, dict[str, tuple[str, list[str]] | None]] = {
+    "idle": {
+        "listen": ("listening", ["cancel_turn"]),
+        "stop": ("=", []),
+        "heard": ("thinking", ["cancel_turn", "start_turn"]),
+        "nothing_heard": None,
+        "first_audio": None,
+        "finished": None,
+        "abort": ("=", []),
+    },
+    "listening": {
+        "listen": ("=", []),
+        "stop": ("thinking", []),
+        "heard": ("thinking", ["cancel_turn", "start_turn"]),
+        "nothing_heard": ("idle", ["cancel_turn"]),
+        "first_audio": None,
+        "finished": None,
+        "abort": ("idle", ["cancel_turn"]),
+    },
+    "thinking": {
+        "listen": ("listening", ["cancel_turn"]),
+        "stop": ("=", []),
+        "heard": ("thinking", ["cancel_turn", "start_turn"]),
+        "nothing_heard": ("idle", ["cancel_turn"]),
+        "first_audio": ("speaking", []),
+        "finished": ("idle", ["cancel_turn"]),
+        "abort": ("idle", ["cancel_turn"]),
+    },
+    "speaking": {
+        "listen": ("listening", ["cancel_turn"]),
+        "stop": ("=", []),
+        "heard": ("thinking", ["cancel_turn", "start_turn"]),
+        "nothing_heard": ("=", []),
+        "first_audio": ("=", []),
+        "finished": ("idle", ["cancel_turn"]),
+        "abort": ("idle", ["cancel_turn"]),
+    },
+}
+
+_END: dict[str, tuple[str, list[str]] | None] = {"close": ("closing", ["say_goodbye"]), "gone": ("closed", [])}
+SESSION: dict[str, dict[str, tuple[str, list[str]] | None]] = {
+    "opening": {"registered": ("open", ["welcome"]), "idle": None, "active": None, "supersede": None, **_END},
+    "open": {
+        "registered": None,
+        "idle": ("warned", ["warn"]),
+        "active": None,
+        "supersede": ("superseded", ["give_way"]),
+        **_END,
+    },
+    "warned": {
+        "registered": None,
+        "idle": None,
+        "active": ("open", []),
+        "supersede": ("superseded", ["give_way"]),
+        **_END,
+    },
+    "superseded": {"registered": None, "idle": ("=", []), "active": ("=", []), "supersede": ("=", []), **_END},
+    "closing": {
+        "registered": None,
+        "idle": ("=", []),
+        "active": ("=", []),
+        "supersede": ("=", []),
+        "close": ("=", []),
+        "gone": ("closed", []),
+    },
+    "closed": dict.fromkeys(("registered", "idle", "active", "supersede", "close", "gone")),
+}
+
+EXPECTED: dict[type[Machine], dict[str, dict[str, tuple[str, list[str]] | None]]] = {
+    TurnMachine: TURN,
+    SessionMachine: SESSION,
+}
+ARGUMENTS = {"heard": ("words",), "close": ("goodbye",)}
+
+CELLS = [
+    pytest.param(machine, state, event, outcome, id=f"{machine.__name__}-{state}-{event}")
+    for machine, rows in EXPECTED.items()
+    for state, row in rows.items()
+    for event, outcome in row.items()
+]
+
+
+def path_to(machine: type[Machine], goal: str) -> list[str]:
+    """Events that lead from the initial state to the goal, found in the machine's own table."""
+    start = next(state.id for state in machine.states if state.initial)
+    paths: dict[str, list[str]] = {start: []}
+    frontier = [start]
+    while frontier:
+        here = frontier.pop(0)
+        for (state, event), target in cells(machine).items():
+            if state == here and target != "=" and target not in paths:
+                paths[target] = [*paths[here], event]
+                frontier.append(target)
+    return paths[goal]
+
+
+def at(machine_class: type[Machine], state: str) -> tuple[Machine, Recorder]:
+    actions = Recorder()
+    machine = machine_class(actions)
+    for event in path_to(machine_class, state):
+        machine.send(event, *ARGUMENTS.get(event, ()))
+    assert machine.state == state
+    actions.calls.clear()
+    return machine, actions
+
+
+@pytest.mark.req("LI-5", "LI-6", "CL-3", "B-73")
+@pytest.mark.parametrize(("machine_class", "state", "event", "outcome"), CELLS)
+def test_every_event_at_every_state(
+    machine_class: type[Machine], state: str, event: str, outcome: tuple[str, list[str]] | None
+) -> None:
+    machine, actions = at(machine_class, state)
+    if outcome is None:
+        with pytest.raises(TransitionNotAllowed):
+            machine.send(event, *ARGUMENTS.get(event, ()))
+        assert (machine.state, actions.calls) == (state, [])
+    else:
+        machine.send(event, *ARGUMENTS.get(event, ()))
+        target, calls = outcome
+        assert (machine.state, actions.calls) == (state if target == "=" else target, calls)
+
+
+@pytest.mark.parametrize("machine_class", MACHINES)
+def test_the_tables_here_are_total(machine_class: type[Machine], capsys: pytest.CaptureFixture[str]) -> None:
+    expected = EXPECTED[machine_class]
+    assert set(expected) == {state.id for state in machine_class.states}
+    for row in expected.values():
+        assert set(row) == {event.id for event in machine_class.events}
+    with capsys.disabled():
+        print(f"\n{machine_class.__name__}\n{table(machine_class)}")  # noqa: T201 - the table is for people to read
+
+
+@pytest.mark.parametrize("machine_class", MACHINES)
+def test_every_callback_is_wired(machine_class: type[Machine]) -> None:
+    """A misspelt callback would never be called, without any error from the library."""
+    states = {state.id for state in machine_class.states}
+    events = {event.id for event in machine_class.events}
+    prefixes = {"on_enter_": states, "on_exit_": states, "before_": events, "on_": events, "after_": events}
+    own = [name for name, value in vars(machine_class).items() if inspect.isfunction(value) and name != "__init__"]
+    assert own
+    for name in own:
+        prefix = next(p for p in prefixes if name.startswith(p))
+        assert name.removeprefix(prefix) in prefixes[prefix], name
+
+
+@pytest.mark.parametrize(("machine_class", "actions"), [(TurnMachine, TurnActions), (SessionMachine, LifeActions)])
+def test_machines_are_synchronous_and_use_every_action(machine_class: type[Machine], actions: type) -> None:
+    machine = machine_class(Recorder())
+    assert not machine._callbacks.has_async_callbacks
+    source = inspect.getsource(machine_class)
+    for verb in (name for name in vars(actions) if not name.startswith("_")):
+        assert f"self.actions.{verb}(" in source, verb
+
+
+def test_an_error_in_an_action_is_raised_and_the_state_stays() -> None:
+    class Broken(Recorder):
+        def start_turn(self, _: object) -> None:
+            raise RuntimeError("no")
+
+    machine = TurnMachine(Broken())
+    with pytest.raises(RuntimeError):
+        machine.heard("words")
+    assert machine.state == "idle"
+
+
+def test_diagram_shows_every_edge() -> None:
+    text = mermaid(TurnMachine)
+    assert text.startswith("stateDiagram-v2\n    [*] --> idle")
+    assert "thinking --> speaking : first_audio" in text
+    assert "thinking --> thinking : heard" in text
+    assert mermaid(SessionMachine).endswith("closed --> [*]")
+    assert all(machine.__name__ in diagrams() for machine in MACHINES)

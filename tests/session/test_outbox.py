@@ -1,0 +1,150 @@
+"""The outbox: order, bounds, and what silence forgets."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from badge.link import Outbox, keep_alive, write_frames
+from tests.house import MemoryWire
+
+
+def boxed(**limits: int) -> tuple[Outbox, list[str]]:
+    overflows: list[str] = []
+    return Outbox(lambda: overflows.append("overflow"), **limits), overflows
+
+
+async def drained(outbox: Outbox) -> list[str | bytes]:
+    outbox.finish()
+    frames = []
+    while (frame := await outbox.take()) is not None:
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.req("RT-16")
+async def test_control_overtakes_speech_and_keeps_its_order() -> None:
+    outbox, _ = boxed()
+    outbox.begin("turn")
+    await outbox.put(b"a1", "turn")
+    outbox.post("c1")
+    await outbox.put(b"a2", "turn")
+    outbox.post("c2")
+    assert [await outbox.take() for _ in range(4)] == ["c1", "c2", b"a1", b"a2"]
+
+
+@pytest.mark.req("RT-16")
+async def test_overflow_drops_stale_news_first_and_then_gives_the_badge_up() -> None:
+    outbox, overflows = boxed(control_limit=3)
+    assert outbox.post("old stats", stale=True)
+    assert outbox.post("c1")
+    assert outbox.post("c2")
+    assert outbox.post("c3")
+    assert not overflows
+    assert not outbox.post("c4")
+    assert overflows == ["overflow"]
+    assert await drained(outbox) == ["c1", "c2", "c3"]
+
+
+@pytest.mark.req("RT-15")
+async def test_posting_tells_whether_it_will_be_written() -> None:
+    outbox, _ = boxed()
+    assert outbox.post("yes")
+    outbox.finish()
+    assert not outbox.post("no")
+    assert await outbox.take() == "yes"
+    assert await outbox.take() is None
+
+
+@pytest.mark.req("I-4", "CH-22")
+async def test_silence_forgets_speech_and_refuses_more_of_it(autojump_clock: trio.testing.MockClock) -> None:
+    outbox, _ = boxed(speech_limit=2)
+    outbox.begin("turn 1")
+    results = []
+
+    async def speaker() -> None:
+        results.extend([await outbox.put(b"%d" % number, "turn 1") for number in range(2)])
+        results.extend([await outbox.put(b"%d" % number, "turn 1") for number in range(2, 4)])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(speaker)
+        await trio.testing.wait_all_tasks_blocked()
+        assert results == [True, True]
+        outbox.silence()
+        outbox.post("tts stop")
+    assert results == [True, True, False, False]
+    outbox.begin("turn 2")
+    assert not await outbox.put(b"late", "turn 1")
+    assert await outbox.put(b"new", "turn 2")
+    assert [await outbox.take(), await outbox.take()] == ["tts stop", b"new"]
+
+
+async def test_put_that_was_just_woken_still_respects_silence() -> None:
+    """Room appears and silence falls in the same instant: the waiting frame must not slip in."""
+    outbox, _ = boxed(speech_limit=1)
+    outbox.begin("turn")
+    await outbox.put(b"first", "turn")
+    results = []
+
+    async def speaker() -> None:
+        results.append(await outbox.put(b"second", "turn"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(speaker)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await outbox.take() == b"first"  # wakes the speaker …
+        outbox.silence()  # … who has not run yet
+    assert results == [False]
+    assert await drained(outbox) == []
+
+
+async def test_written_waits_for_the_frame_in_the_writers_hand(autojump_clock: trio.testing.MockClock) -> None:
+    outbox, _ = boxed()
+    wire = MemoryWire()
+    wire.reading = trio.Event()
+    outbox.begin("turn")
+    await outbox.put(b"a", "turn")
+    done = []
+
+    async def wait() -> None:
+        await outbox.written()
+        done.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_frames_until_finished, wire, outbox)
+        nursery.start_soon(wait)
+        await trio.sleep(1)
+        assert not done
+        wire.reading.set()
+        await trio.sleep(0.1)
+        outbox.finish()
+    assert [at - trio.current_time() for at in done] == [pytest.approx(-0.1)]
+
+
+async def write_frames_until_finished(wire: MemoryWire, outbox: Outbox) -> None:
+    await write_frames(wire, outbox, stall=10)
+
+
+@pytest.mark.req("I-12")
+async def test_writer_gives_up_on_a_frame_that_does_not_leave(autojump_clock: trio.testing.MockClock) -> None:
+    outbox, _ = boxed()
+    wire = MemoryWire()
+    wire.reading = trio.Event()
+    outbox.post("x")
+    start = trio.current_time()
+    with pytest.raises(trio.TooSlowError):
+        await write_frames(wire, outbox, stall=10)
+    assert trio.current_time() - start == pytest.approx(10)
+
+
+@pytest.mark.req("HS-16")
+async def test_keepalive_pings_every_20_s_and_gives_up_after_50(autojump_clock: trio.testing.MockClock) -> None:
+    wire = MemoryWire()
+    with trio.move_on_after(101):
+        await keep_alive(wire)
+    assert wire.pings == 5
+    wire.answers_pings = False
+    start = trio.current_time()
+    await keep_alive(wire)
+    assert trio.current_time() - start == pytest.approx(70)
