@@ -50,7 +50,7 @@ async def download(client: httpx.AsyncClient, part: Part, path: Path, on_bytes: 
             f"Cannot write {path} ({exc.strerror or exc}); mend that and run the same command again."
         ) from exc
     except _WrongFileError as exc:
-        await trio.to_thread.run_sync(partial.delete)
+        partial.delete()
         raise DownloadError(
             f"{part.url} is not the file that the list of models describes ({exc}), and was deleted; run the same "
             f"command again, and if that fails too, try later or another --mirror."

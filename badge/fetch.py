@@ -118,19 +118,12 @@ class Command:
 
     async def fetch_all(self, names: Sequence[str]) -> int:
         """Get the models one after the other; gives the exit status."""
-        from badge.download import DownloadError, UnreachableError
+        from badge.download import UnreachableError
 
-        status = 0
         try:
             async with _open_client() as client:
-                for name in names:
-                    try:
-                        await self._fetch(client, name)
-                    except UnreachableError:
-                        raise
-                    except (FetchError, DownloadError) as exc:
-                        self.say(f"{name}: {exc}")
-                        status = 1
+                had = [await self._attempt(client, name) for name in names]
+            return 0 if all(had) else 1
         except UnreachableError as exc:
             self.say(
                 f"{exc}; Badge works without, with the speech recognition and the voices that are built in, and a "
@@ -138,11 +131,22 @@ class Command:
                 f"{self.folder.path / 'vosk'}/NAME/, a Piper voice as {self.folder.path / 'piper'}/NAME.onnx with "
                 f"its NAME.onnx.json."
             )
-            status = 1
         except FetchError as exc:
             self.say(str(exc))
-            status = 1
-        return status
+        return 1
+
+    async def _attempt(self, client: httpx.AsyncClient, name: str) -> bool:
+        """Get one model or say why not; an address at which nobody answers ends the command."""
+        from badge.download import DownloadError, UnreachableError
+
+        try:
+            await self._fetch(client, name)
+        except UnreachableError:
+            raise
+        except (FetchError, DownloadError) as exc:
+            self.say(f"{name}: {exc}")
+            return False
+        return True
 
     async def _fetch(self, client: httpx.AsyncClient, name: str) -> None:
         here = await trio.to_thread.run_sync(self._installed, name)

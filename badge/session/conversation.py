@@ -81,6 +81,11 @@ class Conversation:
         """Whether an answer is being given."""
         return self._turns.current is not None
 
+    @property
+    def dropped(self) -> int:
+        """Packets of audio that found the microphone's queue full."""
+        return self._ear.dropped
+
     # --- what the badge says ---
 
     def hear(self, packet: AudioPacket) -> None:

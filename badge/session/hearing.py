@@ -17,7 +17,8 @@ from badge.session.voicetrack import VoiceTrack
 from protocol.frames import AudioPacket
 from providers.endpointing import Edge
 from providers.opus import OpusError
-from providers.ports import ProviderError, Vad
+from providers.pcm import seconds
+from providers.ports import EAR_RATE, ProviderError, Vad
 
 MIC_ITEMS = 512
 """Packets that wait while components load: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted."""
@@ -106,7 +107,7 @@ class Ear:
         self._mic = Mic()
         self._track = VoiceTrack(settings.listen, settings.vad, traits)
         self._capture: Capture | None = None
-        self._quiet_since = trio.current_time()
+        self._quiet = 0.0  # seconds of audio since the last voice
 
     # --- for the reader and the handlers: no await, constant time ---
 
@@ -126,7 +127,7 @@ class Ear:
 
     def stir(self) -> None:
         """Something happened that is as good as a voice."""
-        self._quiet_since = trio.current_time()
+        self._quiet = 0.0
 
     @property
     def capturing(self) -> bool:
@@ -178,7 +179,7 @@ class Ear:
         attention = self._host.attention()
         if self._capture is None and attention is Attention.IGNORE:
             self._track.restart()
-            self._quiet_since = at
+            self._quiet = 0.0
             return
         try:
             pcm = self._track.decode(packet)
@@ -194,13 +195,12 @@ class Ear:
             return
         confirm = self._settings.vad.barge_in_confirm_ms / 1000 if attention is Attention.GUARD else None
         voice, edges = self._track.watch(pcm, confirm=confirm)
-        if voice:
-            self._quiet_since = at
-            if self._capture is not None:
-                self._capture.voiced_at = at
+        self._quiet = 0.0 if voice else self._quiet + seconds(pcm, EAR_RATE)
+        if voice and self._capture is not None:
+            self._capture.voiced_at = at
         self._decide(edges, at)
-        if at - self._quiet_since >= self._settings.timeouts.no_voice_s:
-            self._quiet_since = at
+        if self._quiet >= self._settings.timeouts.no_voice_s:
+            self._quiet = 0.0
             self._host.long_silence()
 
     def _decide(self, edges: list[Edge], at: float) -> None:

@@ -71,9 +71,10 @@ class Session:
                     await self._register_and_talk()
             finally:
                 self._life.gone()
+                self.outbox.finish()
                 if self._goodbye is not None:
                     await self._wire.close(self._goodbye.code, self._goodbye.reason)  # noqa: ASYNC102 - shielded, bounded
-                log.info(texts.LOG_RELEASED)
+                log.info(texts.LOG_RELEASED, bad_frames=self.traits.bad_frames)
 
     async def _register_and_talk(self) -> None:
         presence = self._services.presence

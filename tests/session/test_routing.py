@@ -1,0 +1,250 @@
+"""Routing: whatever a badge sends is answered or ignored as promised, and the session goes on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from badge import texts
+from badge.session import handlers
+from badge.session.handlers import HANDLERS
+from protocol import FROM_BADGE
+from protocol.messages import Ping
+from providers.scripted import Reply, ScriptedLlm
+from tests.house import Guest, House, packets
+
+
+async def alive(badge: Guest) -> None:
+    """The session still answers."""
+    before = len(badge.of("pong"))
+    badge.tell(type="ping")
+    await badge.until("pong", count=before + 1, within=1)
+
+
+@pytest.mark.req("RT-2")
+@pytest.mark.parametrize("name", ["ping", "keepalive"])
+async def test_ping(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, name: str) -> None:
+    badge = await House(nursery).enter()
+    badge.tell(type=name)
+    assert await badge.until("pong") == {"type": "pong"}
+
+
+@pytest.mark.req("RT-3", "RT-5")
+@pytest.mark.parametrize("text", ["7", "-12", "hello", "{not json", "x" * 1024])
+async def test_echo(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, text: str) -> None:
+    badge = await House(nursery).enter()
+    badge.raw(text)
+    await badge.quiet()
+    assert badge.wire.sent[-1][1] == text
+
+
+@pytest.mark.req("RT-4", "RT-7", "B-18", "B-19", "B-20", "B-21")
+@pytest.mark.parametrize(
+    "text",
+    ["[]", '"x"', "null", "1.5", "{}", "true", "9" * 5000, '{"type":"listen"}', '{"type":"mcp"}', "x" * 1_000_000],
+    ids=lambda text: text[:12],
+)
+async def test_malformed_messages_are_answered_and_harm_nothing(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, text: str
+) -> None:
+    badge = await House(nursery).enter()
+    badge.raw(text)
+    error = await badge.until("error")
+    assert error["code"] == "bad-message"
+    assert 0 < len(error["message"]) < 300
+    await alive(badge)
+
+
+@pytest.mark.req("RT-6")
+async def test_unknown_types_are_logged_and_ignored(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    seen = len(badge.wire.sent)
+    with structlog.testing.capture_logs() as logs:
+        badge.tell(type="dance", token="s3cret", steps=[1, {"password": "x"}])
+        await badge.quiet()
+    assert len(badge.wire.sent) == seen
+    line = next(line for line in logs if line["event"] == texts.LOG_UNKNOWN_TYPE)
+    assert line["log_level"] == "error"
+    assert json.loads(line["message"]) == {"type": "dance", "token": "***", "steps": [1, {"password": "***"}]}
+    await alive(badge)
+
+
+@pytest.mark.req("RT-8", "B-22")
+async def test_an_error_in_a_handler_is_answered_and_logged(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(session: object, message: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setitem(handlers.HANDLERS, Ping, broken)
+    badge = await House(nursery).enter()
+    with structlog.testing.capture_logs() as logs:
+        badge.tell(type="ping")
+        error = await badge.until("error")
+    assert (error["code"], error["ref"]) == ("internal", {"type": "ping"})
+    assert [line["what"] for line in logs if line["event"] == "failed"] == ["ping"]
+    monkeypatch.undo()
+    await alive(badge)
+
+
+@pytest.mark.req("RT-13")
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "meeting", "phase": "finalize"},
+        {"type": "coding", "phase": "start"},
+        {"type": "workflow", "event": "assign", "id": 7},
+        {"type": "peer", "to": ["x"], "payload": {"category": "text"}},
+        {"type": "iot", "descriptors": [{"name": "Speaker"}]},
+        {"type": "mcp", "payload": {"jsonrpc": "2.0"}},
+        {"type": "server", "action": "restart", "content": {"secret": "x"}},
+        {"type": "mode", "state": "start", "mode": "working"},
+    ],
+    ids=lambda message: message["type"],
+)
+async def test_types_without_behaviour_yet_say_so(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, message: dict[str, object]
+) -> None:
+    badge = await House(nursery).enter()
+    badge.tell(**message)
+    error = await badge.until("error")
+    assert (error["code"], error["ref"]) == ("unavailable", {"type": message["type"]})
+    await alive(badge)
+
+
+@pytest.mark.req("RT-13")
+def test_handler_table_is_total() -> None:
+    assert set(HANDLERS) == set(FROM_BADGE.values())
+
+
+async def test_types_with_their_own_refusal(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
+    badge = await House(nursery).enter()
+    badge.tell(type="peer", to="x")
+    badge.tell(type="mode", state="start", mode="party")
+    badge.tell(type="config_update", config={"a": 1})
+    await badge.quiet()
+    assert badge.messages[-3:] == [
+        {"type": "peer", "status": "error", "message": "invalid to/payload"},
+        {"type": "mode", "status": "error", "message": "invalid state or mode"},
+        {"type": "config_update", "status": "ok", "noop": True},
+    ]
+
+
+@pytest.mark.req("RT-11")
+async def test_messages_take_effect_in_their_order(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    for number in range(50):
+        badge.raw(str(number))
+    await badge.quiet()
+    assert [frame for _, frame in badge.wire.sent if frame[:1] != "{"] == [str(n) for n in range(50)]
+
+
+@pytest.mark.req("RT-12", "B-27")
+async def test_a_busy_turn_delays_neither_ping_nor_abort(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery, llm=ScriptedLlm([Reply(first=9)])).enter()
+    badge.tell(type="listen", state="detect", text="hi")
+    await badge.quiet()
+    started = trio.current_time()
+    await alive(badge)
+    badge.tell(type="abort")
+    await badge.until("tts", "stop")
+    assert trio.current_time() == started
+
+
+@pytest.mark.req("RT-14", "LG-2", "LG-6", "B-25", "WL-7", "CH-1", "HT-3")
+async def test_the_log_has_every_message_and_no_secret_or_speech(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    with structlog.testing.capture_logs() as logs:
+        badge.tell(type="hello", features={"mcp": True}, token="tok-1")
+        badge.tell(type="abort", reason={"token": "tok-2"})
+        badge.tell(type="listen", state="detect", text="my secret diary")
+        badge.tell(type="peer", to=["x"], payload={"text": "private words"})
+        badge.tell(type="server", action="restart", content={"secret": "tok-3"})
+        badge.tell(type="config_update", config={"api_key": "tok-4"})
+        badge.tell(type="mystery", authorization="tok-5", text="z" * 5)
+        badge.raw("42")
+        await trio.sleep(5)
+    lines = [line["event"].format(**line) for line in logs]
+    text = "\n".join(lines) + str(logs)
+    for hidden in ("tok-", "diary", "private words", "half past nine"):
+        assert hidden not in text
+    for shown in ("收到hello消息：", "收到listen消息：", "收到abort消息：", "收到peer消息：", "收到服务器消息：", "收到文本消息："):
+        assert any(line.startswith(shown) for line in lines), shown
+    assert "大模型收到用户消息: 15 characters" in lines
+    assert '收到listen消息：{"state": "detect", "text_size": 15}' in lines
+    assert '收到服务器消息：{"action": "restart", "content": "***"}' in lines
+
+
+@pytest.mark.req("RT-15")
+async def test_sending_to_a_closed_session_is_false_not_an_error(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    badge = await house.enter("a")
+    mailbox = house.services.presence.find("a")
+    assert mailbox is not None
+    assert mailbox.post("{}")
+    badge.vanish()
+    await badge.gone.wait()
+    assert not mailbox.post("{}")
+
+
+@pytest.mark.req("RT-16")
+async def test_a_badge_that_never_reads_is_given_up_and_delays_nobody(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    deaf, other = await house.enter("deaf"), await house.enter("other")
+    deaf.wire.reading = trio.Event()
+    for _ in range(300):
+        deaf.tell(type="ping")
+    await deaf.quiet()
+    started = trio.current_time()
+    await alive(other)
+    assert trio.current_time() == started
+    await deaf.gone.wait()
+    assert deaf.wire.closed == (1013, "too slow: messages were not read")
+    assert trio.current_time() - started <= 2.5
+    assert house.services.presence.online() == ["other"]
+
+
+@pytest.mark.req("RT-16")
+async def test_a_stalled_frame_ends_the_connection(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    badge.wire.reading = trio.Event()
+    badge.tell(type="ping")
+    started = trio.current_time()
+    await badge.gone.wait()
+    assert trio.current_time() - started == pytest.approx(10)
+    assert badge.wire.closed is not None
+    assert badge.wire.closed[0] == 1013
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+async def test_wrong_framing_is_said_once(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, version: str
+) -> None:
+    badge = await House(nursery).enter(**{"protocol-version": version})
+    for packet in packets("voice")[:20]:
+        badge.raw(packet)
+    error = await badge.until("error")
+    assert error["code"] == "bad-frame"
+    assert error["ref"] == {"framing": f"v{version}"}
+    await alive(badge)
+    assert len(badge.of("error")) == 1
+    await badge.speak()
+    await badge.until("tts", "stop")
