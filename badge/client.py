@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import trio
 import trio_websocket
@@ -99,8 +100,8 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
     ]
     if me.token:
         headers.append((b"Authorization", f"Bearer {me.token}".encode()))
-    async with trio.open_nursery() as nursery:
-        socket = await _open(nursery, url, headers)
+    async with await _reach(url) as stream, trio.open_nursery() as nursery:
+        socket = await _upgrade(nursery, stream, url, headers)
         send, inbox = trio.open_memory_channel[Heard](INBOX)
         nursery.start_soon(_listen, socket, me.framing, send)
         badge = Badge(socket, me, inbox, {})
@@ -117,19 +118,34 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
         nursery.cancel_scope.cancel()
 
 
-async def _open(
-    nursery: trio.Nursery, url: str, headers: list[tuple[bytes, bytes]]
-) -> trio_websocket.WebSocketConnection:
+async def _reach(url: str) -> trio.abc.Stream:
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise CannotConnectError(f"{url} is no WebSocket address: it should look like ws://host:8000/xiaozhi/v1/")
     try:
         with trio.fail_after(CONNECT_WITHIN):
-            return await trio_websocket.connect_websocket_url(nursery, url, extra_headers=headers)
+            if parts.scheme == "wss":
+                return await trio.open_ssl_over_tcp_stream(parts.hostname, parts.port or 443, https_compatible=True)
+            return await trio.open_tcp_stream(parts.hostname, parts.port or 80)
     except trio.TooSlowError:
         raise CannotConnectError(f"{url} did not answer within {CONNECT_WITHIN:g} s") from None
+    except OSError as exc:
+        raise CannotConnectError(f"cannot connect to {url}: {exc}. Is the server running?") from None
+
+
+async def _upgrade(
+    nursery: trio.Nursery, stream: trio.abc.Stream, url: str, headers: list[tuple[bytes, bytes]]
+) -> trio_websocket.WebSocketConnection:
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        with trio.fail_after(CONNECT_WITHIN):
+            return await trio_websocket.wrap_client_stream(nursery, stream, parts.netloc, target, extra_headers=headers)
+    except trio.TooSlowError:
+        raise CannotConnectError(f"{url} did not answer the upgrade within {CONNECT_WITHIN:g} s") from None
     except trio_websocket.ConnectionRejected as exc:
         body = (exc.body or b"").decode(errors="replace").strip()
         raise CannotConnectError(f"{url} refused the connection: HTTP {exc.status_code} {body}") from None
-    except (OSError, ValueError, trio_websocket.HandshakeError) as exc:
-        raise CannotConnectError(f"cannot connect to {url}: {exc}. Is the server running?") from None
 
 
 async def _listen(

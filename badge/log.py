@@ -25,6 +25,9 @@ from providers.ports import ProviderError
 QUEUE_LINES = 10_000
 """Lines that wait for a slow terminal or disk; beyond it lines are dropped and counted."""
 
+LAST_LINES = 2.0
+"""Seconds that the last lines have to get out when the program ends."""
+
 _SECRET_KEY = re.compile(r"secret|token|password|passwd|authorization|api[-_]?key|credential", re.IGNORECASE)
 _SECRET_QUERY = re.compile(r"((?:authorization|token|secret|password|api[-_]?key)=)[^&\s]*", re.IGNORECASE)
 MASK = "***"
@@ -87,7 +90,7 @@ def logging_to(
     lines: queue.Queue[Any] = queue.Queue(QUEUE_LINES)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    listener = QueueListener(lines, handler)
+    listener = _Writer(lines, handler)
     sink = _DroppingHandler(lines)
     root = logging.getLogger()
     before = root.handlers[:], root.level
@@ -110,6 +113,27 @@ def logging_to(
         structlog.reset_defaults()
         if sink.dropped:
             print(f"{sink.dropped} log lines were dropped: the log stream was too slow", file=sys.stderr)  # noqa: T201
+
+
+class _Writer(QueueListener):
+    """Writes lines on a thread of its own; at the end a stream that takes nothing is not waited for."""
+
+    def enqueue_sentinel(self) -> None:
+        """Tell the thread to end after what is queued; when the queue is full, instead of its oldest line."""
+        while True:
+            try:
+                self.queue.put_nowait(None)
+            except queue.Full:
+                self.queue.get_nowait()
+            else:
+                return
+
+    def stop(self) -> None:
+        """Give the thread a bounded time to write what is queued."""
+        self.enqueue_sentinel()
+        if self._thread is not None:
+            self._thread.join(LAST_LINES)
+            self._thread = None
 
 
 class _DroppingHandler(QueueHandler):

@@ -202,6 +202,7 @@ class House:
         without: Iterable[str] = (),
         tools: tuple[ToolSpec, ...] = (),
         deliveries: tuple[Delivery, ...] = (),
+        start: bool = True,
     ) -> None:
         self.nursery = nursery
         self.settings = settings or Settings()
@@ -227,8 +228,9 @@ class House:
             tools=tools,
             deliveries=deliveries,
         )
-        for component in self.services.components():
-            nursery.start_soon(component.run)
+        if start:
+            for component in self.services.components():
+                nursery.start_soon(component.run)
 
     async def enter(self, device: str = "aa:bb:cc:00:00:01", *, target: str = "/", **headers: str) -> Guest:
         """A badge connects; returns when it was welcomed."""

@@ -83,6 +83,8 @@ def _head(request: h11.Request, raw: bytes) -> Head:
         raise BadRequestError(414, f"the request line is longer than {MAX_LINE} bytes")
     if len(request.headers) > MAX_HEADERS:
         raise BadRequestError(431, f"more than {MAX_HEADERS} header lines")
+    if request.http_version not in (b"1.0", b"1.1"):
+        raise BadRequestError(400, "only HTTP/1.1 is spoken here")
     if not raw.partition(b"\r\n\r\n")[0].isascii():
         raise BadRequestError(400, "the request head is not ASCII")
     headers = tuple((name.decode(), value.decode()) for name, value in request.headers)

@@ -19,7 +19,9 @@ READ_SIZE = 65536
 class Exchange:
     """One request and the means to answer it, properly or not."""
 
-    def __init__(self, stream: trio.SocketStream, connection: h11.Connection, request: h11.Request, body: bytes) -> None:
+    def __init__(
+        self, stream: trio.SocketStream, connection: h11.Connection, request: h11.Request, body: bytes
+    ) -> None:
         self._stream = stream
         self._connection = connection
         self.path = request.target.decode()
@@ -115,6 +117,8 @@ class OpenAiServer:
         self.base_url = f"http://127.0.0.1:{port}/v1"
         self.exchanges: list[Exchange] = []
         self.connections = 0
+        self.asked = trio.Event()
+        """A request has come."""
         self._replies: deque[Reply] = deque()
 
     def plan(self, *replies: Reply) -> None:
@@ -144,6 +148,7 @@ class OpenAiServer:
             body += event.data
         exchange = Exchange(stream, connection, request, body)
         self.exchanges.append(exchange)
+        self.asked.set()
         reply = self._replies.popleft() if len(self._replies) > 1 else self._replies[0]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, stream, connection, exchange, nursery.cancel_scope)
