@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from attrs import define, field
 
 from providers.ports import ChatMessage
@@ -30,12 +28,14 @@ class Dialogue:
     """The last exchanges of one device; it moves to the new connection when the device connects again."""
 
     def __init__(self, limit: int) -> None:
-        self._exchanges: deque[Exchange] = deque(maxlen=limit)
+        self._limit = limit
+        self._exchanges: list[Exchange] = []
 
     def begin(self, user: str) -> Exchange:
         """A new exchange; the oldest is forgotten when there are too many."""
         exchange = Exchange(user)
         self._exchanges.append(exchange)
+        del self._exchanges[: -self._limit]
         return exchange
 
     def messages(self, system: str, unanswered: str) -> tuple[ChatMessage, ...]:

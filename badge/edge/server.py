@@ -36,32 +36,37 @@ class Reception:
         try:
             with boundary("connection", log):
                 try:
-                    await self._receive(stream)
+                    admitted = await self._admit(stream)
                 except trio.BrokenResourceError:
                     log.info("the connection was reset before a session began")
+                    return
+                if admitted is not None:
+                    await self._serve(*admitted)
         finally:
             await trio.aclose_forcefully(stream)  # noqa: ASYNC102 - only closes the socket, never waits
 
-    async def _receive(self, stream: trio.SocketStream) -> None:
+    async def _admit(self, stream: trio.SocketStream) -> tuple[Identity, Rewound] | None:
+        """Who comes in, and the stream with its head to be read again; None when the request was answered here."""
         try:
             head = await read_head(stream)
             if head is None:
-                return
+                return None
             if not head.is_upgrade:
                 log.info(texts.LOG_HTTP_PATH, path=mask_target(head.target))
                 await stream.send_all(answer_plain(head))
-                return
+                return None
             require_websocket(head)
             identity = self._identify(head)
             self._authenticate(identity, _peer(stream))
         except BadRequestError as exc:
             log.info("request refused", status=exc.status, reason=exc.detail)
             await _refuse(stream, exc)
+            return None
         except HandshakeError as exc:
             log.warning("request refused", status=exc.status, reason=exc.detail)
             await _refuse(stream, BadRequestError(exc.status, exc.detail))
-        else:
-            await self._serve(identity, Rewound(stream, head.raw))
+            return None
+        return identity, Rewound(stream, head.raw)
 
     def _identify(self, head: Head) -> Identity:
         shown = mask_target(head.target)[:RAW_PATH_SHOWN]
@@ -103,13 +108,13 @@ class Rewound(trio.abc.Stream):
         self._stream = stream
         self._first = first
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """The bytes read before, then the stream."""
         if self._first:
             await trio.lowlevel.checkpoint()
             first, self._first = self._first, b""
             return first
-        return bytes(await self._stream.receive_some(max_bytes))
+        return await self._stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write everything."""

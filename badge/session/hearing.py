@@ -85,15 +85,21 @@ class Mic:
         """Forget everything that waits."""
         self._items.clear()
 
-    async def take(self, patience: float) -> tuple[AudioPacket | Bound | None, float]:
+    async def take(self, patience: float | None) -> tuple[AudioPacket | Bound | None, float]:
         """The next item and its time of arrival; None when there is none for `patience` s."""
         if self._items:
             await trio.lowlevel.checkpoint()  # a burst must not keep the thread from others
-        with trio.move_on_after(patience):
-            while not self._items:
-                self._filled = trio.Event()
-                await self._filled.wait()
+        elif patience is None:
+            await self._wait()
+        else:
+            with trio.move_on_after(patience):
+                await self._wait()
         return self._items.popleft() if self._items else (None, trio.current_time())
+
+    async def _wait(self) -> None:
+        while not self._items:
+            self._filled = trio.Event()
+            await self._filled.wait()
 
 
 class Ear:
@@ -147,7 +153,7 @@ class Ear:
             self._track.attach(await self._vad.ready())
         while True:
             expecting = self._capture is not None or self._track.armed
-            item, at = await self._mic.take(MISSING_AUDIO if expecting else float("inf"))
+            item, at = await self._mic.take(MISSING_AUDIO if expecting else None)
             if item is Bound.START:
                 self._start(at)
             elif item is Bound.STOP:
@@ -178,7 +184,8 @@ class Ear:
     def _audio(self, packet: bytes, at: float) -> None:
         attention = self._host.attention()
         if self._capture is None and attention is Attention.IGNORE:
-            self._track.restart()
+            if self._track.remembers:
+                self._track.restart()
             self._quiet = 0.0
             return
         try:

@@ -59,9 +59,10 @@ class Session:
         self._services = services
         self._wire = wire
         self._life = SessionMachine(self)
-        self._watchdog = Watchdog(settings.timeouts, self._life, lambda: self.conversation.busy)
+        self._watchdog = Watchdog(settings.timeouts, self._life, self._busy)
         self._goodbye: Goodbye | None = Goodbye.SHUTDOWN  # the reason when this task is simply cancelled
-        self._scope = trio.CancelScope()
+        self._tasks: trio.Nursery | None = None
+        self._conversation: Conversation | None = None
 
     async def run(self) -> None:
         """Register, talk, clean up whatever happens, and close the connection."""
@@ -89,7 +90,7 @@ class Session:
             await self._write()
             return
         try:
-            self.conversation = Conversation(self._services, self.traits, self.outbox, resident.dialogue, self)
+            self._dialogue = resident.dialogue
             self._life.registered()
             if previous is not None:
                 previous.retire(Goodbye.SUPERSEDED)
@@ -101,15 +102,27 @@ class Session:
 
     async def _talk(self) -> None:
         """Run all tasks of the session; the first one that ends, ends the rest."""
+        async with trio.open_nursery() as self._tasks:
+            for task in (self._read, self._write, self._ping, self._watchdog.run):
+                self._tasks.start_soon(self._run, task)
 
-        async def ends_all(task: Callable[[], Awaitable[None]]) -> None:
-            await task()
-            self._scope.cancel(f"{getattr(task, '__name__', task)} ended")
+    async def _run(self, task: Callable[[], Awaitable[None]]) -> None:
+        assert self._tasks is not None
+        await task()
+        self._tasks.cancel_scope.cancel(f"{getattr(task, '__name__', task)} ended")
 
-        with self._scope:
-            async with trio.open_nursery() as tasks:
-                for task in (self._read, self._write, self._ping, self._watchdog.run, *self.conversation.tasks):
-                    tasks.start_soon(ends_all, task)
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation, begun by the first word or sound: a badge that only waits costs no ear and no voice."""
+        if self._conversation is None:
+            self._conversation = Conversation(self._services, self.traits, self.outbox, self._dialogue, self)
+            if self._tasks is not None:
+                for task in self._conversation.tasks:
+                    self._tasks.start_soon(self._run, task)
+        return self._conversation
+
+    def _busy(self) -> bool:
+        return self._conversation is not None and self._conversation.busy
 
     # --- tasks ---
 
@@ -207,7 +220,7 @@ class Session:
         """Somebody outside wants the session to end: at once when it is quiet, after the running answer otherwise."""
         if goodbye is Goodbye.SUPERSEDED:
             self._life.supersede()
-        elif not self.conversation.part(goodbye):
+        elif not (self._busy() and self.conversation.part(goodbye)):
             self._life.close(goodbye)
 
     # --- what the life cycle makes happen ---
@@ -233,9 +246,11 @@ class Session:
     def say_goodbye(self, goodbye: Goodbye) -> None:
         """Stop everything, let the last messages out within a bound."""
         self._goodbye = goodbye
-        self.conversation.end()
+        if self._conversation is not None:
+            self._conversation.end()
         self.outbox.finish()
-        self._scope.deadline = trio.current_time() + LAST_WORDS
+        if self._tasks is not None:
+            self._tasks.cancel_scope.deadline = trio.current_time() + LAST_WORDS
 
     def _failed(self) -> None:
         self._goodbye = Goodbye.FAILED

@@ -54,6 +54,11 @@ class VoiceTrack:
         """Whether any speech was noticed since the restart, confirmed or not."""
         return self._endpointing.voiced
 
+    @property
+    def remembers(self) -> bool:
+        """Whether there is anything to forget."""
+        return self._codec is not None or self.armed
+
     def restart(self, *, manual: bool = False) -> None:
         """Forget what was heard. `manual`: an utterance has begun, only its end is looked for."""
         self._endpointing = Endpointing(self._rules[manual])

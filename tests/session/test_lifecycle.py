@@ -334,6 +334,7 @@ async def test_any_frame_keeps_the_connection_and_restarts_the_limit(
 @pytest.mark.req("TO-5", "B-74", "B-124")
 async def test_frames_create_no_tasks(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     badge = await House(nursery).enter()
+    badge.raw(b"x")
     await badge.quiet()
     before = trio.lowlevel.current_statistics().tasks_living
     for _ in range(3000):

@@ -1,0 +1,145 @@
+"""The server that the measurements run against: the real program, with scripted providers unless told otherwise.
+
+Prints one JSON line when it is ready; answers each line on standard input with a JSON line of its own figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import trio
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from badge.app import Running, assemble, choose, serve, settle_memory
+from badge.clock import Ids, SystemClock
+from badge.components import Component
+from badge.config import Settings
+from badge.llms import Llms
+from badge.modes.base import Purpose
+from badge.peers.presence import Presence
+from badge.phrases import Phrases
+from badge.services import Services
+from providers.opus import Encoder
+from providers.ports import MOUTH_RATE
+from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, ScriptedVad, ScriptedVadStream, tone
+from tests.e2e.running import local
+from tests.house import changed
+
+PATIENCE = 0.005
+
+
+class StallMeter:
+    """How late a task that wants to run every 5 ms is let run: what the loop did instead."""
+
+    def __init__(self) -> None:
+        self.late: list[float] = []
+
+    async def run(self) -> None:
+        while True:
+            due = trio.current_time() + PATIENCE
+            await trio.sleep_until(due)
+            self.late.append(trio.current_time() - due)
+
+    def take(self) -> dict[str, float]:
+        late, self.late = sorted(self.late), []
+        if not late:
+            return {}
+        return {
+            "stall_p50_ms": round(late[len(late) // 2] * 1000, 2),
+            "stall_p99_ms": round(late[int(len(late) * 0.99)] * 1000, 2),
+            "stall_max_ms": round(late[-1] * 1000, 2),
+        }
+
+
+class CountingVad(ScriptedVad):
+    """Also counts the audio that sessions decoded."""
+
+    seconds = 0.0
+
+    def stream(self) -> ScriptedVadStream:
+        stream = super().stream()
+        feed = stream.feed
+
+        def counting(pcm: bytes) -> list[bool]:
+            CountingVad.seconds += len(pcm) / 32_000
+            return feed(pcm)
+
+        stream.feed = counting  # type: ignore[method-assign]
+        return stream
+
+
+def scripted(settings: Settings, speech: float, audio: str) -> Services:
+    """Scripted providers; the answer is ready-made Opus, as from a service that delivers packets."""
+    encoder = Encoder(MOUTH_RATE, settings.tts.frame_ms)
+    size = encoder.frame_bytes
+    sound = tone(speech, MOUTH_RATE)
+    packets = [encoder.encode(sound[at : at + size].ljust(size, b"\0")) for at in range(0, len(sound), size)]
+    return Services(
+        settings=settings,
+        clock=SystemClock(),
+        ids=Ids(),
+        presence=Presence(settings.limits.connections),
+        phrases=Phrases(wake=[], exits=[]),
+        vad=Component("vad", (CountingVad(load=1e9 if audio == "queue" else 0),)),
+        asr=Component("asr", () if audio == "ear" else (ScriptedAsr([Hearing(text="go on", delay=0.05)]),)),
+        tts=Component("tts", (ScriptedTts(packets=packets),)),
+        llms=Llms({"default": Component("llm", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))}, {Purpose.CHAT: "default"}),
+        recall=Component("recall", ()),
+    )
+
+
+async def answer_questions(meter: StallMeter) -> None:
+    pending = b""
+    while True:
+        await trio.lowlevel.wait_readable(0)
+        data = os.read(0, 4096)
+        if not data:
+            return
+        *lines, pending = (pending + data).split(b"\n")
+        for _ in lines:
+            threads = len(os.listdir("/proc/self/task"))
+            heard = round(CountingVad.seconds / 0.06)
+            print(json.dumps({"threads": threads, "frames_heard": heard, **meter.take()}), flush=True)
+
+
+async def main(args: argparse.Namespace) -> None:
+    settings = local(changed(limits={"connections": 100_000}, stats={"broadcast": args.stats}))
+    clock = SystemClock()
+    embedded = args.providers == "embedded"
+    services = assemble(settings, choose(settings, {}, clock), clock, Ids()) if embedded else scripted(settings, args.speech, args.audio)
+    meter = StallMeter()
+    async with trio.open_nursery() as nursery:
+        running: Running = await nursery.start(serve, services)
+        settle_memory()
+        print(json.dumps({"port": running.port, "ready_s": time.process_time()}), flush=True)
+        if args.stalls:
+            nursery.start_soon(meter.run)
+        await answer_questions(meter)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--providers", choices=("scripted", "embedded"), default="scripted")
+    parser.add_argument("--speech", type=float, default=3.0, help="seconds that each answer lasts")
+    parser.add_argument(
+        "--audio",
+        choices=("queue", "ear", "turn"),
+        default="turn",
+        help="how far audio gets: into the microphone's queue, to the ear (which ignores it), or all the way",
+    )
+    parser.add_argument("--stalls", action="store_true", help="measure how long the loop keeps others waiting")
+    parser.add_argument("--stats", action="store_true", help="broadcast who is online")
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    import logging
+
+    logging.getLogger("trio-websocket").disabled = True
+    trio.run(main, parser.parse_args())

@@ -1,0 +1,158 @@
+"""How many badges can talk at once on one core: audio frames both ways in real time, Opus decoding on, providers scripted.
+
+Every badge speaks a word, is answered for the whole time, and goes on sending audio meanwhile. Reported: frames lost
+either way, how far from its due time each frame arrived, and how long the server's loop kept a task waiting.
+
+    python tests/bench/talk.py [--sessions 150] [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import selectors
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import load
+
+from tests.house import packets
+
+SERVER = Path(__file__).with_name("bench_server.py")
+FRAME = 0.06
+LEAD = 5
+
+
+class Talker:
+    """One badge: sends in real time, notes when each frame of the answer arrives."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.arrived: list[float] = []
+        self.disorder = 0
+        self._buffer = bytearray()
+
+    def read(self) -> None:
+        """Take what has arrived."""
+        while True:
+            try:
+                data = self.connection.recv(65536)
+            except BlockingIOError:
+                break
+            if not data:
+                raise RuntimeError("the server closed a connection")
+            self._buffer += data
+        now = time.perf_counter()
+        while (frame := self._next()) is not None:
+            opcode, payload = frame
+            if opcode == 2:
+                expected = len(self.arrived) * 60
+                self.disorder += struct.unpack_from(">I", payload, 8)[0] != expected
+                self.arrived.append(now)
+
+    def _next(self) -> tuple[int, bytes] | None:
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        size, head = buffer[1] & 127, 2
+        if size == 126:
+            if len(buffer) < 4:
+                return None
+            size, head = struct.unpack_from(">H", buffer, 2)[0], 4
+        if len(buffer) < head + size:
+            return None
+        frame = buffer[0] & 15, bytes(buffer[head : head + size])
+        del buffer[: head + size]
+        return frame
+
+
+def framed(opus: bytes) -> bytes:
+    return load.binary(struct.pack(">HHIII", 2, 0, 0, 0, len(opus)) + opus)
+
+
+def talk(talkers: list[Talker], seconds: float) -> int:
+    """Send and receive for so long; gives how many frames were sent."""
+    voice, silence = [framed(p) for p in packets("voice")[:10]], framed(packets("silence")[5])
+    selector = selectors.DefaultSelector()
+    for talker in talkers:
+        selector.register(talker.connection, selectors.EVENT_READ, talker)
+        talker.connection.send(load.text('{"type":"listen","state":"start","mode":"realtime"}'))
+    begun, sent, count = time.perf_counter(), 0, len(talkers)
+    total = round(seconds / FRAME) * count
+    while sent < total:
+        due = begun + sent / count * FRAME
+        wait = due - time.perf_counter()
+        for key, _ in selector.select(max(wait, 0) if wait > 0 else 0):
+            key.data.read()
+        while sent < total and begun + sent / count * FRAME <= time.perf_counter():
+            tick, number = divmod(sent, count)
+            talkers[number].connection.send(voice[tick] if tick < len(voice) else silence)
+            sent += 1
+    end = time.perf_counter() + 3
+    while (wait := end - time.perf_counter()) > 0:
+        for key, _ in selector.select(wait):
+            key.data.read()
+    return sent
+
+
+def ask(process: subprocess.Popen[str]) -> dict[str, float]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("?\n")
+    process.stdin.flush()
+    figures: dict[str, float] = json.loads(process.stdout.readline())
+    return figures
+
+
+def run(sessions: int, seconds: float) -> bool:
+    """One measurement, printed; true when it is within the goals."""
+    speech = seconds - 3
+    process = load.start(SERVER, "--stalls", "--speech", str(speech))
+    try:
+        assert process.stdout is not None
+        port = json.loads(process.stdout.readline())["port"]
+        talkers = [Talker(c) for c in load.open_sockets(port, sessions, framing=2)]
+        time.sleep(0.5)
+        before, cpu = ask(process), load.cpu_seconds(process.pid)
+        sent = talk(talkers, seconds)
+        after, spent = ask(process), load.cpu_seconds(process.pid) - cpu
+    finally:
+        process.kill()
+        process.wait()
+    expected = -(-round(speech * 1000) // 60)
+    lost_down = sum(expected - len(t.arrived) for t in talkers)
+    lost_up = sent - (after["frames_heard"] - before["frames_heard"])
+    errors = sorted(
+        abs(at - t.arrived[0] - max(0, number - LEAD) * FRAME) for t in talkers for number, at in enumerate(t.arrived)
+    )
+    p50, p99, worst = (errors[min(len(errors) - 1, int(len(errors) * q))] * 1000 for q in (0.5, 0.99, 1))
+    print(
+        f"{sessions} sessions, {seconds:g} s: {spent / (seconds + 3) * 100:.0f} % of a core, lost {lost_up:.0f} up and {lost_down} down, "
+        f"{sum(t.disorder for t in talkers)} out of order; pacing error p50 {p50:.1f}, p99 {p99:.1f}, max {worst:.1f} ms; "
+        f"loop stall p99 {after['stall_p99_ms']}, max {after['stall_max_ms']} ms",
+        flush=True,
+    )
+    return not lost_up and not lost_down and p99 <= 10 and after["stall_max_ms"] <= 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=150)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--more", action="store_true", help="go on with 25 more each time, for as long as the goals hold")
+    args = parser.parse_args()
+    load.keep_off()
+    sessions = args.sessions
+    while run(sessions, args.seconds) and args.more:
+        sessions += 25
+
+
+if __name__ == "__main__":
+    main()
