@@ -171,7 +171,7 @@ class TtsSettings:
         5, "frames sent ahead of play-out; 0 for boards with a tiny buffer (ESP32-C3)", **between(0, 20)
     )
     start_gap_ms: int = setting(
-        15,
+        12,
         "least time between `tts start` and the first frame, in which the badge switches to speaking",
         **between(0, 500),
     )

@@ -20,7 +20,7 @@ MEGABYTE = 1_048_576
 async def broadcast_stats(settings: StatsSettings, presence: Presence, clock: WallClock) -> None:
     """Send the news until cancelled. A badge that does not read loses old news, and delays nobody."""
     process = psutil.Process()
-    seen = presence.version
+    seen = 0  # whoever came before this task is news too
     while True:
         with trio.move_on_after(settings.every_s):
             seen = await presence.changed(seen)

@@ -260,7 +260,7 @@ async def test_pacing_and_the_end_of_play_out(
     assert len(audio) == 50
     for number, at in enumerate(audio):
         assert at == pytest.approx(first + max(0, number - lead) * 0.06)
-    assert first - badge.times("tts", "start")[0] == pytest.approx(0.015)
+    assert first - badge.times("tts", "start")[0] == pytest.approx(0.012)
     assert badge.times("tts", "stop")[0] == pytest.approx(first + 50 * 0.06 + 0.06)
 
 
