@@ -12,7 +12,7 @@ from badge.app import choose
 from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
 from badge.config import Settings
-from providers.opus import OpusError, opus_api
+from providers.opus import OpusError, opus_version
 from providers.ports import Provider, ProviderError
 
 START_WITHIN = 60.0
@@ -107,10 +107,9 @@ async def _try(part: str, provider: Provider) -> Verdict:
 
 def _opus() -> Verdict:
     try:
-        api = opus_api()
+        return Verdict("opus", works=True, detail=opus_version())
     except OpusError as exc:
         return Verdict("opus", works=False, detail=str(exc))
-    return Verdict("opus", works=True, detail=api.version)
 
 
 def _show(verdict: Verdict, write: Callable[[str], None]) -> None:

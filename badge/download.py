@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import trio
 from attrs import frozen
 
 from badge.model_lists import Part
 
-TIMEOUT = httpx.Timeout(30, connect=10)
+TIMEOUT = httpx2.Timeout(30, connect=10)
 """Seconds: 30 without a single byte, 10 until somebody answers."""
 
 OnBytes = Callable[[int], None]
@@ -31,7 +32,7 @@ class UnreachableError(DownloadError):
         super().__init__(f"Cannot reach {url} ({_reason(exc)})")
 
 
-async def download(client: httpx.AsyncClient, part: Part, path: Path, on_bytes: OnBytes) -> None:
+async def download(client: httpx2.AsyncClient, part: Part, path: Path, on_bytes: OnBytes) -> None:
     """Make `path` the verified file of `part`.
 
     What lies at `path` already is continued, provided that the server still has the same file. `on_bytes` hears how
@@ -57,7 +58,7 @@ async def download(client: httpx.AsyncClient, part: Part, path: Path, on_bytes: 
         ) from exc
 
 
-async def fetch_bytes(client: httpx.AsyncClient, url: str, limit: int) -> bytes:
+async def fetch_bytes(client: httpx2.AsyncClient, url: str, limit: int) -> bytes:
     """A small file in memory, of at most `limit` bytes. Raises `DownloadError`."""
     data = bytearray()
     try:
@@ -67,7 +68,7 @@ async def fetch_bytes(client: httpx.AsyncClient, url: str, limit: int) -> bytes:
                 data += chunk
                 if len(data) > limit:
                     raise DownloadError(f"{url} has more than {limit} bytes: that is no list of models.")
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
         raise UnreachableError(url, exc) from exc
     return bytes(data)
 
@@ -109,7 +110,7 @@ class _Partial:
         return self.path.with_name(f"{self.path.name}.etag")
 
 
-async def _transfer(client: httpx.AsyncClient, part: Part, partial: _Partial, on_bytes: OnBytes) -> None:
+async def _transfer(client: httpx2.AsyncClient, part: Part, partial: _Partial, on_bytes: OnBytes) -> None:
     have, mark = await trio.to_thread.run_sync(partial.resumable, part.size)
     headers = {"Accept-Encoding": "identity"}
     if have:
@@ -120,11 +121,11 @@ async def _transfer(client: httpx.AsyncClient, part: Part, partial: _Partial, on
             await trio.to_thread.run_sync(partial.set_mark, _mark_of(response))
             async with await trio.open_file(partial.path, "ab" if start else "wb") as file:
                 await _save(response, part, file, start, on_bytes)
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
         raise UnreachableError(part.url, exc) from exc
 
 
-async def _save(response: httpx.Response, part: Part, file: Any, have: int, on_bytes: OnBytes) -> None:
+async def _save(response: httpx2.Response, part: Part, file: Any, have: int, on_bytes: OnBytes) -> None:
     try:
         async for chunk in response.aiter_raw():
             have += len(chunk)
@@ -133,34 +134,34 @@ async def _save(response: httpx.Response, part: Part, file: Any, have: int, on_b
             await file.write(chunk)
             on_bytes(have)
         if have < part.size and not _is_framed(response):
-            raise httpx.RemoteProtocolError("the connection was closed")
-    except httpx.HTTPError as exc:
+            raise httpx2.RemoteProtocolError("the connection was closed")
+    except httpx2.HTTPError as exc:
         raise DownloadError(
             f"{part.url} broke off after {have / 1e6:.1f} of {part.size / 1e6:.1f} MB ({_reason(exc)}); run the same "
             f"command again to go on from there."
         ) from exc
 
 
-def _start(response: httpx.Response, have: int) -> int:
+def _start(response: httpx2.Response, have: int) -> int:
     """The offset of the first byte that comes: `have` when the server goes on there, else 0."""
-    if response.status_code == httpx.codes.OK:
+    if response.status_code == HTTPStatus.OK:
         return 0
-    if response.status_code == httpx.codes.PARTIAL_CONTENT:
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         span = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
         if have and span and int(span[1]) == have:
             return have
         raise _WrongFileError("the server goes on at another place than asked")
-    if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+    if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
         raise _WrongFileError(f"not longer than {have} bytes")
     raise DownloadError(f"{response.url} answered {response.status_code} {response.reason_phrase}.")
 
 
-def _is_framed(response: httpx.Response) -> bool:
+def _is_framed(response: httpx2.Response) -> bool:
     """Whether the end of the body can be told from the end of the connection."""
     return "content-length" in response.headers or "transfer-encoding" in response.headers
 
 
-def _mark_of(response: httpx.Response) -> str:
+def _mark_of(response: httpx2.Response) -> str:
     """What tells this file from a later one at the same address; a weak ETag may not be used for that."""
     etag: str = response.headers.get("etag", "")
     return etag if etag.startswith('"') else response.headers.get("last-modified", "")

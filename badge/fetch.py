@@ -21,7 +21,7 @@ from badge.unpack import UnpackError, unpack
 from providers.models import ModelFolder, default_folder, piper_flaw, vosk_flaw
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 MAX_LIST_BYTES = 10 * 1024 * 1024
 
@@ -135,7 +135,7 @@ class Command:
             self.say(str(exc))
         return 1
 
-    async def _attempt(self, client: httpx.AsyncClient, name: str) -> bool:
+    async def _attempt(self, client: httpx2.AsyncClient, name: str) -> bool:
         """Get one model or say why not; an address at which nobody answers ends the command."""
         from badge.download import DownloadError, UnreachableError
 
@@ -148,7 +148,7 @@ class Command:
             return False
         return True
 
-    async def _fetch(self, client: httpx.AsyncClient, name: str) -> None:
+    async def _fetch(self, client: httpx2.AsyncClient, name: str) -> None:
         here = await trio.to_thread.run_sync(self._installed, name)
         if here:
             self.say(f"{name}: already complete, {here}")
@@ -175,7 +175,7 @@ class Command:
             return None
         return model if not vosk_flaw(model) else voice if not piper_flaw(voice) else None
 
-    async def _find(self, client: httpx.AsyncClient, name: str) -> Offer:
+    async def _find(self, client: httpx2.AsyncClient, name: str) -> Offer:
         """The model in the published list that should have it, else in the other."""
         kinds: list[Kind] = ["vosk", "piper"] if name.startswith("vosk") else ["piper", "vosk"]
         for kind in kinds:
@@ -186,7 +186,7 @@ class Command:
         hint = f"close to it: {', '.join(close)}" if close else "see `python -m badge models` for what there is"
         raise FetchError(f"there is no model of that name; {hint}.")
 
-    async def _list(self, client: httpx.AsyncClient, kind: Kind) -> dict[str, Offer]:
+    async def _list(self, client: httpx2.AsyncClient, kind: Kind) -> dict[str, Offer]:
         from badge.download import fetch_bytes
 
         if kind not in self.lists:
@@ -203,21 +203,21 @@ class Command:
 
 
 @asynccontextmanager
-async def _open_client() -> AsyncIterator[httpx.AsyncClient]:
+async def _open_client() -> AsyncIterator[httpx2.AsyncClient]:
     """A client with the machine's proxy and certificate settings."""
-    import httpx
+    import httpx2
 
     from badge.download import TIMEOUT
 
     try:
-        client = httpx.AsyncClient(follow_redirects=True, timeout=TIMEOUT)
-    except (ImportError, ValueError, OSError, httpx.InvalidURL) as exc:
+        client = httpx2.AsyncClient(follow_redirects=True, timeout=TIMEOUT)
+    except (ImportError, ValueError, OSError, httpx2.InvalidURL) as exc:
         raise FetchError(f"The proxy or certificate settings of the environment cannot be used ({exc}).") from exc
     async with client:
         yield client
 
 
-async def _download(client: httpx.AsyncClient, part: Part, path: Path) -> None:
+async def _download(client: httpx2.AsyncClient, part: Part, path: Path) -> None:
     """Download with a progress bar; without a terminal there is none."""
     from tqdm import tqdm
 

@@ -108,6 +108,13 @@ def opus_api() -> Any:
     return opuslib
 
 
+def opus_version() -> str:
+    """What the library calls itself, such as `libopus 1.6.1`. Raises `OpusError` when there is none."""
+    version = opus_api().api.libopus.opus_get_version_string
+    version.restype = ctypes.c_char_p
+    return str(version().decode())
+
+
 @contextmanager
 def _library_search() -> Iterator[None]:
     """While opuslib is imported, let `find_library("opus")` also see the variable and the file that PyAV carries."""

@@ -166,7 +166,10 @@ class Llm(Provider, Protocol):
     """Answers prompts."""
 
     def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Token]]:
-        """The answer as it comes; leaving the context ends the request. Receiving raises `ProviderError`."""
+        """The answer as it comes; leaving the context ends the request at once.
+
+        A failure ends the channel early, and leaving the context raises it as `ProviderError` (see `single_error`).
+        """
 
 
 # --- speech -----------------------------------------------------------------------------------------------------------
@@ -183,7 +186,8 @@ class Tts(Provider, Protocol):
     def speak(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[bytes]]:
         """The audio of one sentence as it is made; leaving the context stops the synthesis within milliseconds.
 
-        Receiving raises `ProviderError`. A text without anything to say gives no chunk.
+        A failure ends the channel early, and leaving the context raises it as `ProviderError` (see `single_error`). A
+        text without anything to say gives no chunk.
         """
 
 

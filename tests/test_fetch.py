@@ -39,7 +39,7 @@ ZIP = f"/{VOSK}.zip"
 
 pytestmark = [
     pytest.mark.skipif(TINY is None, reason="the tiny models are not here"),
-    # httpx closes the connection of a body that is not read to its end, but leaves the generators inside to the
+    # httpx2 closes the connection of a body that is not read to its end, but leaves the generators inside to the
     # garbage collector.
     pytest.mark.filterwarnings("ignore:Async generator 'http:ResourceWarning"),
 ]

@@ -23,6 +23,9 @@ OFFICIAL = "https://api.openai.com/v1"
 QUEUE = 16
 """Tokens that may wait for the receiver; beyond it the connection is read no further and the server has to wait."""
 
+GRACE = 0.25
+"""Seconds that a server has for its closing words once it said that the answer is finished; some never send them."""
+
 LINGER = 0.05
 """Seconds in which the last bytes after a complete answer may come, so that the connection can be used again."""
 
@@ -42,7 +45,9 @@ class OpenAiSettings:
     )
     model: str = setting("gpt-4o-mini", "name of the model", check=bool, expected="the name of a model")
     temperature: float = setting(-1.0, "randomness, 0 to 2; -1 leaves it to the server", **between(-1, 2))
-    top_p: float = setting(0.0, "share of likely words to choose from, up to 1; 0 leaves it to the server", **between(0, 1))
+    top_p: float = setting(
+        0.0, "share of likely words to choose from, up to 1; 0 leaves it to the server", **between(0, 1)
+    )
     max_tokens: int = setting(0, "longest answer in tokens; 0 leaves it to the server", **between(0, 1_000_000))
     extra: dict[str, Any] = setting({}, "further fields of the request, such as { enable_thinking = false }")
     api_key_env: str = setting("OPENAI_API_KEY", "environment variable with the key; a base_url may do without a key")
@@ -116,7 +121,9 @@ class OpenAiLlm:
             except trio.BrokenResourceError:  # the receiver closed its channel: nobody asks any more
                 return None
             except Exception as exc:  # noqa: BLE001 - the vendor's exceptions become failures, by a table
-                failure = failure_of(self.name, exc, self._settings.api_key_env)
+                failure = failure_of(self.name, exc, _key_source(self._settings))
+        if reply.started and reply.finish:  # all is said, whatever came after it
+            return None
         if patience.cancelled_caught:
             failure = silent(self.name, reply.started)
         elif failure is None:
@@ -138,6 +145,8 @@ class OpenAiLlm:
                     patience.deadline = trio.current_time() + self._settings.token_timeout_s
                 if data is None:
                     return
+                if reply.finish:
+                    patience.deadline = min(patience.deadline, trio.current_time() + GRACE)
 
 
 @asynccontextmanager
@@ -187,9 +196,8 @@ def _fields(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:
 
 def _key(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) -> str:
     """The API key, or a word in its place for a server that needs none."""
-    source, key = f"the environment variable {settings.api_key_env}", environment.get(settings.api_key_env, "")
+    source, key = _key_source(settings), environment.get(settings.api_key_env, "")
     if settings.api_key_file:
-        source = f"the file {settings.api_key_file}"
         try:
             key = Path(settings.api_key_file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
@@ -206,6 +214,12 @@ def _key(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) ->
             name, f"the API key in {source} has characters that no key has.", remedy="Copy the key again, one line."
         )
     return key
+
+
+def _key_source(settings: OpenAiSettings) -> str:
+    if settings.api_key_file:
+        return f"the file {settings.api_key_file}"
+    return f"the environment variable {settings.api_key_env}"
 
 
 def _client(name: str, settings: OpenAiSettings, key: str) -> Any:

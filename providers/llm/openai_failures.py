@@ -31,7 +31,7 @@ class Failure:
         return self.error.retryable and not self.started and self.pause < remaining
 
 
-_CHECK_KEY = "Check the key in the environment variable {variable}."
+_CHECK_KEY = "Check the key in {source}."
 _CHECK_NAMES = "Check model and base_url in config.toml; the base_url usually ends in /v1."
 _WAIT = "Try again later or use another model."
 
@@ -54,15 +54,15 @@ _LASTING_CODES = re.compile(r"invalid|auth|permission|not_found|length|policy|fi
 """Names of in-stream errors that the same request would meet again."""
 
 
-def failure_of(name: str, exc: Exception, variable: str) -> Failure:
-    """The failure that an exception stands for; `variable` names the environment variable of the key."""
+def failure_of(name: str, exc: Exception, source: str) -> Failure:
+    """The failure that an exception stands for; `source` says where the key is from."""
     import httpx2
     import openai
 
     if isinstance(exc, openai.APIStatusError):
-        return _by_status(name, exc.status_code, exc.response.headers, variable)
+        return _by_status(name, exc.status_code, exc.response.headers, source)
     if isinstance(exc, ReplyError):
-        return _in_stream(name, exc.code, variable)
+        return _in_stream(name, exc.code, source)
     if isinstance(exc, openai.APITimeoutError):
         return Failure(ProviderError(name, "the server does not take the connection in time.", retryable=True))
     if isinstance(exc, openai.APIConnectionError | httpx2.RequestError | OSError):
@@ -91,13 +91,13 @@ def unfinished(name: str, reply: Reply) -> Failure | None:
     return None
 
 
-def _by_status(name: str, status: int, headers: Any, variable: str) -> Failure:
+def _by_status(name: str, status: int, headers: Any, source: str) -> Failure:
     default = ("the server failed" if status >= 500 else "the server refuses the request", "")
     detail, remedy = _BY_STATUS.get(status, default)
     error = ProviderError(
         name,
         f"{detail} (HTTP {status}).",
-        remedy=remedy.format(variable=variable),
+        remedy=remedy.format(source=source),
         retryable=status >= 500 or status in _RETRYABLE,
     )
     return Failure(error, _pause(headers))
@@ -111,9 +111,9 @@ def _pause(headers: Any) -> float:
         return PAUSE
 
 
-def _in_stream(name: str, code: str, variable: str) -> Failure:
+def _in_stream(name: str, code: str, source: str) -> Failure:
     if code.isdigit() and 400 <= int(code) < 600:
-        return _by_status(name, int(code), {}, variable)
+        return _by_status(name, int(code), {}, source)
     known = f" ({code})" if _PLAIN.fullmatch(code) else ""
     detail = f"the server reports an error{known}."
     return Failure(ProviderError(name, detail, retryable=not _LASTING_CODES.search(code)))

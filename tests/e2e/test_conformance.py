@@ -350,10 +350,10 @@ async def test_pacing_on_the_wire_for_eight_badges(lead: int) -> None:
 
 @pytest.mark.req("OT-1", "AU-9")
 async def test_the_token_of_the_ota_answer_opens_the_door() -> None:
-    import httpx
+    import httpx2
 
     settings = attrs.evolve(Settings(), auth=SECRET)
-    async with scripted_server(settings=settings) as (server, _), httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.http_port}") as http:
+    async with scripted_server(settings=settings) as (server, _), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.http_port}") as http:
         for path in ("/xiaozhi/ota/", "/xiaozhi/ota"):
             answer = (await http.post(path, headers={"device-id": "11:22", "client-id": "C-1"}, json={"application": {"version": "1.2.3"}})).json()
             assert answer["firmware"] == {"version": "1.2.3", "url": ""}

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import structlog
 import trio
@@ -50,8 +50,8 @@ async def port(nursery: trio.Nursery) -> int:
 
 
 @pytest.fixture
-async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
+async def client(port: int) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", timeout=5, trust_env=False, headers={"User-Agent": "test"}
     ) as opened:
         yield opened
@@ -81,7 +81,7 @@ async def is_alive(port: int) -> bool:
 
 @pytest.mark.req("OT-1", "OT-3")
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_report_is_answered(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_report_is_answered(client: httpx2.AsyncClient, path: str) -> None:
     body = {"application": {"version": "2.2.0"}, "board": {"type": "bread-compact-wifi"}}
     answer = await client.post(path, json=body, headers={"Device-Id": MAC, "Client-Id": "U-1"})
     assert answer.status_code == 200
@@ -100,7 +100,7 @@ async def test_settings_reach_the_answer(nursery: trio.Nursery) -> None:
         framing=3,
         firmware=Firmware(version="9.0.0", url="http://x/fw"),
     )
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.post(
             f"http://127.0.0.1:{port}/xiaozhi/ota/",
             json={"application": {"version": "2.2.0"}},
@@ -113,18 +113,18 @@ async def test_settings_reach_the_answer(nursery: trio.Nursery) -> None:
 async def test_the_real_clock_is_told(nursery: trio.Nursery) -> None:
     port = await open_door(nursery, clock=SystemClock())
     before = milliseconds(SystemClock())
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.post(f"http://127.0.0.1:{port}/xiaozhi/ota/", headers={"Device-Id": MAC})
     assert before <= answer.json()["server_time"]["timestamp"] <= milliseconds(SystemClock())
 
 
-async def test_without_a_device_id_the_request_is_refused_with_200(client: httpx.AsyncClient) -> None:
+async def test_without_a_device_id_the_request_is_refused_with_200(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/xiaozhi/ota/", json={}, headers={"Client-Id": "u-1"})
     assert (answer.status_code, answer.json()) == (200, {"success": False, "message": "request error."})
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_get_names_the_websocket(client: httpx.AsyncClient, path: str) -> None:
+async def test_get_names_the_websocket(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path, headers={"Host": "badge.local:8003"})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
@@ -132,7 +132,7 @@ async def test_get_names_the_websocket(client: httpx.AsyncClient, path: str) -> 
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_preflight(client: httpx.AsyncClient, path: str) -> None:
+async def test_preflight(client: httpx2.AsyncClient, path: str) -> None:
     asked = {"Origin": "http://page", "Access-Control-Request-Method": "POST"}
     answer = await client.options(path, headers=asked)
     assert answer.status_code == 204
@@ -158,7 +158,7 @@ async def test_preflight(client: httpx.AsyncClient, path: str) -> None:
     ],
 )
 async def test_every_answer_may_be_read_by_web_pages(
-    client: httpx.AsyncClient, method: str, path: str, status: int
+    client: httpx2.AsyncClient, method: str, path: str, status: int
 ) -> None:
     answer = await client.request(method, path)
     assert answer.status_code == status
@@ -169,13 +169,13 @@ async def test_every_answer_may_be_read_by_web_pages(
         assert answer.content == b""
 
 
-async def test_health(client: httpx.AsyncClient) -> None:
+async def test_health(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/healthz")).text == "ok\n"
 
 
 async def test_an_error_in_a_handler_is_contained_and_logged(nursery: trio.Nursery) -> None:
     port = await open_door(nursery, routes=[Route("/broken", broken)])
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         with structlog.testing.capture_logs() as lines:
             answer = await client.get("/broken")
             assert (await client.get("/healthz")).status_code == 200
@@ -191,13 +191,13 @@ async def test_an_error_in_a_handler_is_contained_and_logged(nursery: trio.Nurse
 @pytest.mark.parametrize(
     "body", [b"junk", b'{"application":{"version":"2"},},', b"\xff" * 100, b"[" * 60_000, b"x" * 600_000], ids=len
 )
-async def test_a_bad_body_is_ignored(client: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_bad_body_is_ignored(client: httpx2.AsyncClient, body: bytes) -> None:
     answer = await client.post("/xiaozhi/ota/", content=body, headers={"Device-Id": MAC})
     assert answer.status_code == 200
     assert answer.json()["firmware"]["version"] == "0.0.0"
 
 
-async def test_a_chunked_body_is_read(client: httpx.AsyncClient) -> None:
+async def test_a_chunked_body_is_read(client: httpx2.AsyncClient) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for byte in b'{"application":{"version":"2.2.0"}}':
             yield bytes([byte])
@@ -323,7 +323,7 @@ async def test_a_caller_that_does_not_read_cannot_hold_up_the_end(monkeypatch: p
     greedy.close()
 
 
-async def test_serving_is_silent(client: httpx.AsyncClient, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_serving_is_silent(client: httpx2.AsyncClient, capfd: pytest.CaptureFixture[str]) -> None:
     with structlog.testing.capture_logs() as lines:
         await client.post("/xiaozhi/ota/", json={}, headers={"Device-Id": MAC})
         await client.get("/nothing")

@@ -76,7 +76,8 @@ class Exchange:
         await self._stream.send_all(data)
 
     async def reset(self) -> None:
-        """Break the connection as a crash does."""
+        """Break the connection as a crash does, after what was sent has arrived."""
+        await trio.sleep(0.02)
         self._stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await self._stream.aclose()
 
@@ -188,6 +189,6 @@ async def openai_server() -> AsyncIterator[OpenAiServer]:
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     server = OpenAiServer(listeners[0].socket.getsockname()[1])
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, server.serve, listeners)
+        await nursery.start(trio.serve_listeners, server.serve, listeners)
         yield server
         nursery.cancel_scope.cancel()

@@ -61,6 +61,7 @@ def text_of(tokens: list[Token]) -> str:
 # --- what is asked and what comes -------------------------------------------------------------------------------------
 
 
+@pytest.mark.req("CH-26")
 async def test_streams_the_words(server: OpenAiServer) -> None:
     """Every piece is a token of its own, the word `content` too, and empty pieces are none."""
     server.plan(says("Hello", ", ", "content", " 你好", "!"))
@@ -467,6 +468,27 @@ async def test_the_second_attempt_may_succeed(server: OpenAiServer, reply: Reply
     server.plan(reply, says("fine"))
     async with running(server) as llm:
         assert text_of(await ask(llm)) == "fine"
+
+
+async def _hangs(exchange: Exchange) -> None:
+    await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("after", [_hangs, Exchange.reset, Exchange.end])
+async def test_a_finished_answer_needs_no_goodbye(server: OpenAiServer, after: Reply) -> None:
+    """A server that says `stop` and then neither [DONE] nor anything else holds up nobody; the words till then count."""
+
+    async def reply(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.words("all ")
+        await exchange.chunk(finish="stop", content="said")
+        await exchange.words(" and done")
+        await after(exchange)
+
+    server.plan(reply)
+    async with running(server, token_timeout_s=10) as llm:
+        with trio.fail_after(0.25 + SOON):
+            assert text_of(await ask(llm)) == "all said and done"
 
 
 async def test_without_retry(server: OpenAiServer) -> None:

@@ -72,7 +72,9 @@ def test_plain_text_holds_back_only_what_may_be_markup() -> None:
     assert plain.feed("\n") == "[open\n"
 
 
-@pytest.mark.parametrize("flood", ["[", "[x](", "[a", "`", "*a*" * 20, "#", "- ", "[x](" + "(" * 900, "```x ", "\\", "!", "*"])
+@pytest.mark.parametrize(
+    "flood", ["[", "[x](", "[a", "`", "*a*" * 20, "#", "- ", "[x](" + "(" * 900, "```x ", "\\", "!", "*"]
+)
 def test_a_flood_of_markup_is_not_held_back_for_ever(flood: str) -> None:
     """What waits is bounded, so that an endless answer cannot fill the memory."""
     plain = PlainText()

@@ -1,0 +1,1 @@
+"""What the offline assistant can do: small pure functions from words to an answer."""

@@ -1,0 +1,376 @@
+"""The program as an operator runs it: start, stop, errors, and the commands beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import attrs
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from badge.__main__ import greeting, main
+from badge.app import CannotListenError, Running, choose, serve
+from badge.config import Settings
+from badge.edge.console import HELP, execute, read_commands
+from badge.peers.presence import Presence
+from badge.clock import Ids, SystemClock
+from tests.e2e.running import client, local, running, scripted_server
+from tests.house import House, changed
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "speech"
+QUIET = {"PYTHONPATH": str(ROOT), "BADGE_MODELS": "/nonexistent", "OPENAI_API_KEY": ""}
+
+
+def config(folder: Path, text: str = "") -> Path:
+    path = folder / "config.toml"
+    path.write_text(f"[server]\nhost = '127.0.0.1'\nport = 0\nhttp_port = 0\n{text}", encoding="utf-8")
+    return path
+
+
+def badge(*arguments: str | Path, cwd: Path = ROOT, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "badge", *map(str, arguments)],
+        cwd=cwd, env={**os.environ, **QUIET}, capture_output=True, text=True, timeout=timeout, check=False,
+    )
+
+
+class Program:
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self.process = process
+        self._folder = folder
+        self.ws_port, self.http_port = self._ports()
+
+    def out(self) -> str:
+        return (self._folder / "out").read_text(encoding="utf-8")
+
+    def log(self) -> str:
+        return (self._folder / "log").read_text(encoding="utf-8")
+
+    def _ports(self) -> tuple[int, int]:
+        deadline = time.perf_counter() + 30
+        while "Try it" not in self.out():
+            assert self.process.poll() is None, self.log()
+            assert time.perf_counter() < deadline, self.log()
+            os.sched_yield()
+        ports = re.findall(r"127\.0\.0\.1:(\d+)/", self.out())
+        return int(ports[0]), int(ports[1])
+
+
+@contextmanager
+def program(folder: Path, text: str = "", stdin: int = subprocess.DEVNULL) -> Iterator[Program]:
+    """The server as a process of its own."""
+    with (folder / "out").open("w") as out, (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "badge", "--config", str(config(folder, text))],
+            cwd=ROOT, env={**os.environ, **QUIET}, stdin=stdin, stdout=out, stderr=log, text=True,
+        )
+        try:
+            yield Program(process, folder)
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdin:
+                process.stdin.close()
+
+
+def children(pid: int) -> list[int]:
+    return [int(p) for task in Path(f"/proc/{pid}/task").iterdir() for p in (task / "children").read_text(encoding="ascii").split()]
+
+
+def exists(pid: int) -> bool:
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+
+
+# --- start ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("SU-5", "SU-6")
+def test_what_an_operator_reads_on_start(tmp_path: Path) -> None:
+    with program(tmp_path) as server:
+        lines = server.out().splitlines()
+        assert len(lines) <= 10
+        assert lines[0] == f"Badge is ready. Badges connect to ws://127.0.0.1:{server.ws_port}/xiaozhi/v1/"
+        assert f"http://127.0.0.1:{server.http_port}/xiaozhi/ota/" in lines[1]
+        assert "pocketsphinx" in lines[2]
+        assert "offline assistant" in lines[3]
+        assert "espeak" in lines[4]
+        assert any("python -m badge models vosk-model-small-en-us-0.15" in line for line in lines)
+        assert any("OPENAI_API_KEY" in line for line in lines)
+        assert lines[-1].endswith(f'-m badge say --url ws://127.0.0.1:{server.ws_port}/xiaozhi/v1/ --text "what can you do"')
+        deadline = time.perf_counter() + 20
+        while "component ready" not in server.log():
+            assert time.perf_counter() < deadline
+        assert (
+            f"WebSocketServer started on 127.0.0.1:{server.ws_port}, online_count=0, online=[]; server.stats broadcasting enabled"
+            in server.log()
+        )
+
+
+@pytest.mark.req("SU-2", "SU-3", "SU-4", "B-90")
+@pytest.mark.parametrize("taken", ["port", "http_port"])
+def test_a_port_in_use_stops_the_start_with_a_clear_error(tmp_path: Path, taken: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        text = f"[server]\nhost = '127.0.0.1'\nport = 0\nhttp_port = 0\n".replace(f"\n{taken} = 0", f"\n{taken} = {port}")
+        (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+        result = badge("--config", tmp_path / "config.toml")
+    assert result.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: " in result.stderr
+    assert "可能原因：端口被占用/权限不足/host非法。请确认无旧进程占用端口或调整 server.port。" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.req("SU-3")
+async def test_serve_reports_its_ports_or_raises() -> None:
+    async with scripted_server() as (server, house):
+        assert server.port != server.http_port
+        async with trio.open_nursery() as nursery:
+            taken = attrs.evolve(house.settings, server=attrs.evolve(house.settings.server, port=server.port))
+            second = House(nursery, settings=taken, start=False)
+            with pytest.raises(ExceptionGroup) as info:
+                await nursery.start(serve, second.services)
+            assert info.group_contains(CannotListenError, match=str(server.port))
+
+
+@pytest.mark.req("SU-1", "SU-4", "B-90")
+async def test_any_address_family() -> None:
+    settings = attrs.evolve(Settings(), server=attrs.evolve(Settings().server, host="::1", port=0, http_port=0))
+    async with trio.open_nursery() as nursery:
+        house = House(nursery, settings=local(settings), start=False)
+        house.services = attrs.evolve(house.services, settings=settings)
+        try:
+            server: Running = await nursery.start(serve, house.services)
+        except* CannotListenError:
+            pytest.skip("this machine has no IPv6")
+        stream = await trio.open_tcp_stream("::1", server.port)
+        await stream.send_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+        await stream.aclose()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.req("SU-7")
+async def test_a_service_that_fails_stops_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("badge.app.broadcast_stats", broken)
+    async with trio.open_nursery() as nursery:
+        house = House(nursery, settings=local(Settings()), start=False)
+        with pytest.raises(ExceptionGroup) as info:
+            await serve(house.services)
+        assert info.group_contains(ZeroDivisionError)
+        nursery.cancel_scope.cancel()
+
+
+def test_a_wrong_configuration_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nport = 'x'\nprot = 1\n", encoding="utf-8")
+    result = badge("--config", tmp_path / "config.toml")
+    assert result.returncode == 2
+    assert "server.port = \"x\": must be a whole number" in result.stderr
+    assert "server.prot = 1: is not known here" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_greeting_names_what_could_be_better() -> None:
+    settings = changed(asr={"language": "zh"})
+    choices = choose(attrs.evolve(settings, models=attrs.evolve(settings.models, folder="/nonexistent")), {}, SystemClock())
+    lines = greeting(settings, choices, Running(host="0.0.0.0", port=1, http_port=2, stop=lambda: None))
+    assert "ws://localhost:1/xiaozhi/v1/" in lines[0]
+    assert any("will not understand Mandarin" in line for line in lines)
+    assert any("python -m badge models vosk-model-small-cn-0.22" in line for line in lines)
+
+
+# --- stop -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("SU-6", "RS-2")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    with program(tmp_path) as server:
+        deadline = time.perf_counter() + 20
+        while server.log().count("component ready") < 4:
+            assert time.perf_counter() < deadline
+        workers = children(server.process.pid)
+        assert workers
+        server.process.send_signal(number)
+        assert server.process.wait(timeout=10) == 0
+        deadline = time.perf_counter() + 5
+        while any(exists(pid) for pid in workers):
+            assert time.perf_counter() < deadline, "a worker process was left behind"
+        assert "Traceback" not in server.log()
+
+
+@pytest.mark.req("SU-6")
+def test_the_console_stops_it_too(tmp_path: Path) -> None:
+    with program(tmp_path, stdin=subprocess.PIPE) as server:
+        assert server.process.stdin is not None
+        server.process.stdin.write("status\nhelp\nquit\n")
+        server.process.stdin.flush()
+        assert server.process.wait(timeout=10) == 0
+        assert "0 online" in server.out()
+        assert HELP in server.out()
+
+
+async def test_console_commands() -> None:
+    told: list[str] = []
+    stopped: list[bool] = []
+    reader, writer = os.pipe()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read_commands, reader, Presence(1), told.append, lambda: stopped.append(True))
+        os.write(writer, b"sta")
+        await trio.testing.wait_all_tasks_blocked()
+        os.write(writer, b"tus\n\nwhat\n" + b"x" * 5000)
+        os.close(writer)
+    os.close(reader)
+    assert told == ["0 online", HELP]
+    execute("quit", Presence(1), told.append, lambda: stopped.append(True))
+    assert stopped == [True]
+    with Path(os.devnull).open("rb") as nothing:
+        await read_commands(nothing.fileno(), Presence(1), told.append, lambda: None)
+
+
+@pytest.mark.req("HS-16", "CL-1", "RS-2")
+async def test_stopping_says_goodbye_to_every_badge() -> None:
+    async with trio.open_nursery() as nursery:
+        house = House(nursery, settings=attrs.evolve(local(Settings()), timeouts=changed(timeouts={"shutdown_s": 2.0}).timeouts), start=False)
+        server: Running = await nursery.start(serve, house.services)
+        async with client(server, device_id="a") as a, client(server, device_id="b") as b:
+            server.stop()
+            assert await a.closed() == 1001
+            assert await b.closed() == 1001
+        with pytest.raises(OSError, match="all attempts to connect"):
+            await trio.open_tcp_stream("127.0.0.1", server.port)
+
+
+async def test_stopping_does_not_wait_for_a_badge_that_does_not_answer() -> None:
+    async with trio.open_nursery() as nursery:
+        house = House(nursery, settings=local(Settings()), start=False)
+        server: Running = await nursery.start(serve, house.services)
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        await stream.send_all(
+            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nDevice-Id: mute\r\n\r\n"
+        )
+        assert b"101" in await stream.receive_some()
+        begun = trio.current_time()
+        server.stop()
+        while house.services.presence.online():
+            await trio.sleep(0.05)
+        assert trio.current_time() - begun < 1
+        await stream.aclose()
+
+
+# --- bad clients --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("LG-4", "CR-1", "UM-14")
+async def test_clients_that_vanish_or_never_read_harm_nobody() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with scripted_server(settings=changed(timeouts={"stall_s": 1.0})) as (server, house), client(server, device_id="good") as good:
+            for number in range(5):
+                async with trio.open_nursery() as nursery:
+                    async with client(server, device_id=f"v{number}") as badge_:
+                        await badge_.tell(type="listen", state="detect", text="hello")
+                        await badge_.until("tts", "start")
+                        await trio.sleep(0.05 * number)
+                        linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+                        badge_.socket._stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
+                        await trio.aclose_forcefully(badge_.socket._stream)  # a reset, not a goodbye
+                        nursery.cancel_scope.cancel()
+            await good.alive()
+            stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+            await stream.send_all(b"GET / HT")
+            await stream.aclose()
+            with trio.fail_after(10):
+                while house.services.presence.online() != ["good"]:
+                    await trio.sleep(0.02)
+            await good.alive()
+    assert not [line for line in logs if line["log_level"] in ("error", "critical")]
+
+
+async def test_a_client_that_never_reads_is_given_up() -> None:
+    settings = changed(timeouts={"stall_s": 1.0})
+    async with scripted_server(settings=settings) as (server, house), client(server, device_id="good") as good:
+        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
+        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+        await stream.send_all(
+            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nDevice-Id: deaf\r\n\r\n"
+        )
+        echo = b"x" * 1000
+        frame = bytes([0x81, 0x80 | 126]) + len(echo).to_bytes(2, "big") + bytes(4) + echo
+        async with stream:
+            with trio.fail_after(20), suppress(trio.BrokenResourceError):
+                while "deaf" in house.services.presence.online():
+                    await stream.send_all(frame * 50)
+                    await good.alive()
+            with trio.fail_after(5):
+                while "deaf" in house.services.presence.online():
+                    await trio.sleep(0.05)
+            await good.alive()
+
+
+# --- the other commands ---------------------------------------------------------------------------------------------------
+
+
+def test_diagram_and_config_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagram"]) == 0
+    assert "stateDiagram-v2" in capsys.readouterr().out
+    assert main(["config"]) == 0
+    assert capsys.readouterr().out == (ROOT / "config.toml").read_text(encoding="utf-8")
+
+
+def test_check_tries_every_provider_for_real(tmp_path: Path) -> None:
+    result = badge("--config", config(tmp_path), "check")
+    assert result.returncode == 0, result.stdout + result.stderr
+    verdicts = {tuple(line.split()[1:3]): line.split()[0] for line in result.stdout.splitlines() if line[:2] == "  " and line.split()[0] in ("ok", "missing")}
+    assert verdicts[("vad", "silero")] == "ok"
+    assert verdicts[("asr", "pocketsphinx")] == "ok"
+    assert verdicts[("asr", "vosk")] == "missing"
+    assert verdicts[("llm", "offline")] == "ok"
+    assert verdicts[("llm", "openai")] == "missing"
+    assert verdicts[("tts", "espeak")] == "ok"
+    assert verdicts[("tts", "piper")] == "missing"
+    assert "python -m badge models" in result.stdout
+    assert "OPENAI_API_KEY" in result.stdout
+    assert result.stdout.splitlines()[-1] == "ready to serve"
+
+
+@pytest.mark.parametrize(("text", "missing"), [("[asr]\nuse = 'vosk'", "vosk"), ("[llm.default]\nuse = 'openai'", "OPENAI_API_KEY")])
+def test_check_fails_when_the_configured_set_cannot_serve(tmp_path: Path, text: str, missing: str) -> None:
+    result = badge("--config", config(tmp_path, text), "check")
+    assert result.returncode == 1
+    assert missing in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("cannot serve")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["say", "--url", "ws://127.0.0.1:1/", "--text", "hi"], "Is the server running?"),
+        (["say", "--url", "http://127.0.0.1/", "--text", "hi"], "it should look like ws://"),
+        (["say", "/nonexistent.wav"], "/nonexistent.wav does not exist"),
+        (["say", str(ROOT / "README.md")], "cannot be read as audio"),
+    ],
+)
+def test_say_explains_what_is_wrong(tmp_path: Path, arguments: list[str], says: str) -> None:
+    result = badge("--config", config(tmp_path), *arguments)
+    assert result.returncode == 1
+    assert says in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
