@@ -164,7 +164,7 @@ async def _accept(
     listeners: list[trio.SocketListener],
     sessions: trio.Nursery,
     *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     await trio.serve_listeners(reception.receive, listeners, handler_nursery=sessions, task_status=task_status)
 
@@ -184,7 +184,7 @@ async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: 
         websocket_port=port,
         websocket_url=settings.server.public_url,
         framing=settings.server.framing or None,
-        firmware=Firmware(ota.firmware_version, ota.firmware_url) if ota.firmware_version else None,
+        firmware=Firmware(version=ota.firmware_version, url=ota.firmware_url) if ota.firmware_version else None,
         issue_token=gate.token_for,
     )
     host, http_port = settings.server.host, settings.server.http_port

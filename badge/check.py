@@ -61,22 +61,17 @@ async def check(
 def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -> list[tuple[str, Provider]]:
     """Each implementation, set up as the configuration says, whether it is chosen or not."""
     folder = model_folder(settings)
-    found: list[tuple[str, Provider]] = []
-    for use in ("silero", "energy"):
-        changed = attrs.evolve(settings, vad=attrs.evolve(settings.vad, use=use))
-        found.append((f"vad {use}", choose_vad(changed).candidates[0]))
-    for use in ("pocketsphinx", "vosk"):
-        changed = attrs.evolve(settings, asr=attrs.evolve(settings.asr, use=use))
-        found.append((f"asr {use}", choose_asr(changed, folder).candidates[0]))
+    vads = (attrs.evolve(settings.vad, use="silero"), attrs.evolve(settings.vad, use="energy"))
+    asrs = (attrs.evolve(settings.asr, use="pocketsphinx"), attrs.evolve(settings.asr, use="vosk"))
+    ttss = (attrs.evolve(settings.tts, use="espeak"), attrs.evolve(settings.tts, use="piper"))
     llm = settings.llm[settings.llm_by_purpose.chat]
-    found += [
-        (f"llm {use}", choose_llm(attrs.evolve(llm, use=use), environment, clock).candidates[0])
-        for use in ("offline", "openai")
+    llms = (attrs.evolve(llm, use="offline"), attrs.evolve(llm, use="openai"))
+    return [
+        *((f"vad {v.use}", choose_vad(attrs.evolve(settings, vad=v)).candidates[0]) for v in vads),
+        *((f"asr {a.use}", choose_asr(attrs.evolve(settings, asr=a), folder).candidates[0]) for a in asrs),
+        *((f"llm {one.use}", choose_llm(one, environment, clock).candidates[0]) for one in llms),
+        *((f"tts {t.use}", choose_tts(attrs.evolve(settings, tts=t), folder).candidates[0]) for t in ttss),
     ]
-    for use in ("espeak", "piper"):
-        changed = attrs.evolve(settings, tts=attrs.evolve(settings.tts, use=use))
-        found.append((f"tts {use}", choose_tts(changed, folder).candidates[0]))
-    return found
 
 
 async def _first(part: str, candidates: tuple[Provider, ...]) -> Verdict:

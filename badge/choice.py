@@ -8,17 +8,17 @@ from typing import Generic, TypeVar
 
 import attrs
 from attrs import frozen
-from providers.asr.pocketsphinx import PocketsphinxAsr
-from providers.asr.vosk import VoskAsr
-from providers.llm.offline import OfflineLlm
-from providers.tts.espeak import EspeakTts
-from providers.tts.piper import PiperTts
 
 from badge.clock import WallClock
 from badge.config import LlmSettings, Settings
+from providers.asr.pocketsphinx import PocketsphinxAsr
+from providers.asr.vosk import VoskAsr
+from providers.llm.offline import OfflineLlm
 from providers.llm.openai import OpenAiLlm
 from providers.models import ModelFolder, default_folder
 from providers.ports import Asr, Llm, Provider, Tts, Vad
+from providers.tts.espeak import EspeakTts
+from providers.tts.piper import PiperTts
 from providers.vad.energy import EnergyVad
 from providers.vad.silero import SileroVad
 

@@ -118,7 +118,10 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
         nursery.cancel_scope.cancel()
 
 
-async def _reach(url: str) -> trio.abc.Stream:
+Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+async def _reach(url: str) -> Transport:
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         raise CannotConnectError(f"{url} is no WebSocket address: it should look like ws://host:8000/xiaozhi/v1/")
@@ -134,7 +137,7 @@ async def _reach(url: str) -> trio.abc.Stream:
 
 
 async def _upgrade(
-    nursery: trio.Nursery, stream: trio.abc.Stream, url: str, headers: list[tuple[bytes, bytes]]
+    nursery: trio.Nursery, stream: Transport, url: str, headers: list[tuple[bytes, bytes]]
 ) -> trio_websocket.WebSocketConnection:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from attrs import frozen
-from providers.asr.pocketsphinx import PocketsphinxSettings
-from providers.asr.vosk import VoskSettings
-from providers.tts.espeak import EspeakSettings
-from providers.tts.piper import PiperSettings
 
 from badge import texts
 from protocol.identity import normalise
 from protocol.messages import ListenMode
+from providers.asr.pocketsphinx import PocketsphinxSettings
+from providers.asr.vosk import VoskSettings
 from providers.llm.openai import OpenAiSettings
 from providers.ports import Language
 from providers.settings import between, setting
+from providers.tts.espeak import EspeakSettings
+from providers.tts.piper import PiperSettings
 from providers.vad.energy import EnergySettings
 from providers.vad.silero import SileroSettings
 
@@ -249,7 +250,12 @@ class LogSettings:
 class OtaSettings:
     """What badges are told when they ask where to connect."""
 
-    firmware_version: str = setting("", "newest firmware; empty: whatever the badge has is the newest")
+    firmware_version: str = setting(
+        "",
+        "newest firmware; empty: whatever the badge has is the newest",
+        check=lambda v: re.fullmatch(r"(\d+(\.\d+)*)?", v) is not None,
+        expected="numbers and points, such as 2.2.0: badges crash on anything else",
+    )
     firmware_url: str = setting("", "where to load it from")
 
 

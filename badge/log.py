@@ -118,6 +118,8 @@ def logging_to(
 class _Writer(QueueListener):
     """Writes lines on a thread of its own; at the end a stream that takes nothing is not waited for."""
 
+    queue: queue.Queue[Any]
+
     def enqueue_sentinel(self) -> None:
         """Tell the thread to end after what is queued; when the queue is full, instead of its oldest line."""
         while True:

@@ -72,9 +72,9 @@ def decode_text(text: str) -> Any:
     return message
 
 
-def encode_text(message: object) -> str:
+def encode_text(message: attrs.AttrsInstance) -> str:
     """The text frame of a message that the server sends; fields that are None are left out."""
-    return dump({"type": wire_name(message), **attrs.asdict(message, filter=lambda _, v: v is not None)})  # type: ignore[call-overload]
+    return dump({"type": wire_name(message), **attrs.asdict(message, filter=lambda _, v: v is not None)})
 
 
 def dump(value: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -37,7 +37,7 @@ def make_converter(*, forbid_unknown: bool) -> cattrs.Converter:
     converter.register_structure_hook(bool, _strict(bool, lambda v: isinstance(v, bool)))
     converter.register_structure_hook(float, _float)
     converter.register_structure_hook_factory(attrs.has, lambda t: _object(t, converter, forbid_unknown=forbid_unknown))
-    converter.register_structure_hook_factory(lambda t: get_origin(t) is Literal, _literal)
+    converter.register_structure_hook_factory(_is_literal, _literal)
     converter.register_structure_hook_factory(_is_sequence, lambda t: _sequence(t, converter))
     converter.register_structure_hook_factory(_is_mapping, lambda t: _mapping(t, converter))
     converter.register_structure_hook_factory(_is_union, lambda t: _union(t, converter))
@@ -93,7 +93,7 @@ def _object(cls: Any, converter: cattrs.Converter, *, forbid_unknown: bool) -> C
                 if attribute.name in value:
                     fields[attribute.alias] = _field(value[attribute.name], attribute, converter)
                 elif attribute.default is attrs.NOTHING:
-                    raise KeyError(attribute.name)  # noqa: TRY301 - collected with the others
+                    raise KeyError(attribute.name)
             except Exception as exc:  # noqa: BLE001 - collected with its place, never swallowed
                 exc.add_note(cattrs.AttributeValidationNote(attribute.name, attribute.name, attribute.type))
                 errors.append(exc)
@@ -107,10 +107,15 @@ def _object(cls: Any, converter: cattrs.Converter, *, forbid_unknown: bool) -> C
 
 
 def _field(value: object, attribute: attrs.Attribute[Any], converter: cattrs.Converter) -> Any:
-    structured = converter.structure(value, attribute.type)
+    structured = converter.structure(value, cast(Any, attribute.type))
     if attribute.validator is not None:
         attribute.validator(None, attribute, structured)
     return structured
+
+
+def _is_literal(cls: Any) -> bool:
+    origin: Any = get_origin(cls)
+    return origin is Literal
 
 
 def _literal(cls: Any) -> Callable[[object, type], object]:

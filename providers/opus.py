@@ -125,7 +125,7 @@ def _library_search() -> Iterator[None]:
             return original(name)
         return os.environ.get(LIBRARY_VARIABLE) or original(name) or _carried_by_av()
 
-    ctypes.util.find_library = find_library  # type: ignore[assignment]
+    ctypes.util.find_library = find_library
     try:
         yield
     finally:

@@ -87,14 +87,16 @@ def test_all_mistakes_are_reported_at_once_with_file_key_value_and_remedy(tmp_pa
     """
     assert wrong(tmp_path, text) == [
         'config.toml: server.port = "eighty": must be a whole number',
-        'config.toml: server.prot = 5: is not known here; known: host, port, http_port, public_url, framing, console',
+        "config.toml: server.prot = 5: is not known here; known: host, port, http_port, public_url, framing, console",
         'config.toml: listen.mode = "loud": must be one of "auto", "manual", "realtime"',
         "config.toml: listen.silence_ms = 1: must be between 100 and 5000",
         "config.toml: tts.frame_ms = 30: must be 20, 40 or 60",
         'config.toml: log.level = 5: must be one of "debug", "info", "warning", "error"',
         wrong(tmp_path, "[nonsense]")[0],
     ]
-    assert wrong(tmp_path, "[nonsense]")[0].startswith("config.toml: nonsense = {}: is not known here; known: server, auth")
+    assert wrong(tmp_path, "[nonsense]")[0].startswith(
+        "config.toml: nonsense = {}: is not known here; known: server, auth"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import os
-import threading
+import threading  # noqa: TID251 - somebody has to read the pipe
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,9 @@ def lines(form: str, *, level: str = "info", limit: int = 2000, speak) -> list[s
 def test_long_texts_keep_head_and_tail() -> None:
     assert shorten("short", 10) == "short"
     assert shorten("a" * 50 + "b" * 50, 20) == "a" * 10 + "..." + "b" * 10
-    (line,) = lines("json", limit=100, speak=lambda log: log.info("收到{kind}消息：{message}", kind="peer", message="x" * 5000))
+    (line,) = lines(
+        "json", limit=100, speak=lambda log: log.info("收到{kind}消息：{message}", kind="peer", message="x" * 5000)
+    )
     assert len(line) < 600
     assert json.loads(line)["event"].startswith("收到peer消息：xxx")
 
@@ -42,7 +44,12 @@ def test_long_texts_keep_head_and_tail() -> None:
 def test_json_and_console_forms() -> None:
     (line,) = lines("json", speak=lambda log: log.warning("注册设备路由: {device}", device="d"))
     entry = json.loads(line)
-    assert (entry["event"], entry["level"], entry["device"], entry["logger"]) == ("注册设备路由: d", "warning", "d", "badge.test")
+    assert (entry["event"], entry["level"], entry["device"], entry["logger"]) == (
+        "注册设备路由: d",
+        "warning",
+        "d",
+        "badge.test",
+    )
     assert entry["timestamp"].endswith("Z")
     (line,) = lines("console", speak=lambda log: log.info("注册设备路由: {device}", device="d"))
     assert "注册设备路由: d" in line
@@ -66,7 +73,9 @@ def test_a_template_with_a_missing_field_is_still_a_line() -> None:
 @pytest.mark.req("LG-2", "LG-6", "RT-14")
 def test_redaction_is_declared_on_the_fields() -> None:
     assert describe(Listen(state="detect", text="my words")) == '{"state": "detect", "text_size": 8}'
-    assert describe(ServerCommand(action="restart", content={"secret": "x"})) == '{"action": "restart", "content": "***"}'
+    assert (
+        describe(ServerCommand(action="restart", content={"secret": "x"})) == '{"action": "restart", "content": "***"}'
+    )
     assert describe(Peer(to=["a"], payload={"t": 1})) == '{"to": ["a"], "payload_size": 1}'
     assert "mcp" in describe(Hello(features=Features(mcp=True)))
     assert "my words" not in repr(Listen(state="detect", text="my words"))
@@ -107,7 +116,9 @@ def test_error_messages_that_may_quote_a_user_are_left_out() -> None:
 
 
 @pytest.mark.req("LG-5")
-def test_a_log_stream_that_is_never_read_does_not_stop_the_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_stream_that_is_never_read_does_not_stop_the_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A full pipe blocks the writer thread only; lines beyond the queue are dropped and counted."""
     monkeypatch.setattr(logs, "QUEUE_LINES", 50)
     reader, writer = os.pipe()
@@ -117,11 +128,10 @@ def test_a_log_stream_that_is_never_read_does_not_stop_the_program(monkeypatch: 
             pass
 
     relief = threading.Timer(1.0, drain)
-    with os.fdopen(writer, "w") as stream:
-        with logging_to(stream, form="json", level="info", max_message_length=2000):
-            for _ in range(2000):
-                get_log("x").info("line", text="x" * 500)
-            relief.start()
+    with os.fdopen(writer, "w") as stream, logging_to(stream, form="json", level="info", max_message_length=2000):
+        for _ in range(2000):
+            get_log("x").info("line", text="x" * 500)
+        relief.start()
     relief.join(timeout=5)
     os.close(reader)
     assert "log lines were dropped" in capsys.readouterr().err

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from heapq import heappop, heappush
 from queue import Empty
-from typing import Any
+from typing import Any, cast
 
 from statemachine import StateMachine
 from statemachine.engines.base import BaseEngine, EventQueue
@@ -27,7 +28,7 @@ class Machine(StateMachine):
 
     def _get_engine(self) -> BaseEngine:
         """The library's engine without its locks: they take 7 of a machine's 18 KiB, and one thread needs none."""
-        engine: BaseEngine = super()._get_engine()
+        engine: BaseEngine = super()._get_engine()  # type: ignore[no-untyped-call]
         engine.external_queue, engine.internal_queue = _PlainQueue(), _PlainQueue()
         return engine
 
@@ -37,9 +38,9 @@ class Machine(StateMachine):
         return str(next(iter(self.configuration)).id)
 
 
-class _PlainQueue(EventQueue):  # type: ignore[misc]
+class _PlainQueue(EventQueue):
     def __init__(self) -> None:
-        self.queue = _Heap()
+        self.queue = _Heap()  # type: ignore[assignment]
 
 
 class _Heap:
@@ -74,10 +75,15 @@ def cells(machine: type[Machine]) -> dict[tuple[str, str], str]:
     return found
 
 
+def iter_events(machine: type[Machine]) -> list[Any]:
+    """The events of a machine, in the order of their declaration."""
+    return list(cast(Iterable[Any], machine.events))
+
+
 def table(machine: type[Machine]) -> str:
     """The whole machine as a Markdown table: a row a state, a column an event, `-` where the event is refused."""
     known = cells(machine)
-    events = [event.id for event in machine.events]
+    events = [event.id for event in iter_events(machine)]
     rows = [["", *events], ["---"] * (len(events) + 1)]
     rows += [[state.id, *(known.get((state.id, event), "-") for event in events)] for state in machine.states]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 
 from attrs import field, frozen
-from providers.language import language_of
 
 from badge import texts
 from badge.link import Goodbye
 from badge.modes.base import Answer, Mode, Nothing, Say
 from badge.phrases import Announce, Exit, Phrases, Wake
 from badge.session.trace import TurnTrace
+from providers.language import language_of
 
 
 class Origin(StrEnum):

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import trio
 from attrs import field, frozen
-from providers.sentences import SentenceSplitter
-from providers.speakable import strip_edges
 
 from badge.dialogue import Dialogue
 from badge.link import Outbox
@@ -23,6 +21,8 @@ from badge.session.turns import Turn
 from protocol import encode_frame, encode_text
 from protocol.messages import Ledger, Mood, Stt, Tts
 from providers.ports import MOUTH_RATE, ProviderError, single_error
+from providers.sentences import SentenceSplitter
+from providers.speakable import strip_edges
 
 log = get_log(__name__)
 

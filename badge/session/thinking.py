@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import trio
-from providers.language import language_of
-from providers.sentences import SentenceSplitter
-from providers.speakable import mood_of
 
 from badge import texts
 from badge.dialogue import Dialogue
@@ -16,7 +13,10 @@ from badge.modes.base import Ask
 from badge.services import Services
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
+from providers.language import language_of
 from providers.ports import Prompt, ProviderError, Text, single_error
+from providers.sentences import SentenceSplitter
+from providers.speakable import mood_of
 
 log = get_log(__name__)
 

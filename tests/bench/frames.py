@@ -87,7 +87,9 @@ def main() -> None:
     for number in range(1, args.rounds + 1):
         for name, (script, arguments) in ways.items():
             figures[name].append(measure(script, arguments, args.connections, args.seconds))
-        print(f"round {number}: " + ", ".join(f"{name} {costs[-1]:.1f} us" for name, costs in figures.items()), flush=True)
+        print(
+            f"round {number}: " + ", ".join(f"{name} {costs[-1]:.1f} us" for name, costs in figures.items()), flush=True
+        )
     for name, meaning in (("queue", "received, parsed, queued"), ("ear", "and taken out by the ear, which ignores it")):
         ratio = statistics.median(o / b for o, b in zip(figures[name], figures["bare"], strict=True))
         print(f"{meaning}: {statistics.median(figures[name]):.1f} us per frame, {ratio:.2f} times the bare loop's")

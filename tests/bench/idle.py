@@ -1,6 +1,6 @@
 """Memory per idle connection, connection set-up time and start-up time of the real server.
 
-    python tests/bench/idle.py [--connections 500]
+python tests/bench/idle.py [--connections 500]
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ async def measure(count: int) -> None:
             print(f"per idle connection over the first: {(many - one) / count:.1f} KiB")
             print(f"threads: {threads:.0f} with one connection, {threads_many:.0f} with {count + 1}")
             times.sort()
-            print(f"set-up until both welcomes (20 at a time): p50 {times[len(times) // 2] * 1000:.1f} ms, p99 {times[int(len(times) * 0.99)] * 1000:.1f} ms")
+            print(
+                f"set-up until both welcomes (20 at a time): p50 {times[len(times) // 2] * 1000:.1f} ms, p99 {times[int(len(times) * 0.99)] * 1000:.1f} ms"
+            )
             nursery.cancel_scope.cancel()
     finally:
         process.kill()

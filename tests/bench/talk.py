@@ -119,7 +119,7 @@ def run(sessions: int, seconds: float) -> bool:
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
         talkers = [Talker(c) for c in load.open_sockets(port, sessions, framing=2)]
-        time.sleep(0.5)
+        time.sleep(0.5)  # noqa: TID251 - the load is a plain program
         before, cpu = ask(process), load.cpu_seconds(process.pid)
         sent = talk(talkers, seconds)
         after, spent = ask(process), load.cpu_seconds(process.pid) - cpu
@@ -146,7 +146,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, default=150)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--more", action="store_true", help="go on with 25 more each time, for as long as the goals hold")
+    parser.add_argument(
+        "--more", action="store_true", help="go on with 25 more each time, for as long as the goals hold"
+    )
     args = parser.parse_args()
     load.keep_off()
     sessions = args.sessions

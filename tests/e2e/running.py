@@ -38,7 +38,9 @@ async def running(services: Services) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def scripted_server(*, settings: Settings | None = None, **providers: Any) -> AsyncIterator[tuple[Running, House]]:
+async def scripted_server(
+    *, settings: Settings | None = None, **providers: Any
+) -> AsyncIterator[tuple[Running, House]]:
     """A real server whose providers play a script."""
     async with trio.open_nursery() as unused:
         house = House(unused, settings=local(settings or Settings()), start=False, **providers)
@@ -134,7 +136,12 @@ class Client:
 
 @asynccontextmanager
 async def client(
-    server: Running, *, target: str = "/xiaozhi/v1/", framing: Framing = Framing.V1, welcomed: bool = True, **headers: str
+    server: Running,
+    *,
+    target: str = "/xiaozhi/v1/",
+    framing: Framing = Framing.V1,
+    welcomed: bool = True,
+    **headers: str,
 ) -> AsyncIterator[Client]:
     """One connection; header names are given with underscores."""
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]

@@ -38,12 +38,25 @@ async def manual_turn(badge: Client, *, frame_ms: int = 60) -> None:
     "hello",
     [
         {
-            "type": "hello", "version": 1, "features": {"mcp": True, "glyph_push": False}, "transport": "websocket",
+            "type": "hello",
+            "version": 1,
+            "features": {"mcp": True, "glyph_push": False},
+            "transport": "websocket",
             "audio_params": {"format": "opus", "sample_rate": 16000, "channels": 1, "frame_duration": 60},
         },
-        {"type": "hello", "device_id": "x", "device_name": "web", "device_mac": "y", "token": "your-token1", "features": {"mcp": True, "emoji": False}},
         {
-            "type": "hello", "version": 1, "features": {"mcp": True}, "transport": "websocket",
+            "type": "hello",
+            "device_id": "x",
+            "device_name": "web",
+            "device_mac": "y",
+            "token": "your-token1",
+            "features": {"mcp": True, "emoji": False},
+        },
+        {
+            "type": "hello",
+            "version": 1,
+            "features": {"mcp": True},
+            "transport": "websocket",
             "audio_params": {"format": "opus", "sample_rate": 16000, "channels": 1, "frame_duration": 20},
         },
         {"type": "hello", "audioParams": {"format": "opus", "sampleRate": 16000, "channels": 1, "frameDuration": 60}},
@@ -70,7 +83,10 @@ async def test_every_hello_gets_a_turn(hello: dict[str, object]) -> None:
 SECRET = AuthSettings(
     enabled=True,
     key="k",
-    tokens=[TokenSettings(name="desk", token="good"), TokenSettings(name="h", token="sha256:" + hashlib.sha256(b"hash").hexdigest())],
+    tokens=[
+        TokenSettings(name="desk", token="good"),
+        TokenSettings(name="h", token="sha256:" + hashlib.sha256(b"hash").hexdigest()),
+    ],
     devices=["11:22"],
 )
 
@@ -159,7 +175,10 @@ async def test_tokens(authorization: str, device: str, target: str, comes_in: bo
 async def test_a_turn_in_every_framing(framing: Framing, target: str, version: str, frame_ms: int) -> None:
     headers = {"device_id": "x", **({"protocol_version": version} if version else {})}
     asr = ScriptedAsr(["hello"])
-    async with scripted_server(asr=asr) as (server, _), client(server, target=target, framing=framing, **headers) as badge:
+    async with (
+        scripted_server(asr=asr) as (server, _),
+        client(server, target=target, framing=framing, **headers) as badge,
+    ):
         await manual_turn(badge, frame_ms=frame_ms)
         assert badge.turn == WHOLE
         assert len(asr.heard[0]) == 32_000 * 0.6
@@ -236,7 +255,10 @@ async def test_manual_without_audio_twice_and_long() -> None:
 
 async def test_realtime_speech_during_the_answer() -> None:
     tts = ScriptedTts(lambda _: Utterance(duration=20))
-    async with scripted_server(tts=tts, asr=ScriptedAsr(["one", "two"])) as (server, _), client(server, device_id="x") as badge:
+    async with (
+        scripted_server(tts=tts, asr=ScriptedAsr(["one", "two"])) as (server, _),
+        client(server, device_id="x") as badge,
+    ):
         await badge.tell(type="listen", state="start", mode="realtime")
         await badge.sound("voice", 0.6)
         await badge.sound("silence", 0.9)
@@ -353,9 +375,16 @@ async def test_the_token_of_the_ota_answer_opens_the_door() -> None:
     import httpx2
 
     settings = attrs.evolve(Settings(), auth=SECRET)
-    async with scripted_server(settings=settings) as (server, _), httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.http_port}") as http:
+    async with (
+        scripted_server(settings=settings) as (server, _),
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.http_port}") as http,
+    ):
         for path in ("/xiaozhi/ota/", "/xiaozhi/ota"):
-            answer = (await http.post(path, headers={"device-id": "11:22", "client-id": "C-1"}, json={"application": {"version": "1.2.3"}})).json()
+            answer = (
+                await http.post(
+                    path, headers={"device-id": "11:22", "client-id": "C-1"}, json={"application": {"version": "1.2.3"}}
+                )
+            ).json()
             assert answer["firmware"] == {"version": "1.2.3", "url": ""}
             assert answer["websocket"]["url"] == f"ws://127.0.0.1:{server.port}/xiaozhi/v1/"
             token = answer["websocket"]["token"]
@@ -412,7 +441,11 @@ async def test_extensions_are_json_objects_with_a_type() -> None:
         (b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"200", b"Server is running\n"),
         (b"GET /xiaozhi/v1/ HTTP/1.0\r\n\r\n", b"200", b"Server is running\n"),
         (b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", b"200", b""),
-        (b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive\r\n\r\n", b"200", b"Server is running\n"),
+        (
+            b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: keep-alive\r\n\r\n",
+            b"200",
+            b"Server is running\n",
+        ),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", b"405", None),
         (b"garbage\r\n\r\n", b"400", None),
         (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"426", None),

@@ -21,11 +21,11 @@ import trio.testing
 
 from badge.__main__ import greeting, main
 from badge.app import CannotListenError, Running, choose, serve
+from badge.clock import SystemClock
 from badge.config import Settings
 from badge.edge.console import HELP, execute, read_commands
 from badge.peers.presence import Presence
-from badge.clock import Ids, SystemClock
-from tests.e2e.running import client, local, running, scripted_server
+from tests.e2e.running import client, local, scripted_server
 from tests.house import House, changed
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,12 @@ def config(folder: Path, text: str = "") -> Path:
 def badge(*arguments: str | Path, cwd: Path = ROOT, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "badge", *map(str, arguments)],
-        cwd=cwd, env={**os.environ, **QUIET}, capture_output=True, text=True, timeout=timeout, check=False,
+        cwd=cwd,
+        env={**os.environ, **QUIET},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 
@@ -74,7 +79,12 @@ def program(folder: Path, text: str = "", stdin: int = subprocess.DEVNULL) -> It
     with (folder / "out").open("w") as out, (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "badge", "--config", str(config(folder, text))],
-            cwd=ROOT, env={**os.environ, **QUIET}, stdin=stdin, stdout=out, stderr=log, text=True,
+            cwd=ROOT,
+            env={**os.environ, **QUIET},
+            stdin=stdin,
+            stdout=out,
+            stderr=log,
+            text=True,
         )
         try:
             yield Program(process, folder)
@@ -86,7 +96,11 @@ def program(folder: Path, text: str = "", stdin: int = subprocess.DEVNULL) -> It
 
 
 def children(pid: int) -> list[int]:
-    return [int(p) for task in Path(f"/proc/{pid}/task").iterdir() for p in (task / "children").read_text(encoding="ascii").split()]
+    return [
+        int(p)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for p in (task / "children").read_text(encoding="ascii").split()
+    ]
 
 
 def exists(pid: int) -> bool:
@@ -111,7 +125,9 @@ def test_what_an_operator_reads_on_start(tmp_path: Path) -> None:
         assert "espeak" in lines[4]
         assert any("python -m badge models vosk-model-small-en-us-0.15" in line for line in lines)
         assert any("OPENAI_API_KEY" in line for line in lines)
-        assert lines[-1].endswith(f'-m badge say --url ws://127.0.0.1:{server.ws_port}/xiaozhi/v1/ --text "what can you do"')
+        assert lines[-1].endswith(
+            f'-m badge say --url ws://127.0.0.1:{server.ws_port}/xiaozhi/v1/ --text "what can you do"'
+        )
         deadline = time.perf_counter() + 20
         while "component ready" not in server.log():
             assert time.perf_counter() < deadline
@@ -126,7 +142,9 @@ def test_what_an_operator_reads_on_start(tmp_path: Path) -> None:
 def test_a_port_in_use_stops_the_start_with_a_clear_error(tmp_path: Path, taken: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        text = f"[server]\nhost = '127.0.0.1'\nport = 0\nhttp_port = 0\n".replace(f"\n{taken} = 0", f"\n{taken} = {port}")
+        text = "[server]\nhost = '127.0.0.1'\nport = 0\nhttp_port = 0\n".replace(
+            f"\n{taken} = 0", f"\n{taken} = {port}"
+        )
         (tmp_path / "config.toml").write_text(text, encoding="utf-8")
         result = badge("--config", tmp_path / "config.toml")
     assert result.returncode == 1
@@ -182,14 +200,16 @@ def test_a_wrong_configuration_is_explained(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[server]\nport = 'x'\nprot = 1\n", encoding="utf-8")
     result = badge("--config", tmp_path / "config.toml")
     assert result.returncode == 2
-    assert "server.port = \"x\": must be a whole number" in result.stderr
+    assert 'server.port = "x": must be a whole number' in result.stderr
     assert "server.prot = 1: is not known here" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_greeting_names_what_could_be_better() -> None:
     settings = changed(asr={"language": "zh"})
-    choices = choose(attrs.evolve(settings, models=attrs.evolve(settings.models, folder="/nonexistent")), {}, SystemClock())
+    choices = choose(
+        attrs.evolve(settings, models=attrs.evolve(settings.models, folder="/nonexistent")), {}, SystemClock()
+    )
     lines = greeting(settings, choices, Running(host="0.0.0.0", port=1, http_port=2, stop=lambda: None))
     assert "ws://localhost:1/xiaozhi/v1/" in lines[0]
     assert any("will not understand Mandarin" in line for line in lines)
@@ -241,14 +261,19 @@ async def test_console_commands() -> None:
     assert told == ["0 online", HELP]
     execute("quit", Presence(1), told.append, lambda: stopped.append(True))
     assert stopped == [True]
-    with Path(os.devnull).open("rb") as nothing:
-        await read_commands(nothing.fileno(), Presence(1), told.append, lambda: None)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    await read_commands(nothing, Presence(1), told.append, lambda: None)
+    os.close(nothing)
 
 
 @pytest.mark.req("HS-16", "CL-1", "RS-2")
 async def test_stopping_says_goodbye_to_every_badge() -> None:
     async with trio.open_nursery() as nursery:
-        house = House(nursery, settings=attrs.evolve(local(Settings()), timeouts=changed(timeouts={"shutdown_s": 2.0}).timeouts), start=False)
+        house = House(
+            nursery,
+            settings=attrs.evolve(local(Settings()), timeouts=changed(timeouts={"shutdown_s": 2.0}).timeouts),
+            start=False,
+        )
         server: Running = await nursery.start(serve, house.services)
         async with client(server, device_id="a") as a, client(server, device_id="b") as b:
             server.stop()
@@ -282,17 +307,19 @@ async def test_stopping_does_not_wait_for_a_badge_that_does_not_answer() -> None
 @pytest.mark.req("LG-4", "CR-1", "UM-14")
 async def test_clients_that_vanish_or_never_read_harm_nobody() -> None:
     with structlog.testing.capture_logs() as logs:
-        async with scripted_server(settings=changed(timeouts={"stall_s": 1.0})) as (server, house), client(server, device_id="good") as good:
+        async with (
+            scripted_server(settings=changed(timeouts={"stall_s": 1.0})) as (server, house),
+            client(server, device_id="good") as good,
+        ):
             for number in range(5):
-                async with trio.open_nursery() as nursery:
-                    async with client(server, device_id=f"v{number}") as badge_:
-                        await badge_.tell(type="listen", state="detect", text="hello")
-                        await badge_.until("tts", "start")
-                        await trio.sleep(0.05 * number)
-                        linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
-                        badge_.socket._stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
-                        await trio.aclose_forcefully(badge_.socket._stream)  # a reset, not a goodbye
-                        nursery.cancel_scope.cancel()
+                async with trio.open_nursery() as nursery, client(server, device_id=f"v{number}") as badge_:
+                    await badge_.tell(type="listen", state="detect", text="hello")
+                    await badge_.until("tts", "start")
+                    await trio.sleep(0.05 * number)
+                    linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+                    badge_.socket._stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
+                    await trio.aclose_forcefully(badge_.socket._stream)  # a reset, not a goodbye
+                    nursery.cancel_scope.cancel()
             await good.alive()
             stream = await trio.open_tcp_stream("127.0.0.1", server.port)
             await stream.send_all(b"GET / HT")
@@ -339,7 +366,11 @@ def test_diagram_and_config_are_printed(capsys: pytest.CaptureFixture[str]) -> N
 def test_check_tries_every_provider_for_real(tmp_path: Path) -> None:
     result = badge("--config", config(tmp_path), "check")
     assert result.returncode == 0, result.stdout + result.stderr
-    verdicts = {tuple(line.split()[1:3]): line.split()[0] for line in result.stdout.splitlines() if line[:2] == "  " and line.split()[0] in ("ok", "missing")}
+    verdicts = {
+        tuple(line.split()[1:3]): line.split()[0]
+        for line in result.stdout.splitlines()
+        if line[:2] == "  " and line.split()[0] in ("ok", "missing")
+    }
     assert verdicts[("vad", "silero")] == "ok"
     assert verdicts[("asr", "pocketsphinx")] == "ok"
     assert verdicts[("asr", "vosk")] == "missing"
@@ -352,7 +383,9 @@ def test_check_tries_every_provider_for_real(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[-1] == "ready to serve"
 
 
-@pytest.mark.parametrize(("text", "missing"), [("[asr]\nuse = 'vosk'", "vosk"), ("[llm.default]\nuse = 'openai'", "OPENAI_API_KEY")])
+@pytest.mark.parametrize(
+    ("text", "missing"), [("[asr]\nuse = 'vosk'", "vosk"), ("[llm.default]\nuse = 'openai'", "OPENAI_API_KEY")]
+)
 def test_check_fails_when_the_configured_set_cannot_serve(tmp_path: Path, text: str, missing: str) -> None:
     result = badge("--config", config(tmp_path, text), "check")
     assert result.returncode == 1

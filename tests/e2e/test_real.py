@@ -81,7 +81,9 @@ def loudness(packets: list[bytes]) -> float:
     return rms(b"".join(decoder.decode(packet) for packet in packets))
 
 
-async def ask(running: Running, pcm: bytes, *, framing: Framing = Framing.V1, mode: str = "manual") -> tuple[str, str, list[bytes]]:
+async def ask(
+    running: Running, pcm: bytes, *, framing: Framing = Framing.V1, mode: str = "manual"
+) -> tuple[str, str, list[bytes]]:
     me = Introduction(device="real", client="real", framing=framing)
     async with connect(f"ws://127.0.0.1:{running.port}/xiaozhi/v1/", me) as badge:
         return await turn(badge, pcm, mode=mode)
@@ -91,7 +93,9 @@ async def ask(running: Running, pcm: bytes, *, framing: Framing = Framing.V1, mo
 @pytest.mark.parametrize("framing", [Framing.V1, Framing.V2, Framing.V3])
 async def test_a_human_voice_on_the_embedded_default(framing: Framing) -> None:
     async with real_server(settings()) as running:
-        understood, answer, packets = await ask(running, read_audio(SPEECH / "en_goforward.wav", EAR_RATE), framing=framing)
+        understood, answer, packets = await ask(
+            running, read_audio(SPEECH / "en_goforward.wav", EAR_RATE), framing=framing
+        )
     assert understood == "go forward ten meters"
     assert "offline assistant" in answer
     assert loudness(packets) > 0.01
@@ -140,7 +144,9 @@ async def test_a_turn_with_vosk(language: str, model: str, text: str, expected: 
 async def test_a_turn_with_piper() -> None:
     base = Settings().tts
     voices = attrs.evolve(
-        base.piper, en=str(MODELS / "piper-tiny" / "en_US-toy-x_low.onnx"), zh=str(MODELS / "piper-tiny" / "zh_CN-toy-x_low.onnx")
+        base.piper,
+        en=str(MODELS / "piper-tiny" / "en_US-toy-x_low.onnx"),
+        zh=str(MODELS / "piper-tiny" / "zh_CN-toy-x_low.onnx"),
     )
     async with real_server(settings(tts=attrs.evolve(base, use="piper", piper=voices))) as running:
         me = Introduction(device="piper", client="piper")
@@ -180,7 +186,11 @@ async def test_turns_against_a_real_chat_completions_server() -> None:
     """An answer, a refusal, a break in the middle: each ends in a turn that is over, on one session."""
     async with openai_server() as api:
         base = Settings().llm["default"]
-        llm = {"default": attrs.evolve(base, openai=attrs.evolve(base.openai, base_url=api.base_url, model="m", retry=False))}
+        llm = {
+            "default": attrs.evolve(
+                base, openai=attrs.evolve(base.openai, base_url=api.base_url, model="m", retry=False)
+            )
+        }
         async with real_server(settings(llm=llm), {"OPENAI_API_KEY": "k"}) as running:
             me = Introduction(device="api", client="api")
             async with connect(f"ws://127.0.0.1:{running.port}/", me) as badge:
@@ -231,7 +241,9 @@ def manifest() -> dict[str, str]:
 
 
 @needs_recordings
-@pytest.mark.parametrize(("file", "mode", "framing"), [("en_goforward.wav", "manual", 1), ("en_cards_001.wav", "auto", 3)])
+@pytest.mark.parametrize(
+    ("file", "mode", "framing"), [("en_goforward.wav", "manual", 1), ("en_cards_001.wav", "auto", 3)]
+)
 async def test_say_with_its_own_server(tmp_path: Path, file: str, mode: str, framing: int) -> None:
     lines: list[str] = []
     out = tmp_path / "reply.wav"

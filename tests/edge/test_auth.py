@@ -28,7 +28,10 @@ def gate(**settings: object) -> Gate:
     return Gate(AuthSettings(enabled=True, **settings), KEY, FrozenClock())  # type: ignore[arg-type]
 
 
-STATIC = [TokenSettings(name="desk", token="s3cret"), TokenSettings(name="lab", token="sha256:" + hashlib.sha256(b"hashed").hexdigest())]
+STATIC = [
+    TokenSettings(name="desk", token="s3cret"),
+    TokenSettings(name="lab", token="sha256:" + hashlib.sha256(b"hashed").hexdigest()),
+]
 
 
 def test_without_authentication_everybody_comes_in() -> None:
@@ -43,7 +46,8 @@ def test_static_tokens_name_their_owner() -> None:
 
 @pytest.mark.req("AU-1", "AU-7", "B-88")
 @pytest.mark.parametrize(
-    "header", ["", "Bearer ", "Bearer wrong", "s3cret", "bearer s3cret", "Basic s3cret", "Bearer s3cret ", "Bearer S3CRET"]
+    "header",
+    ["", "Bearer ", "Bearer wrong", "s3cret", "bearer s3cret", "Basic s3cret", "Bearer s3cret ", "Bearer S3CRET"],
 )
 def test_anything_else_is_refused(header: str) -> None:
     with pytest.raises(AuthError, match="token"):

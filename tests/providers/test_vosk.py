@@ -96,7 +96,7 @@ async def test_it_uses_no_more_threads_than_it_may() -> None:
         nonlocal most
         while True:
             most = max(most, asr._threads.borrowed_tokens)
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
 
     async with running(asr), trio.open_nursery() as nursery:
         before = threading.active_count()
@@ -119,13 +119,11 @@ async def test_utterances_given_up_in_a_crowd_never_share_a_recogniser_with_anyb
     async def impatient(patience: float) -> None:
         for _ in range(20):
             async with asr.recognise() as recognition:
-                with trio.move_on_after(patience):
+                with trio.move_on_after(patience) as hurry:
                     await recognition.feed(pcm * 8)
-                with pytest.raises(ProviderError, match="given up"):
-                    while True:
-                        await recognition.feed(pcm)
+                if hurry.cancelled_caught:
+                    with pytest.raises(ProviderError, match="given up"):
                         await recognition.finish()
-                        raise ProviderError("", "given up")  # this time it was quick enough
 
     async def patient() -> None:
         for _ in range(10):

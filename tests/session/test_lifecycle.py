@@ -82,7 +82,12 @@ async def test_the_welcome_can_be_extended_by_configuration(
 @pytest.mark.parametrize(
     "hello",
     [
-        {"version": 1, "features": {"mcp": True}, "transport": "websocket", "audio_params": {"format": "opus", "frame_duration": 60}},
+        {
+            "version": 1,
+            "features": {"mcp": True},
+            "transport": "websocket",
+            "audio_params": {"format": "opus", "frame_duration": 60},
+        },
         {"device_id": "x", "device_name": "web", "device_mac": "y", "features": {"mcp": True, "emoji": False}},
         {"audioParams": {"format": "opus", "sampleRate": 16000}},
         {"version": 3, "audio_params": {"format": "speex"}},
@@ -263,9 +268,7 @@ async def test_registration_that_fails_is_said_once_and_closes(
 
 
 @pytest.mark.req("RG-10", "ST-1", "ST-2", "ST-3", "ST-4", "B-8", "B-12")
-async def test_arrivals_and_departures_are_news(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_arrivals_and_departures_are_news(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     house = House(nursery)
     nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
     deaf, a = await house.enter("deaf"), await house.enter("a")
@@ -575,9 +578,7 @@ async def test_an_exit_closes_even_when_it_cannot_be_spoken(
     assert badge.wire.closed == (1000, "conversation finished")
 
 
-async def test_an_announcement_is_read_as_it_is(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_an_announcement_is_read_as_it_is(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     house = House(nursery)
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="[device_call] 妈妈来电，请接听。")

@@ -8,7 +8,17 @@ import trio.testing
 
 from providers.opus import opus_api
 from providers.ports import EAR_RATE, ProviderError
-from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, ScriptedVad, Utterance, length, tone
+from providers.scripted import (
+    Hearing,
+    Reply,
+    ScriptedAsr,
+    ScriptedLlm,
+    ScriptedTts,
+    ScriptedVad,
+    Utterance,
+    length,
+    tone,
+)
 from tests.house import Guest, House, changed, packets
 
 ANSWER = "It is half past nine."
@@ -385,9 +395,7 @@ async def test_a_stream_of_tiny_packets(nursery: trio.Nursery, autojump_clock: t
 # --- realtime ---------------------------------------------------------------------------------------------------------
 
 
-async def test_realtime_hears_while_it_speaks(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_realtime_hears_while_it_speaks(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     """Speech during the answer interrupts it after 250 ms of voice; the words before the confirmation are not lost."""
     asr, tts = ScriptedAsr(["one", "two"]), ScriptedTts(lambda _: Utterance(duration=10))
     house = House(nursery, asr=asr, tts=tts, llm=ScriptedLlm(["Long story.", "Short."]))
@@ -422,9 +430,15 @@ async def test_realtime_goes_on_listening_after_the_answer(
     assert len(badge.of("stt")) == 2
 
 
-@pytest.mark.parametrize(("policy", "mode", "heeded"), [
-    ("realtime", "auto", False), ("realtime", "realtime", True), ("always", "auto", True), ("never", "realtime", False),
-])
+@pytest.mark.parametrize(
+    ("policy", "mode", "heeded"),
+    [
+        ("realtime", "auto", False),
+        ("realtime", "realtime", True),
+        ("always", "auto", True),
+        ("never", "realtime", False),
+    ],
+)
 async def test_whose_voice_may_interrupt(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, policy: str, mode: str, heeded: bool
 ) -> None:
@@ -509,9 +523,14 @@ async def test_too_much_audio_breaks_the_utterance_and_says_so(
 
 
 @pytest.mark.req("DG-2", "B-116", "AV-15")
-@pytest.mark.parametrize("failure", [
-    Hearing(error=ProviderError("asr", "lost the connection", retryable=True)), Hearing(delay=1e6),
-], ids=["error", "mute"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Hearing(error=ProviderError("asr", "lost the connection", retryable=True)),
+        Hearing(delay=1e6),
+    ],
+    ids=["error", "mute"],
+)
 async def test_recognition_is_tried_three_times_on_the_same_audio(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, failure: Hearing
 ) -> None:

@@ -49,11 +49,10 @@ def test_clock_starts_anew_after_an_underrun() -> None:
 
 @given(st.lists(st.floats(0, 0.5), min_size=1, max_size=60), st.integers(0, 10))
 def test_no_more_than_the_lead_is_ever_ahead(gaps: list[float], lead: int) -> None:
-    pacer, now, sent = Pacer(frame=FRAME, lead=lead), 0.0, 0
+    pacer, now = Pacer(frame=FRAME, lead=lead), 0.0
     for gap in gaps:
         now = max(now + gap, pacer.due(now + gap))
         pacer.sent(now)
-        sent += 1
         ahead = pacer.played(now) - now
         assert ahead <= (lead + 1) * FRAME + 1e-9
         assert ahead >= -1e-9

@@ -22,7 +22,9 @@ def test_exit_commands(text: str) -> None:
 
 
 @pytest.mark.req("WK-12", "LI-11")
-@pytest.mark.parametrize("text", ["你好小智，几点了", "退出工作模式", "please close the door", "小智", "good bye my friend"])
+@pytest.mark.parametrize(
+    "text", ["你好小智，几点了", "退出工作模式", "please close the door", "小智", "good bye my friend"]
+)
 def test_parts_of_an_utterance_are_plain_talk(text: str) -> None:
     assert PHRASES.interpret(text) == Plain(text)
 

@@ -180,7 +180,14 @@ async def test_the_log_has_every_message_and_no_secret_or_speech(
     text = "\n".join(lines) + str(logs)
     for hidden in ("tok-", "diary", "private words", "half past nine"):
         assert hidden not in text
-    for shown in ("收到hello消息：", "收到listen消息：", "收到abort消息：", "收到peer消息：", "收到服务器消息：", "收到文本消息："):
+    for shown in (
+        "收到hello消息：",
+        "收到listen消息：",
+        "收到abort消息：",
+        "收到peer消息：",
+        "收到服务器消息：",
+        "收到文本消息：",
+    ):
         assert any(line.startswith(shown) for line in lines), shown
     assert "大模型收到用户消息: 15 characters" in lines
     assert '收到listen消息：{"state": "detect", "text_size": 15}' in lines

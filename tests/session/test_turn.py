@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import structlog
 import trio
@@ -230,7 +232,9 @@ async def test_the_next_sentence_is_made_while_this_one_plays(
         made.append((text, trio.current_time()))
         return Utterance(duration=2.4, delay=0.5)
 
-    house = House(nursery, tts=ScriptedTts(voice), llm=ScriptedLlm([Reply(pieces=["Number one. Number two. Number three."])]))
+    house = House(
+        nursery, tts=ScriptedTts(voice), llm=ScriptedLlm([Reply(pieces=["Number one. Number two. Number three."])])
+    )
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="count")
     await badge.until("tts", "stop")
@@ -239,7 +243,7 @@ async def test_the_next_sentence_is_made_while_this_one_plays(
     assert begun[1] < 1.0 < marks[1]
     assert begun[2] < marks[1]
     audio = badge.times("audio")
-    gaps = [b - a for a, b in zip(audio, audio[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(audio)]
     assert max(gaps) <= 0.0601  # synthesis of the next sentence is never heard as a pause
     assert len(audio) == 120
 
@@ -277,9 +281,7 @@ async def test_frame_length_is_as_announced(
     assert {len(decoder.decode(packet)) for packet in badge.audio} == {MOUTH_RATE * frame_ms // 1000 * 2}
 
 
-async def test_ready_made_packets_pass_through(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_ready_made_packets_pass_through(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     house = House(nursery, tts=ScriptedTts(packets=[b"p1", b"p2", b"p3"]))
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="talk")
