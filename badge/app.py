@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import trio
 from attrs import frozen
@@ -104,8 +105,8 @@ async def serve(services: Services, *, task_status: trio.TaskStatus[Running] = t
                 listeners = await _listen(settings.server.host, settings.server.port)
                 port = listeners[0].socket.getsockname()[1]
                 http_port = await _open_http(doors, services, gate, port)
-                reception = Reception(services, gate)
-                await doors.start(_accept, reception, listeners, sessions)
+                receive = Reception(services, gate).receive
+                await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
                 for component in services.components():
                     providers.start_soon(component.run)
                 if settings.stats.broadcast:
@@ -132,7 +133,7 @@ async def operate(services: Services, announce: Callable[[Running], None]) -> No
         settle_memory()
 
 
-async def serve_then_end(
+async def serve_then_end(  # noqa: ASYNC128 - `serve` reports
     scope: trio.CancelScope, services: Services, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Serve, and end everything in `scope` after it."""
@@ -159,16 +160,6 @@ async def _obey_signals(stop: Callable[[], None], everything: trio.CancelScope) 
             everything.cancel("second signal")
 
 
-async def _accept(
-    reception: Reception,
-    listeners: list[trio.SocketListener],
-    sessions: trio.Nursery,
-    *,
-    task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    await trio.serve_listeners(reception.receive, listeners, handler_nursery=sessions, task_status=task_status)
-
-
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     try:
         return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
@@ -189,7 +180,7 @@ async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: 
     )
     host, http_port = settings.server.host, settings.server.http_port
     try:
-        opened: int = await doors.start(lambda **kw: serve_http(app, host=host, port=http_port, **kw))
+        opened: int = await doors.start(partial(serve_http, app, host=host, port=http_port))
     except* OSError as group:
         raise cannot_listen(host, http_port, group.exceptions[0]) from None
     return opened

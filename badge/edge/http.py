@@ -233,12 +233,12 @@ class _AnyOrigin:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-async def _failed(_request: Request, _exc: Exception) -> Response:
+async def _failed(_request: Request, _exc: Exception) -> Response:  # noqa: ASYNC124 - Starlette awaits it
     """The answer to a request whose handler raised; the error itself goes on to the boundary."""
     return PlainTextResponse("Internal Server Error\n", 500, headers=_CORS)
 
 
-async def _health(_request: Request) -> Response:
+async def _health(_request: Request) -> Response:  # noqa: ASYNC124 - Starlette awaits it
     return PlainTextResponse("ok\n")
 
 

@@ -8,6 +8,7 @@ import os
 
 import attrs
 import pytest
+import structlog
 import trio
 import trio_websocket
 
@@ -112,6 +113,30 @@ async def test_identity_of_every_kind(target: str, headers: dict[str, str], devi
             int(online[5:], 16)
         else:
             assert online == device
+
+
+@pytest.mark.req("HS-15", "HS-11", "HT-3", "LG-6")
+async def test_the_log_says_who_comes_and_from_where() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with scripted_server() as (server, _):
+            async with client(server, target="/v1/?device-id=D&authorization=Bearer%20tok" + "x" * 400):
+                pass
+            async with client(server, target="/v1/"):
+                pass
+    lines = [(line["log_level"], line["event"].format(**line)) for line in logs]
+    assert any(
+        level == "info" and text.startswith("握手解析 device-id: d (source=query, rawPaths=/v1/?")
+        for level, text in lines
+    )
+    assert any(
+        level == "info" and text.startswith("HTTP upgrade request path=/v1/?device-id=D") for level, text in lines
+    )
+    auto = next(text for level, text in lines if level == "warning" and text.startswith("未从握手中获取"))
+    assert "，已回退自动分配 device-id=auto-" in auto
+    assert "headerKeys=host," in auto
+    assert [line["peer"] for line in logs if line["event"] == "badge admitted"] == ["127.0.0.1", "127.0.0.1"]
+    assert "tok" not in str(logs)
+    assert max(len(str(line.get("raw_paths", ""))) for line in logs) <= 256
 
 
 @pytest.mark.req("AU-1", "AU-2", "AU-3", "AU-4", "AU-5", "AU-6", "B-75")

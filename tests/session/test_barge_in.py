@@ -52,7 +52,7 @@ def check_pairs(badge: Guest) -> None:
 MOMENTS = [round(0.01 * n, 2) for n in range(1, 241)]
 
 
-@pytest.mark.req("CH-22", "CH-23", "CH-30", "I-3", "I-4", "B-30", "B-31", "DG-8")
+@pytest.mark.req("CH-22", "CH-23", "CH-30", "I-3", "I-4", "B-30", "B-31", "DG-8", "AV-10")
 @pytest.mark.parametrize("frame_ms", [20, 60])
 async def test_abort_at_every_moment_of_a_turn(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, frame_ms: int

@@ -15,6 +15,7 @@ from providers.scripted import (
     ScriptedLlm,
     ScriptedTts,
     ScriptedVad,
+    ScriptedVadStream,
     Utterance,
     length,
     tone,
@@ -588,6 +589,31 @@ async def test_two_badges_share_the_recogniser_and_nothing_else(
     c = await house.enter("c")
     await c.speak()
     await c.until("tts", "stop")
+
+
+@pytest.mark.req("AV-4")
+async def test_all_badges_share_the_servers_detector_with_streams_of_their_own(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Counting(ScriptedVad):
+        streams = 0
+
+        def stream(self) -> ScriptedVadStream:
+            self.streams += 1
+            return super().stream()
+
+    vad = Counting()
+    house = House(nursery, vad=vad)
+    a, b = await house.enter("a"), await house.enter("b")
+    a.tell(type="listen", state="start")
+    b.tell(type="listen", state="start")
+    async with trio.open_nursery() as talk:
+        talk.start_soon(a.sound, "voice", 0.9)
+        talk.start_soon(b.sound, "silence", 0.9)
+    assert vad.streams == 2
+    await a.sound("silence", 0.9)
+    await a.until("stt")
+    assert b.of("stt") == []
 
 
 @pytest.mark.req("WL-5")
