@@ -76,52 +76,55 @@ def identify(target: str, headers: Iterable[tuple[str, str]], invent: Callable[[
     for name, value in headers:
         lines.setdefault(name.lower(), value)
 
-    query_device, query_client = _first(query, DEVICE_QUERY), _first(query, CLIENT_QUERY)
-    header_device, header_client = _first(lines, DEVICE_HEADERS), _first(lines, CLIENT_HEADERS)
-
-    if query_device[1]:
-        source, device = Source.QUERY, query_device
-    elif header_device[1] or header_client[1]:
-        source, device = Source.HEADER, header_device if header_device[1] else header_client
-    elif query_client[1]:
-        source, device = Source.QUERY, query_client
-    else:
-        invented = invent()
-        source, device = Source.AUTO, (invented, invented)
-
-    if query_client[1]:
-        client = query_client
-    elif source is Source.QUERY or not header_client[1]:
-        client = device
-    else:
-        client = header_client
-
-    for name, (_, value) in (("device-id", device), ("client-id", client)):
-        if len(value) > MAX_ID or not value.isprintable():
+    header_device = _first(lines, DEVICE_HEADERS)
+    source, device = _device(query, lines, invent)
+    client = _first(query, CLIENT_QUERY)
+    if not client:
+        client = device if source is Source.QUERY else _first(lines, CLIENT_HEADERS) or device
+    for name, found in (("device-id", device), ("client-id", client)):
+        if len(found.value) > MAX_ID or not found.value.isprintable():
             raise HandshakeError(400, f"{name} must be at most {MAX_ID} printable characters")
 
     return Identity(
-        device=device[1],
-        client=client[1],
+        device=device.value,
+        client=client.value,
         source=source,
-        raw_device=device[0],
-        raw_client=client[0],
+        raw_device=device.raw,
+        raw_client=client.raw,
         raw_target=target,
         header_keys=tuple(lines),
-        header_device=header_device[1],
+        header_device=header_device.value if header_device else "",
         framing=_framing(target, query, lines),
         authorization=lines.get("authorization") or query.get("authorization", [""])[0],
     )
 
 
-def _first(values: Mapping[str, str | list[str]], names: tuple[str, ...]) -> tuple[str, str]:
-    """The first name with a value that is not blank: (as sent, normalised), or two empty strings."""
+@frozen
+class _Id:
+    raw: str
+    value: str
+
+
+def _device(query: Mapping[str, list[str]], lines: Mapping[str, str], invent: Callable[[], str]) -> tuple[Source, _Id]:
+    """Query before header before invention; a client id stands in where there is no device id."""
+    if found := _first(query, DEVICE_QUERY):
+        return Source.QUERY, found
+    if found := _first(lines, DEVICE_HEADERS) or _first(lines, CLIENT_HEADERS):
+        return Source.HEADER, found
+    if found := _first(query, CLIENT_QUERY):
+        return Source.QUERY, found
+    invented = invent()
+    return Source.AUTO, _Id(invented, invented)
+
+
+def _first(values: Mapping[str, str] | Mapping[str, list[str]], names: tuple[str, ...]) -> _Id | None:
+    """The id under the first name whose value is not blank."""
     for name in names:
         found = values.get(name, "")
         raw = found if isinstance(found, str) else found[0]
         if value := normalise(raw):
-            return raw, value
-    return "", ""
+            return _Id(raw, value)
+    return None
 
 
 def _framing(target: str, query: Mapping[str, list[str]], lines: Mapping[str, str]) -> Framing:

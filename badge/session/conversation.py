@@ -24,8 +24,7 @@ from badge.session.speaking import Mouth
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from badge.session.turns import Turn, Turns
-from protocol import AudioPacket, ErrorCode, RemoteProtocolError, encode_text
-from protocol.messages import Error, Tts
+from protocol import AudioPacket, ErrorCode, RemoteProtocolError
 from providers.ports import ProviderError
 
 log = get_log(__name__)
@@ -55,7 +54,6 @@ class Conversation:
     def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, door: Door) -> None:
         self._services = services
         self._traits = traits
-        self._outbox = outbox
         self._door = door
         self._ear = Ear(services.settings, services.vad, traits, self)
         self._scribe = Scribe(services.settings.asr, services.asr, self)
@@ -188,7 +186,7 @@ class Conversation:
         """Answer, unless the user has gone on speaking: then the words wait for the rest."""
         if capture.broken:
             limit = self._services.settings.listen.buffer_mb
-            self._complain(
+            self._mouth.complain(
                 ErrorCode.AUDIO_OVERRUN, f"the utterance had more than {limit:g} MB of audio; it was discarded"
             )
         if text:
@@ -206,7 +204,9 @@ class Conversation:
 
     def not_recognised(self, capture: Capture, error: ProviderError) -> None:
         """Ask the user to say it again."""
-        self._complain(ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr")
+        self._mouth.complain(
+            ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr"
+        )
         sorry = NOT_RECOGNISED[self._services.settings.asr.language]
         self._begin(Plan(answer=sorry, origin=Origin.SERVER, trace=_trace(capture)))
 
@@ -237,7 +237,7 @@ class Conversation:
 
     def turn_broke(self) -> None:
         """An error of ours ended the answer."""
-        self._complain(ErrorCode.INTERNAL, "the answer failed on the server")
+        self._mouth.complain(ErrorCode.INTERNAL, "the answer failed on the server")
 
     # --- inside ---
 
@@ -272,7 +272,7 @@ class Conversation:
         speaking = self._turns.running
         self._floor.abort()
         if not speaking:
-            self._outbox.post(encode_text(Tts(state="stop", session_id=self._traits.session_id)))
+            self._mouth.hush()
 
     def _greeting(self) -> bool:
         """Whether the wake word is being answered: badges open the microphone right after it, which is no barge-in."""
@@ -288,9 +288,6 @@ class Conversation:
         waiting = self._floor.state == "thinking" and self._turns.current is None
         if not self._ear.capturing and (waiting or self._floor.state == "listening"):
             self._floor.nothing_heard()
-
-    def _complain(self, code: ErrorCode, message: str, **ref: str) -> None:
-        self._outbox.post(encode_text(Error(code=code, message=message, ref=ref or None)))
 
 
 def _trace(capture: Capture) -> TurnTrace:

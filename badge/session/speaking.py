@@ -18,8 +18,8 @@ from badge.session.pacing import Pacer
 from badge.session.thinking import Script, Thinker
 from badge.session.traits import Traits
 from badge.session.turns import Turn
-from protocol import encode_frame, encode_text
-from protocol.messages import Ledger, Mood, Stt, Tts
+from protocol import ErrorCode, encode_frame, encode_text
+from protocol.messages import Error, Ledger, Mood, Stt, Tts
 from providers.ports import MOUTH_RATE, ProviderError, single_error
 from providers.sentences import SentenceSplitter
 from providers.speakable import strip_edges
@@ -83,6 +83,14 @@ class Mouth:
     def show(self, text: str, *, partial: bool | None = None) -> None:
         """Display words as the user's."""
         self._say(Stt(text=strip_edges(text), partial=partial, session_id=self._traits.session_id))
+
+    def hush(self) -> None:
+        """Have the badge leave its speaking state although no turn is running."""
+        self._say(Tts(state="stop", session_id=self._traits.session_id))
+
+    def complain(self, code: ErrorCode, message: str, **ref: str) -> None:
+        """Tell the badge what went wrong."""
+        self._say(Error(code=code, message=message, ref=ref or None))
 
     async def perform(self, turn: Turn) -> None:
         """Think, synthesise and play at the same time, until the badge has played everything."""
@@ -163,7 +171,7 @@ class Mouth:
             max_chars=self._settings.longest_sentence,
         )
 
-    def _say(self, message: Stt | Tts | Mood | Ledger) -> None:
+    def _say(self, message: Stt | Tts | Mood | Ledger | Error) -> None:
         self._outbox.post(encode_text(message))
 
 
