@@ -35,7 +35,7 @@ class Machine(StateMachine):
     @property
     def state(self) -> str:
         """Name of the present state."""
-        return str(next(iter(self.configuration)).id)
+        return str(self.current_state_value)
 
 
 class _PlainQueue(EventQueue):

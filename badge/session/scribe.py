@@ -11,12 +11,16 @@ from badge.components import Component
 from badge.config import AsrSettings
 from badge.log import get_log
 from badge.session.capture import Capture
-from providers.ports import Asr, ProviderError, single_error
+from providers.ports import EAR_RATE, Asr, ProviderError, single_error
 
 log = get_log(__name__)
 
 WAITING = 8
 """Utterances that wait for recognition; a user who speaks more than that ahead of it loses the oldest."""
+
+
+PIECE = EAR_RATE * 2
+"""Bytes of audio, one second, that a recogniser is given at once: a slow one is known by the time it takes for that."""
 
 
 class ScribeHost(Protocol):
@@ -94,9 +98,10 @@ class Scribe:
         position, partial = 0, ""
         async with asr.recognise() as recognition:
             while pcm:
-                position += len(pcm)
+                piece = pcm[:PIECE]
+                position += len(piece)
                 with trio.fail_after(self._settings.timeout_s):
-                    text = await recognition.feed(pcm)
+                    text = await recognition.feed(piece)
                 if text != partial:
                     partial = text
                     self._host.partly_understood(partial)

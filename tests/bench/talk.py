@@ -12,6 +12,7 @@ import argparse
 import json
 import selectors
 import socket
+import statistics
 import struct
 import subprocess
 import sys
@@ -77,29 +78,33 @@ def framed(opus: bytes) -> bytes:
     return load.binary(struct.pack(">HHIII", 2, 0, 0, 0, len(opus)) + opus)
 
 
-def talk(talkers: list[Talker], seconds: float) -> int:
-    """Send and receive for so long; gives how many frames were sent."""
+def talk(talkers: list[Talker], seconds: float, stagger: float) -> int:
+    """Send and receive; each talker for `seconds`, the last one begins `stagger` s after the first. Gives the frames sent."""
     voice, silence = [framed(p) for p in packets("voice")[:10]], framed(packets("silence")[5])
+    hello = load.text('{"type":"listen","state":"start","mode":"realtime"}')
     selector = selectors.DefaultSelector()
     for talker in talkers:
         selector.register(talker.connection, selectors.EVENT_READ, talker)
-        talker.connection.send(load.text('{"type":"listen","state":"start","mode":"realtime"}'))
-    begun, sent, count = time.perf_counter(), 0, len(talkers)
-    total = round(seconds / FRAME) * count
-    while sent < total:
-        due = begun + sent / count * FRAME
-        wait = due - time.perf_counter()
-        for key, _ in selector.select(max(wait, 0) if wait > 0 else 0):
-            key.data.read()
-        while sent < total and begun + sent / count * FRAME <= time.perf_counter():
-            tick, number = divmod(sent, count)
-            talkers[number].connection.send(voice[tick] if tick < len(voice) else silence)
-            sent += 1
+    count, frames = len(talkers), round(seconds / FRAME)
+    # phases are spread over the frame period and starts over the stagger
+    agenda = sorted(
+        (number / count * stagger + (number * 0.618 % 1 + tick) * FRAME, number, tick)
+        for number in range(count)
+        for tick in range(frames)
+    )
+    begun = time.perf_counter()
+    for due, number, tick in agenda:
+        while (wait := begun + due - time.perf_counter()) > 0:
+            for key, _ in selector.select(wait):
+                key.data.read()
+        if tick == 0:
+            talkers[number].connection.send(hello)
+        talkers[number].connection.send(voice[tick] if tick < len(voice) else silence)
     end = time.perf_counter() + 3
     while (wait := end - time.perf_counter()) > 0:
         for key, _ in selector.select(wait):
             key.data.read()
-    return sent
+    return len(agenda)
 
 
 def ask(process: subprocess.Popen[str]) -> dict[str, float]:
@@ -109,6 +114,14 @@ def ask(process: subprocess.Popen[str]) -> dict[str, float]:
     process.stdin.flush()
     figures: dict[str, float] = json.loads(process.stdout.readline())
     return figures
+
+
+def pacing_errors(arrived: list[float]) -> list[float]:
+    """How far each frame arrived from its place on the talker's own time line; the lead comes at once, the rest every
+    60 ms."""
+    offsets = [at - max(0, number - LEAD) * FRAME for number, at in enumerate(arrived)]
+    line = statistics.median(offsets)
+    return [abs(offset - line) for offset in offsets]
 
 
 def run(sessions: int, seconds: float) -> bool:
@@ -121,7 +134,8 @@ def run(sessions: int, seconds: float) -> bool:
         talkers = [Talker(c) for c in load.open_sockets(port, sessions, framing=2)]
         time.sleep(0.5)  # noqa: TID251 - the load is a plain program
         before, cpu = ask(process), load.cpu_seconds(process.pid)
-        sent = talk(talkers, seconds)
+        stagger = min(10.0, seconds / 2)
+        sent = talk(talkers, seconds, stagger)
         after, spent = ask(process), load.cpu_seconds(process.pid) - cpu
     finally:
         process.kill()
@@ -129,12 +143,10 @@ def run(sessions: int, seconds: float) -> bool:
     expected = -(-round(speech * 1000) // 60)
     lost_down = sum(expected - len(t.arrived) for t in talkers)
     lost_up = sent - (after["frames_heard"] - before["frames_heard"])
-    errors = sorted(
-        abs(at - t.arrived[0] - max(0, number - LEAD) * FRAME) for t in talkers for number, at in enumerate(t.arrived)
-    )
+    errors = sorted(error for talker in talkers for error in pacing_errors(talker.arrived))
     p50, p99, worst = (errors[min(len(errors) - 1, int(len(errors) * q))] * 1000 for q in (0.5, 0.99, 1))
     print(
-        f"{sessions} sessions, {seconds:g} s: {spent / (seconds + 3) * 100:.0f} % of a core, lost {lost_up:.0f} up and {lost_down} down, "
+        f"{sessions} sessions, {seconds:g} s: {spent / (seconds + stagger + 3) * 100:.0f} % of a core, lost {lost_up:.0f} up and {lost_down} down, "
         f"{sum(t.disorder for t in talkers)} out of order; pacing error p50 {p50:.1f}, p99 {p99:.1f}, max {worst:.1f} ms; "
         f"loop stall p99 {after['stall_p99_ms']}, max {after['stall_max_ms']} ms",
         flush=True,

@@ -127,3 +127,17 @@ async def test_the_first_sound_comes_within_milliseconds(espeak: EspeakTts) -> N
             await audio.receive()
             waits.append(trio.current_time() - begun)
     assert statistics.median(waits) < 0.02
+
+
+@pytest.mark.req("CH-23")
+async def test_after_an_interruption_the_next_sentence_begins_as_soon(espeak: EspeakTts) -> None:
+    """The synthesis that was left would go on for 70 ms."""
+    waits = []
+    for _ in range(20):
+        async with espeak.speak("word " * 60) as audio:
+            await audio.receive()
+        begun = trio.current_time()
+        async with espeak.speak("Hello") as audio:
+            await audio.receive()
+            waits.append(trio.current_time() - begun)
+    assert statistics.median(waits) < 0.02

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from providers.asr import vosk
 from providers.asr.vosk import VoskAsr, VoskSettings
 from providers.ports import ProviderError
 from tests.providers.speech import MODELS, hear, refusal, running, spoken_by_espeak
@@ -135,6 +136,25 @@ async def test_utterances_given_up_in_a_crowd_never_share_a_recogniser_with_anyb
         for _ in range(2):
             nursery.start_soon(patient)
     assert heard == ["stop the music"] * 20
+
+
+async def test_leaving_does_not_wait_for_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a large model one piece of work takes long; a small one needs a large piece for that."""
+    monkeypatch.setattr(vosk, "PORTION", 10**9)
+    (pcm,) = await spoken_by_espeak("stop the music")
+    asr = VoskAsr(VoskSettings(model=str(EN), threads=2))
+    async with running(asr):
+        async with asr.recognise() as recognition:
+            begun = trio.current_time()
+            await recognition.feed(pcm * 100)
+            alone = trio.current_time() - begun
+        assert alone > 0.2
+        async with asr.recognise() as recognition:
+            begun = trio.current_time()
+            with trio.move_on_after(0.02):
+                await recognition.feed(pcm * 100)
+        assert trio.current_time() - begun < 0.1
+        assert await hear(asr, pcm) == "stop the music"
 
 
 @pytest.mark.parametrize("threads", [0, 17])
