@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from badge.edge.console import read_commands
 from badge.edge.http import make_app, serve_http
 from badge.edge.ota import Firmware
 from badge.edge.server import Reception
+from badge.housekeeping import settle, tidy
 from badge.link import Goodbye
 from badge.llms import Llms
 from badge.log import get_log
@@ -129,8 +129,9 @@ async def operate(services: Services, announce: Callable[[Running], None]) -> No
         program.start_soon(_obey_signals, running.stop, program.cancel_scope)
         if services.settings.server.console:
             program.start_soon(read_commands, sys.stdin.fileno(), services.presence, print, running.stop)
+        program.start_soon(tidy, services.presence)
+        settle()
         announce(running)
-        settle_memory()
 
 
 async def serve_then_end(  # noqa: ASYNC128 - `serve` reports
@@ -139,14 +140,6 @@ async def serve_then_end(  # noqa: ASYNC128 - `serve` reports
     """Serve, and end everything in `scope` after it."""
     await serve(services, task_status=task_status)
     scope.cancel("the server has stopped")
-
-
-def settle_memory() -> None:
-    """Keep the garbage collector from pausing the loop: what exists after start-up is never looked at again, and of
-    young objects few enough are looked at together that it takes about a millisecond."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
 
 
 async def _obey_signals(stop: Callable[[], None], everything: trio.CancelScope) -> None:

@@ -17,8 +17,8 @@ log = get_log(__name__)
 CONTROL_LIMIT = 256
 """JSON messages that may wait for a badge; one more ends the link with 1013."""
 
-SPEECH_LIMIT = 8
-"""Audio frames and sentence marks that may wait; the turn that speaks waits for room."""
+SPEECH_LIMIT = 16
+"""Audio frames and sentence marks that may wait for their due time; the turn that speaks waits until half are gone."""
 
 PING_EVERY = 20.0
 PONG_WITHIN = 50.0
@@ -125,24 +125,33 @@ class _Note:
     stale: bool
 
 
+@frozen
+class _Utterance:
+    """One audio frame or sentence mark that waits for its `due` time."""
+
+    frame: str | bytes
+    due: float
+
+
 class Outbox:
-    """What waits to be written to one badge: control messages first and in order, then the speech of one turn.
+    """What waits to be written to one badge: control messages first and in order, speech when it is due.
 
     Control messages never wait and are never dropped, except that stale news make room first; when they do not fit the
-    badge has stopped reading, and `on_overflow` is told (it must only take note). Speech waits for room, and `silence` forgets it.
+    badge has stopped reading, and `on_overflow` is told (it must only take note). Speech of one turn at a time waits
+    for room, and `silence` forgets it.
     """
 
     def __init__(
         self, on_overflow: Callable[[], None], *, control_limit: int = CONTROL_LIMIT, speech_limit: int = SPEECH_LIMIT
     ) -> None:
         self._on_overflow = on_overflow
-        self._in_hand = False
-        self._control: list[_Note] = []  # lists: an empty deque takes 760 bytes
-        self._speech: list[str | bytes] = []
         self._limits = (control_limit, speech_limit)
+        self._control: list[_Note] = []  # lists: an empty deque takes 760 bytes
+        self._speech: list[_Utterance] = []
         self._speaker: object = None
-        self._bell = trio.Event()  # something to write, or room again: whoever waits looks for himself
+        self._in_hand = False  # a frame of speech is being written
         self._finished = False
+        self._work, self._room = trio.Event(), trio.Event()
 
     def post(self, frame: str, *, stale: bool = False) -> bool:
         """Queue a control message; False when the link is ending and it will not be written.
@@ -159,59 +168,68 @@ class Outbox:
             self._on_overflow()
             return False
         self._control.append(_Note(frame, stale))
-        self._ring()
+        self._work.set()
         return True
 
     def begin(self, speaker: object) -> None:
         """Let the speech of this turn in, and of no other."""
         self._speaker = speaker
 
-    async def put(self, frame: str | bytes, speaker: object) -> bool:
-        """Queue speech of a turn in order, waiting for room; False when this turn has been silenced."""
+    async def put(self, frame: str | bytes, speaker: object, *, due: float = 0.0) -> bool:
+        """Queue speech of a turn, to leave in order and not before `due` (Trio time); waits for room.
+
+        False when this turn has been silenced.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
-        while self._speaker is speaker and len(self._speech) >= self._limits[1]:
-            await self._bell.wait()
+        if self._speaker is speaker and len(self._speech) >= self._limits[1]:
+            while self._speaker is speaker and len(self._speech) > self._limits[1] // 2:
+                self._room = trio.Event()
+                await self._room.wait()
         if self._speaker is not speaker or self._finished:
             return False
-        self._speech.append(frame)
-        self._ring()
+        self._speech.append(_Utterance(frame, due))
+        if len(self._speech) == 1:
+            self._work.set()
         return True
+
+    async def written(self, speaker: object) -> bool:
+        """Wait until all speech of a turn so far has left; False when the turn has been silenced."""
+        while self._speaker is speaker and (self._speech or self._in_hand):
+            self._room = trio.Event()
+            await self._room.wait()
+        return self._speaker is speaker
 
     def silence(self) -> None:
         """Forget all speech that is not yet in the writer's hand, and refuse more until the next `begin`."""
         self._speaker = None
         self._speech.clear()
-        self._ring()
+        self._room.set()
 
     def finish(self) -> None:
         """Take nothing more; the writer ends when the control messages are out."""
         self._finished = True
         self.silence()
-
-    async def written(self) -> None:
-        """Wait until all speech so far has left, or was silenced."""
-        while self._speech or self._in_hand:
-            await self._bell.wait()
+        self._work.set()
 
     async def take(self) -> str | bytes | None:
         """The next frame to write; None when the outbox is finished and empty. Asking means that the last one left."""
-        if self._in_hand:
-            self._in_hand = False
-            self._ring()
-        while not self._control and not self._speech:
+        self._in_hand = False
+        while True:
+            if len(self._speech) <= self._limits[1] // 2:
+                self._room.set()  # whoever waits looks for himself
+            if self._control:
+                return self._control.pop(0).frame
+            if self._speech and self._speech[0].due <= trio.current_time():
+                self._in_hand = True
+                return self._speech.pop(0).frame
             if self._finished:
                 return None
-            await self._bell.wait()
-        if self._control:
-            return self._control.pop(0).frame
-        self._in_hand = True
-        frame = self._speech.pop(0)
-        self._ring()
-        return frame
-
-    def _ring(self) -> None:
-        self._bell.set()
-        self._bell = trio.Event()
+            self._work = trio.Event()
+            if self._speech:
+                with trio.move_on_at(self._speech[0].due):
+                    await self._work.wait()
+            else:
+                await self._work.wait()
 
 
 async def write_frames(wire: Wire, outbox: Outbox, *, stall: float) -> None:

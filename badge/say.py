@@ -51,6 +51,7 @@ class Reply:
     ledger: dict[str, Any] = field(factory=dict)
     complaints: list[str] = field(factory=list)
     done: bool = False
+    closed: bool = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +141,7 @@ async def _converse(order: Order, url: str, pcm: bytes, write: Callable[[str], N
     for line in report(reply):
         write(line)
     if not reply.done:
-        write(f"no complete answer within {order.patience:g} s")
+        write("the server closed the connection" if reply.closed else f"no complete answer within {order.patience:g} s")
     return 0 if reply.done and "answer" in reply.first else 1
 
 
@@ -167,6 +168,8 @@ async def _hear(badge: Badge, reply: Reply, write: Callable[[str], None], scope:
                 if not reply.ledger:
                     reply.ledger = await badge.until("ledger")
             break
+    else:
+        reply.closed = True
     scope.cancel()
 
 

@@ -25,7 +25,7 @@ def rms(pcm: bytes) -> float:
     if len(pcm) < SAMPLE_BYTES:
         return 0.0
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2").astype(np.float32)
-    return float(np.sqrt(np.mean(samples * samples))) / 32768.0
+    return math.sqrt(float(np.dot(samples, samples)) / len(samples)) / 32768.0
 
 
 class Resampler:

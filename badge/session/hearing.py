@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from enum import Enum
 from typing import Protocol
@@ -20,8 +19,8 @@ from providers.opus import OpusError
 from providers.pcm import seconds
 from providers.ports import EAR_RATE, ProviderError, Vad
 
-MIC_ITEMS = 512
-"""Packets that wait while components load: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted."""
+EARLY_ITEMS = 512
+"""Packets that wait while the voice detector loads: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted."""
 
 MISSING_AUDIO = 1.0
 """Seconds without any packet that count as silence, for badges that send nothing while nobody speaks."""
@@ -65,69 +64,40 @@ class EarHost(Protocol):
         """Audio comes, but nobody has spoken for the no-voice limit."""
 
 
-class Mic:
-    """The queue between the reader and the ear: bounded, in order, never waited for by the reader."""
-
-    def __init__(self) -> None:
-        self.dropped = 0
-        self._items: deque[tuple[AudioPacket | Bound, float]] = deque()
-        self._filled = trio.Event()
-
-    def put(self, item: AudioPacket | Bound) -> None:
-        """Queue with the time of arrival; audio that finds the queue full is dropped and counted."""
-        if len(self._items) >= MIC_ITEMS and isinstance(item, AudioPacket):
-            self.dropped += 1
-            return
-        self._items.append((item, trio.current_time()))
-        self._filled.set()
-
-    def clear(self) -> None:
-        """Forget everything that waits."""
-        self._items.clear()
-
-    async def take(self, patience: float | None) -> tuple[AudioPacket | Bound | None, float]:
-        """The next item and its time of arrival; None when there is none for `patience` s."""
-        if self._items:
-            await trio.lowlevel.checkpoint()  # a burst must not keep the thread from others
-        elif patience is None:
-            await self._wait()
-        else:
-            with trio.move_on_after(patience):
-                await self._wait()
-        return self._items.popleft() if self._items else (None, trio.current_time())
-
-    async def _wait(self) -> None:
-        while not self._items:
-            self._filled = trio.Event()
-            await self._filled.wait()
-
-
 class Ear:
-    """Watches the badge's audio and cuts out utterances. Decisions count audio, not the clock."""
+    """Watches the badge's audio and cuts out utterances. Decisions count audio, not the clock.
+
+    Audio is worked on as it comes, in the reader's own step: a fraction of a millisecond per packet, no queue and no
+    task in between. Only what comes before the voice detector has loaded waits.
+    """
 
     def __init__(self, settings: Settings, vad: Component[Vad], traits: Traits, host: EarHost) -> None:
+        self.dropped = 0
         self._settings = settings
         self._vad = vad
         self._traits = traits
         self._host = host
-        self._mic = Mic()
         self._track = VoiceTrack(settings.listen, settings.vad, traits)
         self._capture: Capture | None = None
         self._quiet = 0.0  # seconds of audio since the last voice
+        self._early: list[tuple[bytes | Bound, float]] | None = []  # None: nothing has to wait any more
+        self._last_item = trio.current_time()
+        self._expectation = trio.Event()
 
-    # --- for the reader and the handlers: no await, constant time ---
+    # --- for the reader and the handlers: no await ---
 
     def hear(self, packet: AudioPacket) -> None:
         """One packet from the badge."""
-        self._mic.put(packet)
+        self._take(packet.opus)
 
     def bound(self, bound: Bound) -> None:
         """The badge starts or stops an utterance, after all audio that it sent before."""
-        self._mic.put(bound)
+        self._take(bound)
 
     def forget(self) -> None:
         """Discard the utterance under way and all audio that waits."""
-        self._mic.clear()
+        if self._early is not None:
+            self._early.clear()
         self._track.restart()
         self._capture = None
 
@@ -140,28 +110,46 @@ class Ear:
         """Whether an utterance is under way."""
         return self._capture is not None
 
-    @property
-    def dropped(self) -> int:
-        """Packets that found no room."""
-        return self._mic.dropped
+    def _take(self, item: bytes | Bound) -> None:
+        self._last_item = trio.current_time()
+        if self._early is None:
+            self._work_on(item, self._last_item)
+        elif len(self._early) < EARLY_ITEMS or isinstance(item, Bound):
+            self._early.append((item, self._last_item))
+        else:
+            self.dropped += 1
 
     # --- the task ---
 
     async def run(self) -> None:
-        """Work through the microphone's queue until cancelled; what comes before the detector has loaded waits there."""
+        """Load, catch up with what came meanwhile, then notice when audio that is expected does not come."""
         with suppress(ProviderError):  # without a detector the badge has to bound its utterances itself
             self._track.attach(await self._vad.ready())
+        while self._early:
+            self._work_on(*self._early.pop(0))
+            await trio.lowlevel.checkpoint()  # the rest must not keep the thread from others
+        self._early = None
         while True:
-            expecting = self._capture is not None or self._track.armed
-            item, at = await self._mic.take(MISSING_AUDIO if expecting else None)
-            if item is Bound.START:
-                self._start(at)
-            elif item is Bound.STOP:
-                self._stop(at)
-            elif isinstance(item, AudioPacket):
-                self._audio(item.opus, at)
-            else:
-                self._decide(self._track.silence(MISSING_AUDIO), at)
+            while not self._expecting:
+                self._expectation = trio.Event()
+                await self._expectation.wait()
+            await trio.sleep_until(self._last_item + MISSING_AUDIO)
+            now = trio.current_time()
+            if self._expecting and now >= self._last_item + MISSING_AUDIO:
+                self._last_item = now
+                self._decide(self._track.silence(MISSING_AUDIO), now)
+
+    @property
+    def _expecting(self) -> bool:
+        return self._capture is not None or self._track.armed
+
+    def _work_on(self, item: bytes | Bound, at: float) -> None:
+        if item is Bound.START:
+            self._start(at)
+        elif item is Bound.STOP:
+            self._stop(at)
+        elif isinstance(item, bytes):
+            self._audio(item, at)
 
     def _start(self, at: float) -> None:
         self.stir()
@@ -173,6 +161,7 @@ class Ear:
             self._track.restart(manual=True)
         else:
             self._track.arm()
+            self._expectation.set()
 
     def _stop(self, at: float) -> None:
         if self._capture is None:
@@ -229,6 +218,7 @@ class Ear:
         if pcm:
             capture.add(pcm, at)
         self._capture = capture
+        self._expectation.set()
         self._host.utterance_begins(capture, by_voice=by_voice)
 
     def _close(self, at: float) -> None:

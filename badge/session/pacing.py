@@ -16,14 +16,17 @@ class Pacer:
 
     def due(self, now: float) -> float:
         """When the next frame may leave: when no more than the lead waits to be played."""
-        return now if self._end is None else self._end - self._lead
+        return now if self._end is None else max(now, self._end - self._lead)
 
-    def sent(self, now: float) -> None:
-        """A frame has left. After a pause in which the badge played everything, its clock starts anew."""
+    def schedule(self, now: float) -> float:
+        """Plan one more frame and give its due time. After a pause in which the badge played everything, its clock
+        starts anew."""
         if self._end is None or now > self._end + self._frame:
             self._end = now
+        due = self.due(now)
         self._end += self._frame
+        return due
 
     def played(self, now: float) -> float:
-        """When the badge has played everything that was sent."""
+        """When the badge has played everything that was planned."""
         return now if self._end is None else self._end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import wave
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 from attrs import field, frozen
@@ -25,6 +26,8 @@ from providers.sentences import SentenceSplitter
 from providers.speakable import strip_edges
 
 log = get_log(__name__)
+
+T = TypeVar("T")
 
 CLIPS = 64
 """Pieces of audio that are made ahead of play-out; about one long sentence."""
@@ -134,13 +137,14 @@ class Mouth:
             tts = await self._services.tts.ready()
         async with tts.speak(sentence) as audio:
             while True:
-                with trio.fail_after(self._settings.timeout_s):
-                    try:
-                        data = await audio.receive()
-                    except trio.EndOfChannel:
-                        return
+                with trio.move_on_after(self._settings.timeout_s) as patience:
+                    data = await _next(audio)
+                if patience.cancelled_caught:
+                    raise trio.TooSlowError
+                if data is None:
+                    return
                 turn.plan.trace.mark("tts", trio.current_time())
-                await clips.send(Sound(data, packet=tts.encoding == "opus"))
+                await _pass_on(Sound(data, packet=tts.encoding == "opus"), clips)
 
     async def _load(self, play: Play, clips: trio.MemorySendChannel[Clip]) -> None:
         with clips:
@@ -150,11 +154,10 @@ class Mouth:
     async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Clip]) -> None:
         gate = turn.opened + self._settings.start_gap_ms / 1000
         deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
-        async for clip in clips:
+        while (clip := await _next(clips)) is not None:
             if isinstance(clip, Sentence):
-                await deck.end_sentence()
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
-                await self._outbox.put(encode_text(mark), turn)
+                await deck.mark(encode_text(mark))
             else:
                 await deck.play(clip)
         await deck.end_sentence()
@@ -176,7 +179,7 @@ class Mouth:
 
 
 class _Deck:
-    """Encodes audio into frames and sends each when it is due, the first one not before `gate` (Trio time)."""
+    """Encodes audio into frames and gives each its due time, the first one not before `gate` (Trio time)."""
 
     def __init__(self, turn: Turn, traits: Traits, outbox: Outbox, *, lead: int, gate: float) -> None:
         self._turn = turn
@@ -188,6 +191,11 @@ class _Deck:
         self._rest = b""
         self._count = 0
 
+    async def mark(self, frame: str) -> None:
+        """A sentence begins: its text leaves with its first audio."""
+        await self.end_sentence()
+        await self._outbox.put(frame, self._turn, due=self._pacer.due(trio.current_time()))
+
     async def play(self, sound: Sound) -> None:
         """Send audio as far as it fills frames."""
         if sound.packet:
@@ -197,36 +205,63 @@ class _Deck:
         whole = len(pcm) // size * size
         self._rest = pcm[whole:]
         for at in range(0, whole, size):
-            await self._send(self._encoder.encode(pcm[at : at + size]))
+            await self._encode(pcm[at : at + size])
 
     async def end_sentence(self) -> None:
         """Fill the last frame of a sentence with silence, so that its end is not held back."""
         if self._rest:
             frame = self._rest.ljust(self._encoder.frame_bytes, b"\0")
             self._rest = b""
-            await self._send(self._encoder.encode(frame))
+            await self._encode(frame)
 
     async def play_out(self, margin: float) -> None:
         """Wait until the badge has played everything, and a little longer."""
-        if self._count:
+        if await self._outbox.written(self._turn) and self._count:
             await trio.sleep_until(self._pacer.played(trio.current_time()) + margin)
 
+    async def _encode(self, pcm: bytes) -> None:
+        await trio.lowlevel.checkpoint()  # half a millisecond of work each: others may want to go first
+        await self._send(self._encoder.encode(pcm))
+
     async def _send(self, packet: bytes) -> None:
-        trace = self._turn.plan.trace
         now = trio.current_time()
-        trace.mark("encode", now)
-        await trio.sleep_until(max(self._pacer.due(now), self._gate))
-        trace.mark("gap", trio.current_time())
+        due = self._pacer.schedule(max(now, self._gate))
         timestamp = self._count * self._traits.frame_ms
         frame = encode_frame(self._traits.framing, packet, timestamp=timestamp, sequence=self._count)
-        if not await self._outbox.put(frame, self._turn):
-            return
-        self._pacer.sent(trio.current_time())
-        self._count += 1
-        if self._count == 1:
-            self._turn.audible()
-            await self._outbox.written()
+        if await self._outbox.put(frame, self._turn, due=due):
+            self._count += 1
+            if self._count == 1:
+                await self._first_leaves(now, due)
+
+    async def _first_leaves(self, encoded: float, due: float) -> None:
+        trace = self._turn.plan.trace
+        trace.mark("encode", encoded)
+        trace.mark("gap", max(due, encoded))
+        if await self._outbox.written(self._turn):
             trace.mark("send", trio.current_time())
+            self._turn.audible()
+
+
+async def _next(channel: trio.MemoryReceiveChannel[T]) -> T | None:
+    """The next item, without a pause when it is already there; None at the end."""
+    try:
+        return channel.receive_nowait()
+    except trio.WouldBlock:
+        pass
+    except trio.EndOfChannel:
+        return None
+    try:
+        return await channel.receive()
+    except trio.EndOfChannel:
+        return None
+
+
+async def _pass_on(clip: Clip, clips: trio.MemorySendChannel[Clip]) -> None:
+    """Hand over, without a pause when there is room."""
+    try:
+        clips.send_nowait(clip)
+    except trio.WouldBlock:
+        await clips.send(clip)
 
 
 @cache

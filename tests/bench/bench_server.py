@@ -16,10 +16,11 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from badge.app import Running, assemble, choose, serve, settle_memory
+from badge.app import Running, assemble, choose, serve
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
+from badge.housekeeping import settle
 from badge.llms import Llms
 from badge.modes.base import Purpose
 from badge.peers.presence import Presence
@@ -132,7 +133,7 @@ async def main(args: argparse.Namespace) -> None:
     meter = StallMeter()
     async with trio.open_nursery() as nursery:
         running: Running = await nursery.start(serve, services)
-        settle_memory()
+        settle()
         print(json.dumps({"port": running.port, "ready_s": time.process_time()}), flush=True)
         if args.stalls:
             nursery.start_soon(meter.run)

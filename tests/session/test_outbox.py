@@ -93,10 +93,55 @@ async def test_put_that_was_just_woken_still_respects_silence() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(speaker)
         await trio.testing.wait_all_tasks_blocked()
-        assert await outbox.take() == b"first"  # wakes the speaker …
+        assert await outbox.take() == b"first"
+        outbox.post("next")
+        assert await outbox.take() == "next"  # wakes the speaker …
         outbox.silence()  # … who has not run yet
     assert results == [False]
     assert await drained(outbox) == []
+
+
+async def test_speech_leaves_when_it_is_due_and_control_meanwhile(autojump_clock: trio.testing.MockClock) -> None:
+    outbox, _ = boxed()
+    outbox.begin("turn")
+    start = trio.current_time()
+    await outbox.put(b"now", "turn")
+    await outbox.put(b"later", "turn", due=start + 1)
+    got: list[tuple[float, str | bytes | None]] = []
+
+    async def writer() -> None:
+        while (frame := await outbox.take()) is not None:
+            got.append((round(trio.current_time() - start, 3), frame))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer)
+        await trio.sleep(0.5)
+        outbox.post("control")
+        await trio.sleep(1)
+        outbox.finish()
+    assert got == [(0.0, b"now"), (0.5, "control"), (1.0, b"later")]
+
+
+async def test_room_comes_in_halves() -> None:
+    """The speaker is woken when half of the speech is gone, not for each frame."""
+    outbox, _ = boxed(speech_limit=4)
+    outbox.begin("turn")
+    sent = []
+
+    async def speaker() -> None:
+        for number in range(8):
+            await outbox.put(b"%d" % number, "turn")
+            sent.append(number)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(speaker)
+        await trio.testing.wait_all_tasks_blocked()
+        progress = []
+        for _ in range(8):
+            await outbox.take()
+            await trio.testing.wait_all_tasks_blocked()
+            progress.append(len(sent))
+    assert progress == [4, 4, 7, 7, 7, 8, 8, 8]
 
 
 async def test_written_waits_for_the_frame_in_the_writers_hand(autojump_clock: trio.testing.MockClock) -> None:
@@ -108,7 +153,7 @@ async def test_written_waits_for_the_frame_in_the_writers_hand(autojump_clock: t
     done = []
 
     async def wait() -> None:
-        await outbox.written()
+        assert await outbox.written("turn")
         done.append(trio.current_time())
 
     async with trio.open_nursery() as nursery:
