@@ -89,7 +89,9 @@ def greeting(settings: Settings, choices: Choices, running: Running) -> list[str
         f"  speaks with            {choices.tts.why}",
     ]
     lines += [
-        f"  better:                {choice.better}" for choice in (choices.asr, model, choices.tts) if choice.better
+        f"  better:                {choice.better.replace('python -m badge', _command())}"
+        for choice in (choices.asr, model, choices.tts)
+        if choice.better
     ]
     lines.append(f'Try it from another terminal: {_command()} say --url {url} --text "what can you do"')
     return lines

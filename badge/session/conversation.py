@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Protocol
 
 import trio
 
-from badge import texts
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, Outbox
 from badge.log import get_log
 from badge.machines.turn import TurnMachine
-from badge.modes.base import Mode, Nothing, Play, Say
+from badge.modes.base import Mode, Nothing
 from badge.modes.chat import Chat
 from badge.services import Services
 from badge.session.capture import Capture
 from badge.session.hearing import Attention, Bound, Ear
-from badge.session.plan import Origin, Plan, plan_turn
+from badge.session.plan import Origin, Plan, farewell, plan_turn, say_again
 from badge.session.scribe import Scribe
 from badge.session.speaking import Mouth
 from badge.session.trace import TurnTrace
@@ -28,13 +26,6 @@ from protocol import AudioPacket, ErrorCode, RemoteProtocolError
 from providers.ports import ProviderError
 
 log = get_log(__name__)
-
-ASSETS = Path(__file__).parent.parent / "assets"
-
-NOT_RECOGNISED = {
-    "zh": Play(ASSETS / "voice_recognition_failed.wav", texts.NOT_UNDERSTOOD["zh"]),
-    "en": Play(ASSETS / "voice_recognition_failed_en.wav", texts.NOT_UNDERSTOOD["en"]),
-}
 
 
 class Door(Protocol):
@@ -169,11 +160,18 @@ class Conversation:
         """Listening was in vain."""
         self._unheard()
 
+    def detector_broke(self) -> None:
+        """The badge has to bound its utterances itself from now on."""
+        self._mouth.complain(
+            ErrorCode.COMPONENT_FAILED,
+            "voice detection failed; bound utterances with listen start and stop",
+            component="vad",
+        )
+        self._unheard()
+
     def long_silence(self) -> None:
         """Nobody has spoken for the no-voice limit: say goodbye and leave."""
-        goodbye = Say(texts.SILENCE_GOODBYE[self._services.settings.asr.language])
-        trace = TurnTrace(trio.current_time())
-        self._begin(Plan(answer=goodbye, origin=Origin.SERVER, trace=trace, parting=Goodbye.IDLE))
+        self._begin(farewell(self._services.settings.asr.language, TurnTrace(trio.current_time())))
 
     # --- what the scribe observes ---
 
@@ -207,8 +205,7 @@ class Conversation:
         self._mouth.complain(
             ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr"
         )
-        sorry = NOT_RECOGNISED[self._services.settings.asr.language]
-        self._begin(Plan(answer=sorry, origin=Origin.SERVER, trace=_trace(capture)))
+        self._begin(say_again(self._services.settings.asr.language, _trace(capture)))
 
     # --- what the turn machine makes happen ---
 

@@ -8,8 +8,10 @@ from typing import Protocol
 
 import trio
 
+from badge.boundary import boundary
 from badge.components import Component
 from badge.config import Settings
+from badge.log import get_log
 from badge.session.capture import Capture
 from badge.session.traits import Traits
 from badge.session.voicetrack import VoiceTrack
@@ -18,6 +20,8 @@ from providers.endpointing import Edge
 from providers.opus import OpusError
 from providers.pcm import seconds
 from providers.ports import EAR_RATE, ProviderError, Vad
+
+log = get_log(__name__)
 
 EARLY_ITEMS = 512
 """Packets that wait while the voice detector loads: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted."""
@@ -59,6 +63,9 @@ class EarHost(Protocol):
 
     def nobody_spoke(self) -> None:
         """Listening was in vain."""
+
+    def detector_broke(self) -> None:
+        """Voices are not noticed any more; what was being said is lost."""
 
     def long_silence(self) -> None:
         """Audio comes, but nobody has spoken for the no-voice limit."""
@@ -144,6 +151,16 @@ class Ear:
         return self._capture is not None or self._track.armed
 
     def _work_on(self, item: bytes | Bound, at: float) -> None:
+        with boundary("ear", log, on_error=self._blind):
+            self._decode_and_watch(item, at)
+
+    def _blind(self) -> None:
+        """Go on without the detector, after an error that nobody foresaw."""
+        self._track.detach()
+        self.forget()
+        self._host.detector_broke()
+
+    def _decode_and_watch(self, item: bytes | Bound, at: float) -> None:
         if item is Bound.START:
             self._start(at)
         elif item is Bound.STOP:

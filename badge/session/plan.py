@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 
 from attrs import field, frozen
 
 from badge import texts
 from badge.link import Goodbye
-from badge.modes.base import Answer, Mode, Nothing, Say
+from badge.modes.base import Answer, Mode, Nothing, Play, Say
 from badge.phrases import Announce, Exit, Phrases, Wake
 from badge.session.trace import TurnTrace
 from providers.language import language_of
+from providers.ports import Language
+
+ASSETS = Path(__file__).parent.parent / "assets"
+
+NOT_RECOGNISED: dict[Language, Play] = {
+    "zh": Play(ASSETS / "voice_recognition_failed.wav", texts.NOT_UNDERSTOOD["zh"]),
+    "en": Play(ASSETS / "voice_recognition_failed_en.wav", texts.NOT_UNDERSTOOD["en"]),
+}
+"""Recordings, because what broke recognition may have broken synthesis too."""
 
 
 class Origin(StrEnum):
@@ -49,3 +59,14 @@ def plan_turn(text: str, origin: Origin, trace: TurnTrace, *, phrases: Phrases, 
     if isinstance(meaning, Announce):
         return Plan(answer=Say(meaning.text), origin=Origin.SERVER, trace=trace)
     return Plan(answer=mode.hear(meaning.text), origin=origin, trace=trace, show=meaning.text)
+
+
+def say_again(language: Language, trace: TurnTrace) -> Plan:
+    """Ask the user to repeat what could not be recognised."""
+    return Plan(answer=NOT_RECOGNISED[language], origin=Origin.SERVER, trace=trace)
+
+
+def farewell(language: Language, trace: TurnTrace) -> Plan:
+    """Leave a user who has been silent for long."""
+    answer = Say(texts.SILENCE_GOODBYE[language])
+    return Plan(answer=answer, origin=Origin.SERVER, trace=trace, parting=Goodbye.IDLE)

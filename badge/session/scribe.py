@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Protocol
 
 import trio
 
+from badge.boundary import boundary
 from badge.components import Component
 from badge.config import AsrSettings
 from badge.log import get_log
@@ -64,7 +66,8 @@ class Scribe:
                 self._filled = trio.Event()
                 await self._filled.wait()
             capture = self._waiting.popleft()
-            with trio.CancelScope() as self._work:
+            broke = partial(self._host.not_recognised, capture, ProviderError("asr", "failed in an unforeseen way"))
+            with trio.CancelScope() as self._work, boundary("recognition", log, on_error=broke):
                 await self._recognise(capture)
 
     async def _recognise(self, capture: Capture) -> None:
@@ -95,16 +98,16 @@ class Scribe:
             return await self._transcribe(asr, capture, pcm)
 
     async def _transcribe(self, asr: Asr, capture: Capture, pcm: bytes) -> str:
-        position, partial = 0, ""
+        position, shown = 0, ""
         async with asr.recognise() as recognition:
             while pcm:
                 piece = pcm[:PIECE]
                 position += len(piece)
                 with trio.fail_after(self._settings.timeout_s):
                     text = await recognition.feed(piece)
-                if text != partial:
-                    partial = text
-                    self._host.partly_understood(partial)
+                if text != shown:
+                    shown = text
+                    self._host.partly_understood(shown)
                 pcm = await capture.read(position)
             if capture.broken:
                 return ""

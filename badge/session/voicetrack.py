@@ -39,6 +39,10 @@ class VoiceTrack:
         """Watch with this detector from now on."""
         self._vad = vad.stream(), vad.window
 
+    def detach(self) -> None:
+        """Watch no more: the detector is broken."""
+        self._vad = None
+
     @property
     def sees(self) -> bool:
         """Whether there is a detector."""

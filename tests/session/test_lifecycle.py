@@ -462,7 +462,7 @@ async def test_an_error_of_ours_still_cleans_up(
     def explode(*_: object) -> None:
         raise RuntimeError("a bug in the ear")
 
-    monkeypatch.setattr(badge.session.conversation._ear, "_audio", explode)
+    monkeypatch.setattr(badge.session.conversation._ear, "hear", explode)
     with structlog.testing.capture_logs() as logs:
         badge.packet(b"x")
         await badge.gone.wait()

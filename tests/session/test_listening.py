@@ -565,6 +565,48 @@ async def test_after_the_last_attempt_the_user_is_asked_to_say_it_again(
     assert badge.session.conversation.state == "idle"
 
 
+async def test_a_recogniser_with_a_bug_costs_one_utterance(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Buggy(ScriptedAsr):
+        def recognise(self):  # type: ignore[no-untyped-def]
+            if not self.heard:
+                self.heard.append(b"")
+                raise KeyError("a bug")
+            return super().recognise()
+
+    house = House(nursery, asr=Buggy(["again"]))
+    badge = await house.enter()
+    await badge.speak()
+    await badge.until("tts", "stop")
+    assert badge.of("error")[-1]["code"] == "component-failed"
+    assert said(badge) == ["Sorry, I did not catch that. Please say it again."]
+    await badge.speak()
+    await badge.until("tts", "stop", count=2)
+    assert said(badge)[-1] == ANSWER
+
+
+async def test_a_detector_with_a_bug_leaves_manual_listening(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Buggy(ScriptedVad):
+        def stream(self):  # type: ignore[no-untyped-def]
+            stream = super().stream()
+            stream.feed = lambda pcm: 1 / 0  # type: ignore[method-assign]
+            return stream
+
+    house = House(nursery, vad=Buggy())
+    badge = await house.enter()
+    badge.tell(type="listen", state="start")
+    await badge.sound("voice", 0.9)
+    assert [e["ref"] for e in badge.of("error")] == [{"component": "vad"}]
+    assert badge.session.conversation.state == "idle"
+    await badge.speak()
+    await badge.until("tts", "stop")
+    assert said(badge) == [ANSWER]
+    assert len(badge.of("error")) == 1
+
+
 @pytest.mark.req("AV-2", "AV-3", "AV-12", "B-72")
 async def test_two_badges_share_the_recogniser_and_nothing_else(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
