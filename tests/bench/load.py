@@ -10,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""Where this machine lets us choose: the first core is the server's, the load gets the rest."""
+
 KEY = b"\x37\xfa\x21\x3d"
 
 
@@ -53,22 +56,20 @@ def open_sockets(port: int, count: int, *, framing: int = 1) -> list[socket.sock
     return opened
 
 
-def start(script: Path, *arguments: str, core: int = 0) -> subprocess.Popen[str]:
+def start(script: Path, *arguments: str) -> subprocess.Popen[str]:
     """A server process on one core, where the machine lets us choose."""
     process = subprocess.Popen(
         [sys.executable, str(script), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
-        os.sched_setaffinity(process.pid, {sorted(os.sched_getaffinity(0))[core]})
+    if len(CORES) > 1:
+        os.sched_setaffinity(process.pid, {CORES[0]})
     return process
 
 
-def keep_off(core: int = 0) -> None:
-    """Leave a core to the server."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) > 1:
-            os.sched_setaffinity(0, set(cores) - {cores[core]})
+def keep_off() -> None:
+    """Leave the server's core to it."""
+    if len(CORES) > 1:
+        os.sched_setaffinity(0, set(CORES[1:]))
 
 
 def cpu_seconds(pid: int) -> float:
