@@ -1,7 +1,8 @@
 """How many badges can talk at once on one core: audio frames both ways in real time, Opus decoding on, providers scripted.
 
 Every badge speaks a word, is answered for the whole time, and goes on sending audio meanwhile. Reported: frames lost
-either way, how far from its due time each frame arrived, and how long the server's loop kept a task waiting.
+either way, how far from its due time each frame arrived, how long the server's loop kept a task waiting, and, to
+compare with, how late the load itself was: what this machine does to a program that only sleeps and sends.
 
     python tests/bench/talk.py [--sessions 150] [--seconds 60]
 """
@@ -57,6 +58,10 @@ class Talker:
                 expected = len(self.arrived) * 60
                 self.disorder += struct.unpack_from(">I", payload, 8)[0] != expected
                 self.arrived.append(now)
+            elif opcode == 8:
+                raise RuntimeError(f"the server says goodbye: {payload!r}")
+            elif opcode == 9:
+                self.connection.send(load.masked(10, payload))
 
     def _next(self) -> tuple[int, bytes] | None:
         buffer = self._buffer
@@ -78,8 +83,12 @@ def framed(opus: bytes) -> bytes:
     return load.binary(struct.pack(">HHIII", 2, 0, 0, 0, len(opus)) + opus)
 
 
-def talk(talkers: list[Talker], seconds: float, stagger: float) -> int:
-    """Send and receive; each talker for `seconds`, the last one begins `stagger` s after the first. Gives the frames sent."""
+def talk(talkers: list[Talker], seconds: float, stagger: float) -> list[float]:
+    """Send and receive; each talker for `seconds`, the last one begins `stagger` s after the first.
+
+    Gives the lateness of each frame sent, in s.
+    """
+    late = []
     voice, silence = [framed(p) for p in packets("voice")[:10]], framed(packets("silence")[5])
     hello = load.text('{"type":"listen","state":"start","mode":"realtime"}')
     selector = selectors.DefaultSelector()
@@ -97,6 +106,7 @@ def talk(talkers: list[Talker], seconds: float, stagger: float) -> int:
         while (wait := begun + due - time.perf_counter()) > 0:
             for key, _ in selector.select(wait):
                 key.data.read()
+        late.append(-wait)
         if tick == 0:
             talkers[number].connection.send(hello)
         talkers[number].connection.send(voice[tick] if tick < len(voice) else silence)
@@ -104,7 +114,7 @@ def talk(talkers: list[Talker], seconds: float, stagger: float) -> int:
     while (wait := end - time.perf_counter()) > 0:
         for key, _ in selector.select(wait):
             key.data.read()
-    return len(agenda)
+    return late
 
 
 def ask(process: subprocess.Popen[str]) -> dict[str, float]:
@@ -124,6 +134,13 @@ def pacing_errors(arrived: list[float]) -> list[float]:
     return [abs(offset - line) for offset in offsets]
 
 
+def milliseconds(values: list[float]) -> tuple[float, float, float]:
+    """Median, 99th percentile and largest of values in s, in ms."""
+    ordered = sorted(values)
+    p50, p99, worst = (ordered[min(len(ordered) - 1, int(len(ordered) * q))] * 1000 for q in (0.5, 0.99, 1))
+    return p50, p99, worst
+
+
 def run(sessions: int, seconds: float) -> bool:
     """One measurement, printed; true when it is within the goals."""
     speech = seconds - 3
@@ -135,20 +152,22 @@ def run(sessions: int, seconds: float) -> bool:
         time.sleep(0.5)  # noqa: TID251 - the load is a plain program
         before, cpu = ask(process), load.cpu_seconds(process.pid)
         stagger = min(10.0, seconds / 2)
-        sent = talk(talkers, seconds, stagger)
+        late = talk(talkers, seconds, stagger)
         after, spent = ask(process), load.cpu_seconds(process.pid) - cpu
     finally:
         process.kill()
         process.wait()
     expected = -(-round(speech * 1000) // 60)
     lost_down = sum(expected - len(t.arrived) for t in talkers)
-    lost_up = sent - (after["frames_heard"] - before["frames_heard"])
-    errors = sorted(error for talker in talkers for error in pacing_errors(talker.arrived))
-    p50, p99, worst = (errors[min(len(errors) - 1, int(len(errors) * q))] * 1000 for q in (0.5, 0.99, 1))
+    lost_up = len(late) - (after["frames_heard"] - before["frames_heard"])
+    errors = [error for talker in talkers for error in pacing_errors(talker.arrived)]
+    p50, p99, worst = milliseconds(errors)
+    _, load_p99, load_worst = milliseconds(late)
     print(
         f"{sessions} sessions, {seconds:g} s: {spent / (seconds + stagger + 3) * 100:.0f} % of a core, lost {lost_up:.0f} up and {lost_down} down, "
         f"{sum(t.disorder for t in talkers)} out of order; pacing error p50 {p50:.1f}, p99 {p99:.1f}, max {worst:.1f} ms; "
-        f"loop stall p99 {after['stall_p99_ms']}, max {after['stall_max_ms']} ms",
+        f"loop stall p99 {after['stall_p99_ms']}, max {after['stall_max_ms']} ms; "
+        f"load late p99 {load_p99:.1f}, max {load_worst:.1f} ms",
         flush=True,
     )
     return not lost_up and not lost_down and p99 <= 10 and after["stall_max_ms"] <= 20
