@@ -12,6 +12,7 @@ from badge.app import choose
 from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
 from badge.config import Settings
+from providers.audiofile import AudioFileError, ffmpeg_version
 from providers.opus import OpusError, opus_version
 from providers.ports import Provider, ProviderError
 
@@ -34,6 +35,7 @@ async def check(
     """Try everything there is, one after the other; 0 when the configured set can serve."""
     write("every provider:")
     _show(_opus(), write)
+    _show(_sound_files(), write)
     for part, provider in _all(settings, environment, clock):
         _show(await _try(part, provider), write)
     for problem in model_folder(settings).problems():
@@ -105,6 +107,14 @@ def _opus() -> Verdict:
         return Verdict("opus", works=True, detail=opus_version())
     except OpusError as exc:
         return Verdict("opus", works=False, detail=str(exc))
+
+
+def _sound_files() -> Verdict:
+    """Only those who send a file need it: the configured set serves without."""
+    try:
+        return Verdict("sound files", works=True, detail=ffmpeg_version())
+    except AudioFileError as exc:
+        return Verdict("sound files", works=False, detail=str(exc))
 
 
 def _show(verdict: Verdict, write: Callable[[str], None]) -> None:

@@ -10,8 +10,18 @@ class AudioFileError(Exception):
     """A file is not there or has no sound that can be decoded; the message names it."""
 
 
+def ffmpeg_version() -> str:
+    """Version of the FFmpeg libraries that decode sound files. Raises `AudioFileError` with the remedy."""
+    try:
+        import av
+    except ImportError as exc:
+        raise AudioFileError(f"sound files cannot be decoded ({exc}): pip install --force-reinstall av") from None
+    return f"ffmpeg {av.ffmpeg_version_info}"
+
+
 def read_audio(path: Path, rate: int) -> bytes:
     """All sound of a file as 16-bit mono PCM at `rate` Hz. Blocking; raises `AudioFileError`."""
+    ffmpeg_version()
     import av  # 100 MB of codecs: only for those that read files
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)

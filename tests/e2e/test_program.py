@@ -363,6 +363,7 @@ def test_diagram_and_config_are_printed(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == (ROOT / "config.toml").read_text(encoding="utf-8")
 
 
+@pytest.mark.req("SU-6")
 def test_check_tries_every_provider_for_real(tmp_path: Path) -> None:
     result = badge("--config", config(tmp_path), "check")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -371,6 +372,7 @@ def test_check_tries_every_provider_for_real(tmp_path: Path) -> None:
         for line in result.stdout.splitlines()
         if line[:2] == "  " and line.split()[0] in ("ok", "missing")
     }
+    assert verdicts[("sound", "files")] == "ok"
     assert verdicts[("vad", "silero")] == "ok"
     assert verdicts[("asr", "pocketsphinx")] == "ok"
     assert verdicts[("asr", "vosk")] == "missing"
