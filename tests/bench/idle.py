@@ -15,6 +15,9 @@ from pathlib import Path
 import trio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import load
 
 from badge.client import Introduction, connect
 
@@ -38,16 +41,6 @@ def start(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, float], flo
     assert process.stdout is not None
     ready = json.loads(process.stdout.readline())
     return process, ready, time.perf_counter() - begun
-
-
-def ask(process: subprocess.Popen[str]) -> dict[str, float]:
-    """The server's own figures since the last question."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("?\n")
-    process.stdin.flush()
-    figures: dict[str, float] = json.loads(process.stdout.readline())
-    return figures
 
 
 async def hold(port: int, count: int, full: trio.Event, release: trio.Event, times: list[float]) -> None:
@@ -79,11 +72,11 @@ async def measure(count: int) -> None:
             nursery.start_soon(hold, ready["port"], 1, first_full, release, [])
             await first_full.wait()
             await trio.sleep(1)
-            one, threads = rss(process.pid), ask(process)["threads"]
+            one, threads = rss(process.pid), load.ask(process)["threads"]
             nursery.start_soon(hold, ready["port"], count, full, release, times)
             await full.wait()
             await trio.sleep(2)
-            many, threads_many = rss(process.pid), ask(process)["threads"]
+            many, threads_many = rss(process.pid), load.ask(process)["threads"]
             print(f"start-up until accepting (scripted providers): {started:.2f} s")
             print(f"one connection: {one / 1024:.1f} MiB, {count} more: {many / 1024:.1f} MiB")
             print(f"per idle connection over the first: {(many - one) / count:.1f} KiB")

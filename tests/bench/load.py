@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
@@ -64,6 +65,16 @@ def start(script: Path, *arguments: str) -> subprocess.Popen[str]:
     if len(CORES) > 1:
         os.sched_setaffinity(process.pid, {CORES[0]})
     return process
+
+
+def ask(process: subprocess.Popen[str]) -> dict[str, float]:
+    """The server's own figures since the last question."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("?\n")
+    process.stdin.flush()
+    figures: dict[str, float] = json.loads(process.stdout.readline())
+    return figures
 
 
 def keep_off() -> None:

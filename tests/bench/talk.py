@@ -15,7 +15,6 @@ import selectors
 import socket
 import statistics
 import struct
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -117,15 +116,6 @@ def talk(talkers: list[Talker], seconds: float, stagger: float) -> list[float]:
     return late
 
 
-def ask(process: subprocess.Popen[str]) -> dict[str, float]:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("?\n")
-    process.stdin.flush()
-    figures: dict[str, float] = json.loads(process.stdout.readline())
-    return figures
-
-
 def pacing_errors(arrived: list[float]) -> list[float]:
     """How far each frame arrived from its place on the talker's own time line; the lead comes at once, the rest every
     60 ms."""
@@ -150,10 +140,10 @@ def run(sessions: int, seconds: float) -> bool:
         port = json.loads(process.stdout.readline())["port"]
         talkers = [Talker(c) for c in load.open_sockets(port, sessions, framing=2)]
         time.sleep(0.5)  # noqa: TID251 - the load is a plain program
-        before, cpu = ask(process), load.cpu_seconds(process.pid)
+        before, cpu = load.ask(process), load.cpu_seconds(process.pid)
         stagger = min(10.0, seconds / 2)
         late = talk(talkers, seconds, stagger)
-        after, spent = ask(process), load.cpu_seconds(process.pid) - cpu
+        after, spent = load.ask(process), load.cpu_seconds(process.pid) - cpu
     finally:
         process.kill()
         process.wait()
