@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -198,3 +200,15 @@ def test_diagram_shows_every_edge() -> None:
     assert "thinking --> thinking : heard" in text
     assert mermaid(SessionMachine).endswith("closed --> [*]")
     assert all(machine.__name__ in diagrams() for machine in MACHINES)
+
+
+@pytest.mark.parametrize("machine_class", MACHINES)
+def test_a_machine_stays_small(machine_class: type[Machine]) -> None:
+    """With the library's own event queues it is a third larger: then our engine is not the one in use any more."""
+    machine_class(Recorder())  # what all share
+    gc.collect()
+    tracemalloc.start()
+    machines = [machine_class(Recorder()) for _ in range(50)]
+    size = tracemalloc.get_traced_memory()[0] / len(machines)
+    tracemalloc.stop()
+    assert size < 15 * 1024
