@@ -12,7 +12,7 @@ import trio
 import trio_websocket
 from attrs import define, field, frozen
 
-from protocol import Framing, decode_frame, dump, encode_frame
+from protocol import Framing, RemoteProtocolError, decode_frame, dump, encode_frame
 from providers.opus import Encoder
 from providers.pcm import byte_count
 from providers.ports import EAR_RATE
@@ -22,6 +22,8 @@ INBOX = 4096
 
 CONNECT_WITHIN = 10.0
 HELLO_WITHIN = 10.0
+SECOND_HELLO_WITHIN = 0.5
+"""Seconds."""
 
 
 class CannotConnectError(Exception):
@@ -107,15 +109,30 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
         badge = Badge(socket, me, inbox, {})
         params = {"format": "opus", "sample_rate": EAR_RATE, "channels": 1, "frame_duration": me.frame_ms}
         await badge.tell(type="hello", version=1, transport="websocket", features=me.features, audio_params=params)
-        with trio.move_on_after(HELLO_WITHIN):
-            await badge.until("hello")  # the greeting at the door
-            badge.welcome = await badge.until("hello")  # the answer to our hello
-        if not badge.welcome:
-            raise CannotConnectError(f"{url} did not say hello within {HELLO_WITHIN:g} s: is it a badge server?")
+        await _welcome(badge, url)
         yield badge
         with trio.move_on_after(2):
             await socket.aclose()
         nursery.cancel_scope.cancel()
+
+
+async def _welcome(badge: Badge, url: str) -> None:
+    """Wait for the answer to our hello; some servers also greet at the door, before they have read ours."""
+    refusal = ""
+    try:
+        with trio.move_on_after(HELLO_WITHIN):
+            while not badge.welcome:
+                message = (await badge.inbox.receive()).message or {}
+                if message.get("type") == "hello":
+                    badge.welcome = message
+                elif message.get("type") in ("system", "error"):
+                    refusal = str(message.get("message", ""))
+            with trio.move_on_after(SECOND_HELLO_WITHIN):
+                badge.welcome = await badge.until("hello")
+    except trio.EndOfChannel:
+        raise CannotConnectError(f"{url} closed the connection" + (f": {refusal}" if refusal else "")) from None
+    if not badge.welcome:
+        raise CannotConnectError(f"{url} did not say hello within {HELLO_WITHIN:g} s: is it a badge server?")
 
 
 Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
@@ -161,8 +178,11 @@ async def _listen(
             except trio_websocket.ConnectionClosed:
                 return
             at = trio.current_time()
-            if isinstance(data, bytes):
-                heard = Heard(at, opus=decode_frame(framing, data).opus, size=len(data))
-            else:
-                heard = Heard(at, message=json.loads(data))
+            try:
+                if isinstance(data, bytes):
+                    heard = Heard(at, opus=decode_frame(framing, data).opus, size=len(data))
+                else:
+                    heard = Heard(at, message=dict(json.loads(data)))
+            except (RemoteProtocolError, ValueError, TypeError):
+                continue  # not for a badge: an echo, or an extension of that server
             await inbox.send(heard)

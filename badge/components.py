@@ -61,13 +61,15 @@ class Component(Generic[P]):
 
     async def run(self) -> None:
         """Load and keep the provider until cancelled; a candidate that cannot start gives way to the next."""
+        error = ProviderError(self.kind, "ended without a word")
         for candidate in self._candidates:
             try:
                 await self._keep(candidate)
             except* ProviderError as group:
-                self._error = _first(group)
-                log.error(texts.LOG_COMPONENT_FAILED, kind=self.kind, error=str(self._error))
+                error = _first(group)
+                log.error(texts.LOG_COMPONENT_FAILED, kind=self.kind, error=str(error))
             self._provider = None
+        self._error = error
         self._decided.set()
 
     async def _keep(self, candidate: P) -> None:

@@ -32,7 +32,10 @@ class Dialogue:
         self._exchanges: list[Exchange] = []
 
     def begin(self, user: str) -> Exchange:
-        """A new exchange; the oldest is forgotten when there are too many."""
+        """A new exchange; the oldest is forgotten when there are too many. The same words again, before anything was
+        answered, are the same exchange."""
+        if self._exchanges and self._exchanges[-1] == Exchange(user):
+            return self._exchanges[-1]
         exchange = Exchange(user)
         self._exchanges.append(exchange)
         del self._exchanges[: -self._limit]

@@ -34,6 +34,7 @@ class Goodbye(Enum):
     SUPERSEDED = (1000, "superseded by a newer connection")
     SHUTDOWN = (1001, "server going away")
     FAILED = (1011, "internal error")
+    SILENT = (1011, "keepalive timeout: no pong")
     REGISTER_FAILED = (1013, "registration failed, try again later")
     TOO_SLOW = (1013, "too slow: messages were not read")
 
@@ -131,6 +132,7 @@ class _Utterance:
 
     frame: str | bytes
     due: float
+    lasts: float
 
 
 class Outbox:
@@ -150,6 +152,7 @@ class Outbox:
         self._speech: list[_Utterance] = []
         self._speaker: object = None
         self._in_hand = False  # a frame of speech is being written
+        self._played = 0.0
         self._finished = False
         self._work, self._room = trio.Event(), trio.Event()
 
@@ -174,9 +177,11 @@ class Outbox:
     def begin(self, speaker: object) -> None:
         """Let the speech of this turn in, and of no other."""
         self._speaker = speaker
+        self._played = 0.0
 
-    async def put(self, frame: str | bytes, speaker: object, *, due: float = 0.0) -> bool:
-        """Queue speech of a turn, to leave in order and not before `due` (Trio time); waits for room.
+    async def put(self, frame: str | bytes, speaker: object, *, due: float = 0.0, lasts: float = 0.0) -> bool:
+        """Queue speech of a turn, to leave in order and not before `due` (Trio time); waits for room. `lasts`: seconds
+        that it takes to play.
 
         False when this turn has been silenced.
         """
@@ -187,7 +192,7 @@ class Outbox:
                 await self._room.wait()
         if self._speaker is not speaker or self._finished:
             return False
-        self._speech.append(_Utterance(frame, due))
+        self._speech.append(_Utterance(frame, due, lasts))
         if len(self._speech) == 1:
             self._work.set()
         return True
@@ -198,6 +203,11 @@ class Outbox:
             self._room = trio.Event()
             await self._room.wait()
         return self._speaker is speaker
+
+    @property
+    def played(self) -> float:
+        """When the badge will have played all speech of this turn that has left (Trio time)."""
+        return self._played
 
     def silence(self) -> None:
         """Forget all speech that is not yet in the writer's hand, and refuse more until the next `begin`."""
@@ -219,9 +229,12 @@ class Outbox:
                 self._room.set()  # whoever waits looks for himself
             if self._control:
                 return self._control.pop(0).frame
-            if self._speech and self._speech[0].due <= trio.current_time():
+            if self._speech and self._speech[0].due <= (now := trio.current_time()):
                 self._in_hand = True
-                return self._speech.pop(0).frame
+                utterance = self._speech.pop(0)
+                if utterance.lasts:
+                    self._played = max(self._played, now) + utterance.lasts
+                return utterance.frame
             if self._finished:
                 return None
             self._work = trio.Event()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import queue
@@ -61,6 +60,17 @@ def mask(value: Any, depth: int = _DEPTH) -> Any:
     return value
 
 
+def outline(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object of a type we do not know: its type, and of everything else the size, because texts may be a
+    user's."""
+    shape = {name: value for name, value in mask(fields).items() if name == "type" or value == MASK}
+    for name, value in fields.items():
+        if name not in shape:
+            sized = isinstance(value, str | list | dict)
+            shape[f"{name}_size" if sized else name] = len(value) if sized else value
+    return shape
+
+
 def describe(message: Any) -> str:
     """One received message for the log: secret fields hidden, private ones as their size, the rest in full."""
     fields: dict[str, Any] = {}
@@ -75,11 +85,6 @@ def describe(message: Any) -> str:
         else:
             fields[attribute.name] = mask(attrs.asdict(value) if attrs.has(type(value)) else value)
     return json.dumps(fields, ensure_ascii=False, default=str)
-
-
-def digest(text: str) -> str:
-    """A short fingerprint that lets two log lines be compared without showing what they are about."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @contextmanager

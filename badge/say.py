@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ async def _hear(badge: Badge, reply: Reply, write: Callable[[str], None], scope:
             reply.packets.append(heard.opus)
         elif heard.message is not None and _note(heard, heard.message, reply, write):
             with trio.move_on_after(0.2):  # the ledger follows the end of speech
-                if not reply.ledger:
+                with suppress(trio.EndOfChannel):
                     reply.ledger = await badge.until("ledger")
             break
     else:

@@ -16,8 +16,6 @@ _V2 = struct.Struct(">HHIII")  # version, type, reserved, timestamp ms, payload 
 _V3 = struct.Struct(">BBH")  # type, reserved, payload size
 _GATEWAY = struct.Struct(">BBHIII")  # 1, 0, payload size, sequence, timestamp ms, payload size
 
-MAX_PAYLOAD_V3 = 0xFFFF
-
 
 class Framing(Enum):
     """How one WebSocket binary message wraps one Opus packet; a badge uses the same one in both directions."""

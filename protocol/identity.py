@@ -40,7 +40,6 @@ class Identity:
     source: Source
     raw_device: str
     raw_client: str
-    raw_target: str = field(repr=False)
     header_keys: tuple[str, ...] = ()
     header_device: str = ""
     framing: Framing = Framing.V1
@@ -91,7 +90,6 @@ def identify(target: str, headers: Iterable[tuple[str, str]], invent: Callable[[
         source=source,
         raw_device=device.raw,
         raw_client=client.raw,
-        raw_target=target,
         header_keys=tuple(lines),
         header_device=header_device.value if header_device else "",
         framing=_framing(target, query, lines),

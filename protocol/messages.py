@@ -144,7 +144,7 @@ class Iot:
     """Legacy capabilities of a badge and their states."""
 
     descriptors: list[dict[str, Any]] = field(factory=list)
-    states: list[dict[str, Any]] = field(factory=list)
+    states: list[dict[str, Any]] = private(factory=list)
 
 
 @from_badge("mcp")
@@ -181,7 +181,7 @@ class Workflow:
     event: str
     id: str | int | None = None
     ids: list[str | int] = field(factory=list)
-    tasks: list[dict[str, Any]] = field(factory=list)
+    tasks: list[dict[str, Any]] = private(factory=list)
 
 
 @from_badge("config_update")

@@ -33,9 +33,9 @@ class Job:
     def __init__(self, number: int, payload: Any, wire: _Wire) -> None:
         self.number = number
         self.payload = payload
-        self.on_cancel: Callable[[], None] = _nothing
-        """called once, in another thread than the work's, when nobody waits for the answer any more"""
         self._wire = wire
+        self._lock = threading.Lock()
+        self._on_cancel: Callable[[], None] = _nothing
         self._cancelled = False
 
     @property
@@ -43,10 +43,20 @@ class Job:
         """Whether the work may stop where it is: its replies go nowhere."""
         return self._cancelled
 
+    def on_cancel(self, call: Callable[[], None]) -> None:
+        """Have this called when nobody waits for the answer any more: at once if so already, otherwise in another
+        thread than the work's. It must not raise."""
+        with self._lock:
+            if not self._cancelled:
+                self._on_cancel = call
+                return
+        call()
+
     def cancel(self) -> None:
         """Nobody waits any more."""
-        self._cancelled = True
-        self.on_cancel()
+        with self._lock:
+            self._cancelled = True
+        self._on_cancel()
 
     def reply(self, body: Any) -> None:
         """Send one reply; waits while the pipe is full."""

@@ -79,7 +79,8 @@ class Endpointing:
             self._speaking = True
             self._elapsed = self._onset
             return Edge.STARTED
-        if self._rules.unheard is not None and self._elapsed + _EPSILON >= self._rules.unheard:
+        given_up = self._rules.unheard is not None and self._elapsed + _EPSILON >= self._rules.unheard
+        if given_up and not self._speech:  # somebody who has just begun is waited for
             self.reset()
             return Edge.UNHEARD
         return None

@@ -109,7 +109,10 @@ class Asr(Provider, Protocol):
     """Speech to text; one instance serves all connections, every utterance has a recognition of its own."""
 
     def recognise(self) -> AbstractAsyncContextManager[Recognition]:
-        """Start on one utterance; leaving the context gives up what is unfinished, within milliseconds."""
+        """Start on one utterance; leaving the context gives up what is unfinished, within milliseconds.
+
+        Entering never waits: what takes time is waited for inside, where patience is bounded.
+        """
 
 
 # --- language ---------------------------------------------------------------------------------------------------------
@@ -166,7 +169,7 @@ class Llm(Provider, Protocol):
     """Answers prompts."""
 
     def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Token]]:
-        """The answer as it comes; leaving the context ends the request at once.
+        """The answer as it comes; leaving the context ends the request at once. Entering never waits.
 
         A failure ends the channel early, and leaving the context raises it as `ProviderError` (see `single_error`).
         """
@@ -185,6 +188,7 @@ class Tts(Provider, Protocol):
 
     def speak(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[bytes]]:
         """The audio of one sentence as it is made; leaving the context stops the synthesis within milliseconds.
+        Entering never waits.
 
         A failure ends the channel early, and leaving the context raises it as `ProviderError` (see `single_error`). A
         text without anything to say gives no chunk.

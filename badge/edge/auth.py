@@ -46,7 +46,7 @@ class Gate:
 
     def __init__(self, settings: AuthSettings, key: str, clock: WallClock) -> None:
         self._enabled = settings.enabled
-        self._tokens = [(entry.name, _digest(entry.token)) for entry in settings.tokens if entry.token]
+        self._tokens = [(entry.name, _configured(entry.token)) for entry in settings.tokens if entry.token]
         self._key = key
         self._clock = clock
         self._devices = frozenset(normalise(device) for device in settings.devices)
@@ -110,8 +110,13 @@ class Gate:
         return int(self._clock.now().timestamp())
 
 
-def _digest(token: str) -> bytes:
-    """What is compared instead of the token; a configured token may be written as its digest."""
+def _configured(token: str) -> bytes:
+    """The digest of a configured token, which may be written as its digest; an offered one may not."""
     if token.lower().startswith(SHA256):
         return token[len(SHA256) :].lower().encode()
+    return _digest(token)
+
+
+def _digest(token: str) -> bytes:
+    """What is compared instead of the token."""
     return hashlib.sha256(token.encode()).hexdigest().encode()

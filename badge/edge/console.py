@@ -10,6 +10,9 @@ import trio
 
 from badge.peers.presence import Presence
 
+LOOK_EVERY = 1.0
+"""Seconds between looks whether the terminal is ours again, while the server runs in its shell's background."""
+
 HELP = "commands: status (who is online), help, quit (finish running answers and stop)"
 
 
@@ -20,7 +23,13 @@ async def read_commands(fd: int, presence: Presence, write: Callable[[str], None
     pending = b""
     while True:
         await trio.lowlevel.wait_readable(fd)
-        data = os.read(fd, 4096)
+        if not _ours(fd):
+            await trio.sleep(LOOK_EVERY)
+            continue
+        try:
+            data = os.read(fd, 4096)
+        except OSError:  # the terminal is gone
+            return
         if not data:
             return
         *lines, pending = (pending + data).split(b"\n")
@@ -42,6 +51,14 @@ def execute(line: str, presence: Presence, write: Callable[[str], None], stop: C
             stop()
         case _:
             write(HELP)
+
+
+def _ours(fd: int) -> bool:
+    """Whether lines typed now are for us: reading another job's terminal would suspend the whole server."""
+    try:
+        return not os.isatty(fd) or os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return True  # gone, or not the terminal that controls us: reading will tell
 
 
 def _waitable(fd: int) -> bool:

@@ -8,12 +8,11 @@ import trio
 class Capture:
     """Audio that grows until the utterance ends; it can be read again from the start, for another attempt.
 
-    Trio times: `started` when it was opened, `last_audio` when its last frame arrived, `voiced_at` when its last voice
+    Trio times: `last_audio` when its last frame arrived, `voiced_at` when its last voice
     arrived, `ended_at` when it was over.
     """
 
     def __init__(self, *, limit: int, started: float) -> None:
-        self.started = started
         self.last_audio = started
         self.voiced_at = started
         self.ended_at: float | None = None
@@ -39,10 +38,10 @@ class Capture:
         self.ended_at = at
         self._ring()
 
-    @property
-    def empty(self) -> bool:
-        """No audio at all."""
-        return not self._pcm
+    async def over(self) -> None:
+        """Wait until the utterance is over."""
+        while self.ended_at is None:
+            await self._grown.wait()
 
     async def read(self, start: int) -> bytes:
         """The audio from byte `start` on, as soon as there is some; empty when the utterance is over or broken."""

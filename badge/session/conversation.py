@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import attrs
 import trio
 
 from badge.dialogue import Dialogue
@@ -50,10 +51,12 @@ class Conversation:
         self._scribe = Scribe(services.settings.asr, services.asr, self)
         self._mouth = Mouth(services, traits, outbox, dialogue)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
-        self._floor = TurnMachine(self)
         self._mode: Mode = Chat()
         self._unanswered: list[str] = []
+        self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
+        self._parting: Goodbye | None = None
         self._last_listen_event = trio.current_time()
+        self._floor = TurnMachine(self)
 
     @property
     def tasks(self) -> tuple[Callable[[], Awaitable[None]], ...]:
@@ -72,7 +75,7 @@ class Conversation:
 
     @property
     def dropped(self) -> int:
-        """Packets of audio that found the microphone's queue full."""
+        """Packets of audio that came while the voice detector loaded, and were too many."""
         return self._ear.dropped
 
     # --- what the badge says ---
@@ -91,6 +94,7 @@ class Conversation:
             )
         if self._floor.state != "listening":
             self._last_listen_event = trio.current_time()
+        self._interrupted = None
         if not self._greeting():
             self._turns.forget_queue()
             self._floor.listen()
@@ -120,8 +124,10 @@ class Conversation:
         self._floor.abort()
 
     def part(self, goodbye: Goodbye) -> bool:
-        """Leave when the answer under way has been given; False when there is none."""
-        return self._turns.part(goodbye)
+        """Leave when the answer under way has been given or interrupted; False when there is none."""
+        if self.busy:
+            self._parting = goodbye
+        return self.busy
 
     def end(self) -> None:
         """The connection ends: stop listening and speaking."""
@@ -132,7 +138,7 @@ class Conversation:
 
     def attention(self) -> Attention:
         """What to do with audio outside an utterance, by who has the floor and how the badge listens."""
-        if self._services.asr.disabled or not self._door.takes_turns:
+        if self._services.asr.disabled or not self._takes_turns:
             return Attention.IGNORE
         settings, state = self._services.settings, self._floor.state
         if self._traits.mode == "manual":
@@ -150,6 +156,8 @@ class Conversation:
         """Have it recognised while it is spoken; a voice takes the floor."""
         self._scribe.take(capture)
         if by_voice:
+            if self._floor.state == "thinking":
+                self._interrupted = self._turns.current or self._interrupted
             self._floor.listen()
 
     def utterance_ends(self) -> None:
@@ -167,7 +175,6 @@ class Conversation:
             "voice detection failed; bound utterances with listen start and stop",
             component="vad",
         )
-        self._unheard()
 
     def long_silence(self) -> None:
         """Nobody has spoken for the no-voice limit: say goodbye and leave."""
@@ -192,20 +199,16 @@ class Conversation:
         if self._ear.capturing:
             if text:
                 self._mouth.show(text)
-            return
-        words = " ".join(self._unanswered)
-        self._unanswered.clear()
-        if words:
-            self._answer(words, Origin.VOICE, _trace(capture))
-        else:
+        elif not self._answer_all(capture):
             self._unheard()
 
     def not_recognised(self, capture: Capture, error: ProviderError) -> None:
-        """Ask the user to say it again."""
+        """Ask the user to say it again, unless he is speaking, or there are words to answer."""
         self._mouth.complain(
             ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr"
         )
-        self._begin(say_again(self._services.settings.asr.language, _trace(capture)))
+        if not self._ear.capturing and not self._answer_all(capture):
+            self._begin(say_again(self._services.settings.asr.language, _trace(capture)))
 
     # --- what the turn machine makes happen ---
 
@@ -216,6 +219,8 @@ class Conversation:
     def cancel_turn(self, reason: str) -> None:
         """Stop answering."""
         self._turns.cancel(reason)
+        if self._parting is not None:
+            self._door.leave(self._parting)
 
     # --- what turns observe ---
 
@@ -227,8 +232,8 @@ class Conversation:
         """The answer is over; leave after a goodbye, go on with what was asked meanwhile otherwise."""
         self._ear.stir()
         self._floor.finished()
-        if turn.parting is not None:
-            self._door.leave(turn.parting)
+        if parting := turn.plan.parting or self._parting:
+            self._door.leave(parting)
         elif queued := self._turns.next_queued():
             self._floor.heard(queued)
 
@@ -237,6 +242,18 @@ class Conversation:
         self._mouth.complain(ErrorCode.INTERNAL, "the answer failed on the server")
 
     # --- inside ---
+
+    @property
+    def _takes_turns(self) -> bool:
+        return self._parting is None and self._door.takes_turns
+
+    def _answer_all(self, capture: Capture) -> bool:
+        """Answer all words that wait for it; false when there are none."""
+        words = " ".join(self._unanswered)
+        self._unanswered.clear()
+        if words:
+            self._answer(words, Origin.VOICE, _trace(capture))
+        return bool(words)
 
     def _answer(self, text: str, origin: Origin, trace: TurnTrace) -> None:
         phrases = self._services.settings.phrases
@@ -254,7 +271,8 @@ class Conversation:
             self._begin(plan)
 
     def _begin(self, plan: Plan) -> None:
-        if not self._door.takes_turns:
+        self._interrupted = None
+        if not self._takes_turns:
             if plan.show is not None:
                 self._mouth.show(plan.show)
         elif self._services.settings.chat.new_words == "wait" and self._turns.current:
@@ -266,7 +284,10 @@ class Conversation:
         """Words that get no answer: show them, and have the badge out of its speaking state."""
         if plan.show is not None:
             self._mouth.show(plan.show)
+        if self._services.settings.chat.new_words == "wait" and self._turns.current:
+            return
         speaking = self._turns.running
+        self._turns.forget_queue()
         self._floor.abort()
         if not speaking:
             self._mouth.hush()
@@ -280,11 +301,15 @@ class Conversation:
         self._ear.forget()
         self._scribe.forget()
         self._unanswered.clear()
+        self._interrupted = None
 
     def _unheard(self) -> None:
         waiting = self._floor.state == "thinking" and self._turns.current is None
         if not self._ear.capturing and (waiting or self._floor.state == "listening"):
-            self._floor.nothing_heard()
+            if self._interrupted is not None:  # by a cough: go on with what was asked
+                self._begin(attrs.evolve(self._interrupted, show=None, trace=TurnTrace(trio.current_time())))
+            else:
+                self._floor.nothing_heard()
 
 
 def _trace(capture: Capture) -> TurnTrace:

@@ -24,7 +24,11 @@ from providers.ports import EAR_RATE, ProviderError, Vad
 log = get_log(__name__)
 
 EARLY_ITEMS = 512
-"""Packets that wait while the voice detector loads: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted."""
+"""Packets that wait while the voice detector loads: 10 s of 20 ms, 30 s of 60 ms. One more is dropped and counted; as
+many starts and stops find room beyond that."""
+
+STALE = 0.5
+"""Seconds without any packet after which what came before is no pre-roll of what follows."""
 
 MISSING_AUDIO = 1.0
 """Seconds without any packet that count as silence, for badges that send nothing while nobody speaks."""
@@ -65,7 +69,7 @@ class EarHost(Protocol):
         """Listening was in vain."""
 
     def detector_broke(self) -> None:
-        """Voices are not noticed any more; what was being said is lost."""
+        """Voices are not noticed any more; an utterance that was under way has been ended."""
 
     def long_silence(self) -> None:
         """Audio comes, but nobody has spoken for the no-voice limit."""
@@ -88,7 +92,7 @@ class Ear:
         self._capture: Capture | None = None
         self._quiet = 0.0  # seconds of audio since the last voice
         self._early: list[tuple[bytes | Bound, float]] | None = []  # None: nothing has to wait any more
-        self._last_item = trio.current_time()
+        self._last_item = self._last_audio = trio.current_time()
         self._expectation = trio.Event()
 
     # --- for the reader and the handlers: no await ---
@@ -121,7 +125,7 @@ class Ear:
         self._last_item = trio.current_time()
         if self._early is None:
             self._work_on(item, self._last_item)
-        elif len(self._early) < EARLY_ITEMS or isinstance(item, Bound):
+        elif len(self._early) < (EARLY_ITEMS if isinstance(item, bytes) else 2 * EARLY_ITEMS):
             self._early.append((item, self._last_item))
         else:
             self.dropped += 1
@@ -157,7 +161,12 @@ class Ear:
     def _blind(self) -> None:
         """Go on without the detector, after an error that nobody foresaw."""
         self._track.detach()
-        self.forget()
+        if self._capture is not None:
+            self._close(trio.current_time())
+            self._host.utterance_ends()
+        else:
+            self._track.restart()
+            self._host.nobody_spoke()
         self._host.detector_broke()
 
     def _decode_and_watch(self, item: bytes | Bound, at: float) -> None:
@@ -170,12 +179,16 @@ class Ear:
 
     def _start(self, at: float) -> None:
         self.stir()
-        if self._capture is not None:
-            return  # the utterance goes on
+        if self._capture is not None:  # the utterance goes on, now by the badge's rule
+            if self._traits.mode == "manual":
+                self._track.hold()
+            return
+        self._drop_stale(at)
         if self._traits.mode == "manual" or not self._track.sees:
             kept = self._track.last(self._settings.listen.pre_roll_ms / 1000)
             self._open(kept, at, by_voice=False)
-            self._track.restart(manual=True)
+            self._track.restart()
+            self._track.hold()
         else:
             self._track.arm()
             self._expectation.set()
@@ -194,6 +207,8 @@ class Ear:
                 self._track.restart()
             self._quiet = 0.0
             return
+        self._drop_stale(at)
+        self._last_audio = at
         try:
             pcm = self._track.decode(packet)
         except OpusError:
@@ -215,6 +230,10 @@ class Ear:
         if self._quiet >= self._settings.timeouts.no_voice_s:
             self._quiet = 0.0
             self._host.long_silence()
+
+    def _drop_stale(self, at: float) -> None:
+        if at - self._last_audio > STALE and self._capture is None and not self._track.armed:
+            self._track.restart()
 
     def _decide(self, edges: list[Edge], at: float) -> None:
         for edge in edges:

@@ -26,7 +26,3 @@ class Pacer:
         due = self.due(now)
         self._end += self._frame
         return due
-
-    def played(self, now: float) -> float:
-        """When the badge has played everything that was planned."""
-        return now if self._end is None else self._end

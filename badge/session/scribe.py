@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
 from typing import Protocol
 
 import trio
@@ -35,7 +34,7 @@ class ScribeHost(Protocol):
         """The words so far of the utterance that is being spoken."""
 
     def not_recognised(self, capture: Capture, error: ProviderError) -> None:
-        """The recogniser failed on this utterance for good."""
+        """The recogniser failed on this utterance for good; the utterance is over."""
 
 
 class Scribe:
@@ -66,27 +65,34 @@ class Scribe:
                 self._filled = trio.Event()
                 await self._filled.wait()
             capture = self._waiting.popleft()
-            broke = partial(self._host.not_recognised, capture, ProviderError("asr", "failed in an unforeseen way"))
-            with trio.CancelScope() as self._work, boundary("recognition", log, on_error=broke):
-                await self._recognise(capture)
+            with trio.CancelScope() as self._work, boundary("understanding", log):
+                await self._understand(capture)
 
-    async def _recognise(self, capture: Capture) -> None:
-        error: ProviderError | None = None
+    async def _understand(self, capture: Capture) -> None:
+        outcome: str | ProviderError = ProviderError("asr", "failed in an unforeseen way")
+        with boundary("recognition", log):
+            outcome = await self._recognise(capture)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if isinstance(outcome, str):
+            self._host.understood(outcome, capture)
+        else:
+            await capture.over()
+            self._host.not_recognised(capture, outcome)
+
+    async def _recognise(self, capture: Capture) -> str | ProviderError:
+        """The words, after as many attempts as it takes and the settings allow, or the last error."""
+        error: ProviderError
         for attempt in range(1, self._settings.attempts + 1):
             try:
-                text = await self._attempt(capture)
+                return await self._attempt(capture)
             except trio.TooSlowError:
                 error = ProviderError("asr", f"no answer within {self._settings.timeout_s:g} s", retryable=True)
             except ProviderError as exc:
                 error = exc
-            else:
-                self._host.understood(text, capture)
-                return
             log.warning("recognition failed", attempt=attempt, error=str(error))
             if not error.retryable:
                 break
-        assert error is not None
-        self._host.not_recognised(capture, error)
+        return error
 
     async def _attempt(self, capture: Capture) -> str:
         """One pass over all audio of the capture, from its start."""

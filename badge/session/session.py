@@ -12,7 +12,7 @@ from badge import texts
 from badge.boundary import boundary
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox, Wire, keep_alive, write_frames
-from badge.log import describe, get_log, mask
+from badge.log import describe, get_log, outline
 from badge.machines.base import TransitionNotAllowed
 from badge.machines.session import SessionMachine
 from badge.peers.presence import HouseFullError
@@ -22,6 +22,7 @@ from badge.session.handlers import HANDLERS
 from badge.session.traits import Traits
 from badge.session.watchdog import Watchdog
 from protocol import (
+    AudioPacket,
     Echo,
     ErrorCode,
     Identity,
@@ -146,6 +147,7 @@ class Session:
     async def _ping(self) -> None:
         try:
             await keep_alive(self._wire)
+            self._goodbye = Goodbye.SILENT
         except LinkClosedError:
             self._goodbye = None
 
@@ -158,11 +160,17 @@ class Session:
             return
         try:
             if isinstance(frame, bytes):
-                self.conversation.hear(decode_frame(self.traits.framing, frame))
+                self._hear(decode_frame(self.traits.framing, frame))
             else:
                 self._dispatch(decode_text(frame))
         except RemoteProtocolError as exc:
             self._refuse(exc)
+
+    def _hear(self, packet: AudioPacket) -> None:
+        limit = self.traits.longest_packet
+        if len(packet.opus) > limit:
+            raise RemoteProtocolError(ErrorCode.BAD_FRAME, f"an audio packet has at most {limit} bytes")
+        self.conversation.hear(packet)
 
     def _dispatch(self, message: object) -> None:
         if isinstance(message, Echo):
@@ -170,7 +178,7 @@ class Session:
             self.outbox.post(message.text)
             return
         if isinstance(message, Unknown):
-            log.error(texts.LOG_UNKNOWN_TYPE, message=dump(mask(message.fields)))
+            log.error(texts.LOG_UNKNOWN_TYPE, message=dump(outline(message.fields)))
             return
         name = wire_name(message)
         log.info(texts.LOG_RECEIVED, kind=texts.RECEIVED_KIND.get(name, name), message=describe(message))

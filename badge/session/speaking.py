@@ -21,7 +21,9 @@ from badge.session.traits import Traits
 from badge.session.turns import Turn
 from protocol import ErrorCode, encode_frame, encode_text
 from protocol.messages import Error, Ledger, Mood, Stt, Tts
+from providers.opus import Decoder
 from providers.ports import MOUTH_RATE, ProviderError, single_error
+from providers.ports import Tts as Synthesis
 from providers.sentences import SentenceSplitter
 from providers.speakable import strip_edges
 
@@ -124,17 +126,27 @@ class Mouth:
         self, turn: Turn, sentences: trio.MemoryReceiveChannel[str], clips: trio.MemorySendChannel[Clip]
     ) -> None:
         with clips:
+            tts = await self._voice()
             async for sentence in sentences:
                 await clips.send(Sentence(sentence))
+                if tts is None:
+                    continue
                 try:
                     with single_error():
-                        await self._speak(turn, sentence, clips)
+                        await self._speak(turn, tts, sentence, clips)
                 except (ProviderError, trio.TooSlowError) as exc:
                     log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
 
-    async def _speak(self, turn: Turn, sentence: str, clips: trio.MemorySendChannel[Clip]) -> None:
-        with trio.fail_after(self._services.settings.chat.first_token_s):
-            tts = await self._services.tts.ready()
+    async def _voice(self) -> Synthesis | None:
+        """Who speaks; None when nobody can, or not soon enough."""
+        try:
+            with trio.fail_after(self._services.settings.chat.first_token_s):
+                return await self._services.tts.ready()
+        except (ProviderError, trio.TooSlowError) as exc:
+            log.warning("the answer goes out as text only", error=str(exc) or "the voice is still loading")
+            return None
+
+    async def _speak(self, turn: Turn, tts: Synthesis, sentence: str, clips: trio.MemorySendChannel[Clip]) -> None:
         async with tts.speak(sentence) as audio:
             while True:
                 with trio.move_on_after(self._settings.timeout_s) as patience:
@@ -186,6 +198,7 @@ class _Deck:
         self._traits = traits
         self._outbox = outbox
         self._encoder = traits.encoder()
+        self._decoder = Decoder(MOUTH_RATE) if traits.audio_format == "pcm" else None
         self._pacer = Pacer(frame=traits.frame_ms / 1000, lead=lead)
         self._gate = gate
         self._rest = b""
@@ -198,10 +211,11 @@ class _Deck:
 
     async def play(self, sound: Sound) -> None:
         """Send audio as far as it fills frames."""
-        if sound.packet:
+        if sound.packet and self._decoder is None:
             await self._send(sound.data)
             return
-        pcm, size = self._rest + sound.data, self._encoder.frame_bytes
+        data = self._decoder.decode(sound.data) if sound.packet and self._decoder else sound.data
+        pcm, size = self._rest + data, self._encoder.frame_bytes
         whole = len(pcm) // size * size
         self._rest = pcm[whole:]
         for at in range(0, whole, size):
@@ -217,7 +231,7 @@ class _Deck:
     async def play_out(self, margin: float) -> None:
         """Wait until the badge has played everything, and a little longer."""
         if await self._outbox.written(self._turn) and self._count:
-            await trio.sleep_until(self._pacer.played(trio.current_time()) + margin)
+            await trio.sleep_until(self._outbox.played + margin)
 
     async def _encode(self, pcm: bytes) -> None:
         await trio.lowlevel.checkpoint()  # half a millisecond of work each: others may want to go first
@@ -228,7 +242,7 @@ class _Deck:
         due = self._pacer.schedule(max(now, self._gate))
         timestamp = self._count * self._traits.frame_ms
         frame = encode_frame(self._traits.framing, packet, timestamp=timestamp, sequence=self._count)
-        if await self._outbox.put(frame, self._turn, due=due):
+        if await self._outbox.put(frame, self._turn, due=due, lasts=self._traits.frame_ms / 1000):
             self._count += 1
             if self._count == 1:
                 await self._first_leaves(now, due)

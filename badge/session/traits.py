@@ -6,7 +6,8 @@ from attrs import define, field
 
 from protocol.frames import Framing
 from protocol.messages import AudioParams, Features, ListenMode
-from providers.opus import Decoder, Encoder
+from providers.opus import MAX_PACKET, Decoder, Encoder
+from providers.pcm import byte_count
 from providers.ports import EAR_RATE, MOUTH_RATE
 from providers.raw import RawDecoder, RawEncoder
 
@@ -32,6 +33,11 @@ class Traits:
     def audio_params(self) -> AudioParams:
         """What the server sends, truthfully: badges size their buffers by it."""
         return AudioParams(format=self.audio_format, sample_rate=MOUTH_RATE, channels=1, frame_duration=self.frame_ms)
+
+    @property
+    def longest_packet(self) -> int:
+        """Bytes that one packet from the badge may have: more is no Opus, or more than a second of PCM at once."""
+        return byte_count(1.0, EAR_RATE) if self.audio_format == "pcm" else MAX_PACKET
 
     def decoder(self) -> Decoder | RawDecoder:
         """For one utterance from the badge."""

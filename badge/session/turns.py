@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -11,7 +12,6 @@ import trio
 from attrs import define, field
 
 from badge.boundary import boundary
-from badge.link import Goodbye
 from badge.log import get_log
 from badge.session.plan import Plan
 
@@ -29,8 +29,6 @@ class Turn:
     id: str
     plan: Plan
     audible: Callable[[], None]
-    parting: Goodbye | None = None
-    """leave with this goodbye when the turn has come to its own end"""
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     opened: float = 0.0
 
@@ -97,12 +95,6 @@ class Turns:
         """Take the plan that has waited longest."""
         return self._queue.popleft() if self._queue else None
 
-    def part(self, goodbye: Goodbye) -> bool:
-        """Leave with this goodbye after the running turn; False when none runs."""
-        if self._current is not None:
-            self._current.parting = goodbye
-        return self._current is not None
-
     def forget_queue(self) -> None:
         """Forget the plans that wait."""
         self._queue.clear()
@@ -123,14 +115,14 @@ class Turns:
                 await self._called.wait()
             plan, self._next = self._next, None
             self._number += 1
-            turn = Turn(self._number, self._new_id(), plan, self._host.turn_audible, plan.parting)
+            turn = Turn(self._number, self._new_id(), plan, self._host.turn_audible)
             with structlog.contextvars.bound_contextvars(turn=turn.number):
                 await self._carry_out(turn)
 
     async def _carry_out(self, turn: Turn) -> None:
         self._current = turn
         self._performer.open(turn)
-        with turn.scope, boundary("turn", log, on_error=self._host.turn_broke):
+        with turn.scope, boundary("turn", log, on_error=partial(self._broke, turn)):
             await self._performer.perform(turn)
         trace = turn.plan.trace
         log.info(
@@ -140,3 +132,7 @@ class Turns:
             self._current = None
             self._performer.close(turn)
             self._host.turn_over(turn)
+
+    def _broke(self, turn: Turn) -> None:
+        if self._current is turn:  # otherwise nobody waits for it any more
+            self._host.turn_broke()

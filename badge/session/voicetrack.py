@@ -63,13 +63,17 @@ class VoiceTrack:
         """Whether there is anything to forget."""
         return self._codec is not None or self.armed
 
-    def restart(self, *, manual: bool = False) -> None:
-        """Forget what was heard. `manual`: an utterance has begun, only its end is looked for."""
-        self._endpointing = Endpointing(self._rules[manual])
-        self._endpointing.reset(speaking=manual)
+    def restart(self) -> None:
+        """Forget what was heard, and look for the start of an utterance."""
+        self._endpointing = Endpointing(self._rules[False])
         self.armed = False
         self._codec = None
         self._recent.clear()
+
+    def hold(self) -> None:
+        """The badge bounds the utterance that has begun: look for its end only, and with long patience."""
+        self._endpointing = Endpointing(self._rules[True])
+        self._endpointing.reset(speaking=True)
 
     def arm(self) -> None:
         """The badge has begun to listen: keep all audio from here on, and notice when nobody speaks."""

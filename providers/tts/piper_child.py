@@ -51,9 +51,7 @@ class Voice:
 
     def speak(self, job: Job) -> None:
         """Reply with the audio of each sentence in pieces; stops within milliseconds when nobody waits."""
-        job.on_cancel = self._session.fresh_brake()
-        if job.cancelled:  # just before there was anything to call
-            return
+        job.on_cancel(self._session.fresh_brake())
         try:
             for sentence in self._voice.synthesize(job.payload, self._how):
                 audio = self._resampler.feed(sentence.audio_int16_bytes) + self._resampler.flush()

@@ -66,12 +66,18 @@ async def test_unknown_types_are_logged_and_ignored(
     badge = await House(nursery).enter()
     seen = len(badge.wire.sent)
     with structlog.testing.capture_logs() as logs:
-        badge.tell(type="dance", token="s3cret", steps=[1, {"password": "x"}])
+        badge.tell(type="dance", token="s3cret", steps=[1, {"password": "x"}], speed=3, text="my secret wish")
         await badge.quiet()
     assert len(badge.wire.sent) == seen
     line = next(line for line in logs if line["event"] == texts.LOG_UNKNOWN_TYPE)
     assert line["log_level"] == "error"
-    assert json.loads(line["message"]) == {"type": "dance", "token": "***", "steps": [1, {"password": "***"}]}
+    assert json.loads(line["message"]) == {
+        "type": "dance",
+        "token": "***",
+        "steps_size": 2,
+        "speed": 3,
+        "text_size": 14,
+    }
     await alive(badge)
 
 
