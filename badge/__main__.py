@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -25,45 +28,77 @@ CONFIG = Path("config.toml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal can show, nothing fails for it
     args = _parser().parse_args(arguments)
+    status = 1
+    try:
+        status = _carry_out(args)
+        sys.stdout.flush()
+    except* KeyboardInterrupt:
+        status = 130
+    except* BrokenPipeError:  # who read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return status
+
+
+def _carry_out(args: argparse.Namespace) -> int:
     try:
         return int(args.command(args))
     except ConfigError as exc:
         print(f"the configuration cannot be used:\n{exc}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m badge", description="Badge, a voice server for AI badges.")
-    parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="default: config.toml")
+    _add_config(parser, default=None)
     parser.set_defaults(command=_serve)
-    commands = parser.add_subparsers(title="commands", metavar="")
-    commands.add_parser("serve", help="serve badges (the default)").set_defaults(command=_serve)
-    commands.add_parser("check", help="start every provider and say what is missing").set_defaults(command=_check)
-    speak = commands.add_parser("say", help="speak or write to a server as a badge would")
-    say.add_arguments(speak)
-    speak.set_defaults(command=_say)
-    models = commands.add_parser("models", help="list and fetch Vosk and Piper models")
-    fetch.add_arguments(models)
-    models.set_defaults(command=_models)
-    commands.add_parser("diagram", help="print the state machines").set_defaults(command=_diagram)
-    commands.add_parser("config", help="print a config.toml with every key and its default").set_defaults(
-        command=_config
-    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, command, about in (
+        ("serve", _serve, "serve badges (the default)"),
+        ("check", _check, "start every provider and say what is missing"),
+        ("say", _say, "speak or write to a server as a badge would"),
+        ("models", _models, "list and fetch Vosk and Piper models"),
+        ("diagram", _diagram, "print the state machines"),
+        ("config", _config, "print a config.toml with every key and its default"),
+    ):
+        one = commands.add_parser(name, help=about, description=about)
+        one.set_defaults(command=command)
+        _add_config(one, default=argparse.SUPPRESS)  # before the command or after it
+        if command is _say:
+            say.add_arguments(one)
+        elif command is _models:
+            fetch.add_arguments(one)
     return parser
 
 
+def _add_config(parser: argparse.ArgumentParser, default: Any) -> None:
+    parser.add_argument("--config", type=Path, default=default, metavar="FILE", help="default: config.toml, if any")
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """As configured; a file that was asked for must be there."""
+    if args.config is not None and not args.config.exists():
+        raise ConfigError([f"{args.config}: does not exist"])
+    return load(args.config or CONFIG, os.environ)
+
+
+def _configured_by(args: argparse.Namespace) -> str:
+    file: Path = args.config or CONFIG
+    return str(file.absolute()) if file.exists() else f"defaults, as there is no {file.absolute()}"
+
+
 def _serve(args: argparse.Namespace) -> int:
-    settings = load(args.config, os.environ)
+    settings = _settings(args)
     clock = SystemClock()
     choices = choose(settings, os.environ, clock)
     services = assemble(settings, choices, clock, Ids())
     log = settings.log
     with logging_to(sys.stderr, form=log.form, level=log.level, max_message_length=log.max_message_length):
         try:
-            trio.run(operate, services, partial(_announce, settings, choices))
+            trio.run(operate, services, partial(_announce, settings, choices, _configured_by(args)))
         except* CannotListenError as group:
             message = str(_leaf(group))
         else:
@@ -72,14 +107,27 @@ def _serve(args: argparse.Namespace) -> int:
     return 1
 
 
-def _announce(settings: Settings, choices: Choices, running: Running) -> None:
-    print("\n".join(greeting(settings, choices, running)), flush=True)
+def _announce(settings: Settings, choices: Choices, configured_by: str, running: Running) -> None:
+    print("\n".join(greeting(settings, choices, running, configured_by, own_address())), flush=True)
 
 
-def greeting(settings: Settings, choices: Choices, running: Running) -> list[str]:
-    """What an operator reads on start: where, with what, what could be better, and what to try next."""
-    host = "localhost" if running.host in ("0.0.0.0", "::", "") else running.host
-    url = f"ws://{host}:{running.port}/xiaozhi/v1/"
+def own_address() -> str:
+    """This machine's address in its network, which badges need; `localhost` when there is no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent: the system only chooses a way out
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "localhost"
+
+
+def greeting(settings: Settings, choices: Choices, running: Running, configured_by: str, address: str) -> list[str]:
+    """What an operator reads on start: where, with what, what could be better, and what to try next. `address` is this
+    machine's, shown where the server listens everywhere."""
+    everywhere = running.host in ("0.0.0.0", "::", "")
+    bound = f"[{running.host}]" if ":" in running.host else running.host
+    host, near = (address, "localhost") if everywhere else (bound, bound)
+    url, here = (f"ws://{name}:{running.port}/xiaozhi/v1/" for name in (host, near))
     model = choices.llms[settings.llm_by_purpose.chat]
     lines = [
         f"Badge is ready. Badges connect to {url}",
@@ -87,13 +135,14 @@ def greeting(settings: Settings, choices: Choices, running: Running) -> list[str
         f"  hears with             {choices.asr.why}",
         f"  thinks with            {model.why}",
         f"  speaks with            {choices.tts.why}",
+        f"  configured by          {configured_by}",
     ]
     lines += [
         f"  better:                {choice.better.replace('python -m badge', _command())}"
         for choice in (choices.asr, model, choices.tts)
         if choice.better
     ]
-    lines.append(f'Try it from another terminal: {_command()} say --url {url} --text "what can you do"')
+    lines.append(f'Try it from another terminal: {_command()} say --url {here} --text "what can you do"')
     return lines
 
 
@@ -105,18 +154,18 @@ def _command() -> str:
 
 
 def _check(args: argparse.Namespace) -> int:
-    settings = load(args.config, os.environ)
+    settings = _settings(args)
     return trio.run(check, settings, os.environ, SystemClock(), print)
 
 
 def _say(args: argparse.Namespace) -> int:
-    settings = Settings() if args.url else load(args.config, os.environ)
+    settings = Settings() if args.url else _settings(args)
     with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
         return trio.run(say.say, say.order_of(args), settings, dict(os.environ), partial(print, flush=True))
 
 
 def _models(args: argparse.Namespace) -> int:
-    return trio.run(fetch.fetch_models, args)
+    return trio.run(partial(fetch.fetch_models, args, configured=_settings(args).models.folder))
 
 
 def _diagram(_: argparse.Namespace) -> int:

@@ -127,7 +127,7 @@ async def operate(services: Services, announce: Callable[[Running], None]) -> No
     async with trio.open_nursery() as program:
         running: Running = await program.start(serve_then_end, program.cancel_scope, services)
         program.start_soon(_obey_signals, running.stop, program.cancel_scope)
-        if services.settings.server.console:
+        if services.settings.server.console and sys.stdin is not None:
             program.start_soon(read_commands, sys.stdin.fileno(), services.presence, print, running.stop)
         program.start_soon(tidy, services.presence)
         settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import attrs
 import trio
@@ -14,7 +15,7 @@ from badge.clock import WallClock
 from badge.config import Settings
 from providers.audiofile import AudioFileError, ffmpeg_version
 from providers.opus import OpusError, opus_version
-from providers.ports import Provider, ProviderError
+from providers.ports import ChatMessage, Llm, Prompt, Provider, ProviderError, single_error
 
 START_WITHIN = 60.0
 """Seconds that one provider has to load."""
@@ -54,6 +55,7 @@ async def check(
             verdict = await _first(part, choice.candidates)
         serves &= verdict.works
         _show(verdict, write)
+        write(f"           chosen: {choice.why}")
         if choice.better:
             write(f"           better: {choice.better}")
     write("ready to serve" if serves and _opus().works else "cannot serve as configured: see above")
@@ -90,6 +92,8 @@ async def _try(part: str, provider: Provider) -> Verdict:
         with trio.move_on_after(START_WITHIN):
             async with trio.open_nursery() as nursery:
                 await nursery.start(provider.run)
+                if part.startswith("llm"):  # it starts without asking its server
+                    await _converse(cast("Llm", provider))
                 nursery.cancel_scope.cancel()
             return Verdict(part, works=True, detail=provider.name)
     except* ProviderError as group:
@@ -98,8 +102,17 @@ async def _try(part: str, provider: Provider) -> Verdict:
             exc = exc.exceptions[0]
         verdict = Verdict(part, works=False, detail=str(exc))
     else:
-        verdict = Verdict(part, works=False, detail=f"did not start within {START_WITHIN:g} s")
+        verdict = Verdict(part, works=False, detail=f"did not start and answer within {START_WITHIN:g} s")
     return verdict
+
+
+async def _converse(llm: Llm) -> None:
+    """Have the model say something, as little as it can. Raises `ProviderError`."""
+    prompt = Prompt(messages=(ChatMessage(role="user", content="Say hi."),), session="check")
+    with single_error():
+        async with llm.stream(prompt) as tokens:
+            async for _ in tokens:
+                return
 
 
 def _opus() -> Verdict:

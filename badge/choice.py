@@ -68,7 +68,9 @@ def choose_asr(settings: Settings, folder: ModelFolder) -> Choice[Asr]:
     if asr.use == "vosk" or (asr.use == "auto" and model):
         vosk = VoskAsr(attrs.evolve(asr.vosk, model=model))
         fallback = (embedded,) if asr.use == "auto" and language == "en" else ()
-        return Choice(candidates=(vosk, *fallback), why=f"Vosk, {Path(model).name or 'no model'}")
+        if not model:
+            return Choice(candidates=(vosk,), why="nothing: Vosk is configured, and has no model", better=get_vosk)
+        return Choice(candidates=(vosk, *fallback), why=f"Vosk, {Path(model).name}")
     if language == "en":
         return Choice(candidates=(embedded,), why="pocketsphinx (embedded, English only)", better=get_vosk)
     why = "pocketsphinx (embedded, English only): it will not understand Mandarin"
@@ -97,11 +99,14 @@ def choose_tts(settings: Settings, folder: ModelFolder) -> Choice[Tts]:
     espeak = EspeakTts(tts.espeak)
     if tts.use == "none":
         return Choice(candidates=(), why="off: answers are text only")
+    better = " ".join(("python -m badge models", *PIPER_VOICES.values()))
     installed = {voice.language: str(voice.path) for voice in reversed(folder.piper_voices())}
     en, zh = tts.piper.en or installed.get("en", ""), tts.piper.zh or installed.get("zh", "")
     if tts.use == "piper" or (tts.use == "auto" and (en or zh)):
         piper = PiperTts(attrs.evolve(tts.piper, en=en, zh=zh))
-        names = ", ".join(Path(path).stem for path in (en, zh) if path) or "no voice"
+        names = ", ".join(Path(path).stem for path in (en, zh) if path)
+        if not names:
+            why = "espeak, because Piper is configured, and has no voice"
+            return Choice(candidates=(piper, espeak), why=why, better=better)
         return Choice(candidates=(piper, espeak), why=f"Piper, {names}")
-    better = " ".join(("python -m badge models", *PIPER_VOICES.values()))
     return Choice(candidates=(espeak,), why="espeak (embedded, English and Mandarin)", better=better)

@@ -95,13 +95,19 @@ class Badge:
 @asynccontextmanager
 async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
     """Connect, say hello and be welcomed. Raises `CannotConnectError`."""
-    headers = [
-        (b"Device-Id", me.device.encode()),
-        (b"Client-Id", me.client.encode()),
-        (b"Protocol-Version", str(me.framing.value).encode()),
-    ]
-    if me.token:
-        headers.append((b"Authorization", f"Bearer {me.token}".encode()))
+    try:
+        async with _connected(url, me) as badge:
+            yield badge
+    except BaseExceptionGroup as group:  # the library says it in a task of its own
+        lost, rest = group.split((trio_websocket.HandshakeError, trio_websocket.ConnectionClosed))
+        if lost is None or rest is not None:
+            raise
+        raise _lost(url, lost) from None
+
+
+@asynccontextmanager
+async def _connected(url: str, me: Introduction) -> AsyncIterator[Badge]:
+    headers = _headers(me)
     async with await _reach(url) as stream, trio.open_nursery() as nursery:
         socket = await _upgrade(nursery, stream, url, headers)
         send, inbox = trio.open_memory_channel[Heard](INBOX)
@@ -114,6 +120,27 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
         with trio.move_on_after(2):
             await socket.aclose()
         nursery.cancel_scope.cancel()
+
+
+def _headers(me: Introduction) -> list[tuple[bytes, bytes]]:
+    """The introduction as HTTP headers; raises `CannotConnectError` for what cannot be in one."""
+    headers = {"Device-Id": me.device, "Client-Id": me.client, "Protocol-Version": str(me.framing.value)}
+    if me.token:
+        headers["Authorization"] = f"Bearer {me.token}"
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise CannotConnectError(f"{name} must be printable ASCII: HTTP headers carry nothing else")
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _lost(url: str, exc: BaseException) -> CannotConnectError:
+    """Why there is no connection, or none any more."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    if not isinstance(exc, trio_websocket.ConnectionRejected):
+        return CannotConnectError(f"{url} closed the connection")
+    said = (exc.body or b"").decode(errors="replace").strip()
+    return CannotConnectError(f"{url} refused the connection: HTTP {exc.status_code}" + (f" ({said})" if said else ""))
 
 
 async def _welcome(badge: Badge, url: str) -> None:
@@ -139,14 +166,19 @@ Transport = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 
 async def _reach(url: str) -> Transport:
-    parts = urlsplit(url)
+    wrong = CannotConnectError(f"{url} is no WebSocket address: it should look like ws://host:8000/xiaozhi/v1/")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise wrong from None
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise CannotConnectError(f"{url} is no WebSocket address: it should look like ws://host:8000/xiaozhi/v1/")
+        raise wrong
     try:
         with trio.fail_after(CONNECT_WITHIN):
             if parts.scheme == "wss":
-                return await trio.open_ssl_over_tcp_stream(parts.hostname, parts.port or 443, https_compatible=True)
-            return await trio.open_tcp_stream(parts.hostname, parts.port or 80)
+                return await trio.open_ssl_over_tcp_stream(parts.hostname, port or 443, https_compatible=True)
+            return await trio.open_tcp_stream(parts.hostname, port or 80)
     except trio.TooSlowError:
         raise CannotConnectError(f"{url} did not answer within {CONNECT_WITHIN:g} s") from None
     except OSError as exc:
@@ -163,9 +195,6 @@ async def _upgrade(
             return await trio_websocket.wrap_client_stream(nursery, stream, parts.netloc, target, extra_headers=headers)
     except trio.TooSlowError:
         raise CannotConnectError(f"{url} did not answer the upgrade within {CONNECT_WITHIN:g} s") from None
-    except trio_websocket.ConnectionRejected as exc:
-        body = (exc.body or b"").decode(errors="replace").strip()
-        raise CannotConnectError(f"{url} refused the connection: HTTP {exc.status_code} {body}") from None
 
 
 async def _listen(

@@ -25,7 +25,7 @@ _PORT = between(0, 65535)
 
 @frozen(kw_only=True)
 class ServerSettings:
-    """Where the server listens. Old names: server.ip, server.port."""
+    """Where the server listens."""
 
     host: str = setting("0.0.0.0", "address to listen on; :: for IPv6")
     port: int = setting(8000, "WebSocket port; 0 picks a free one", **_PORT)
@@ -56,7 +56,7 @@ class TokenSettings:
 
 @frozen(kw_only=True)
 class AuthSettings:
-    """Who may connect. Old names: server.auth, server.auth_key, manager-api.secret."""
+    """Who may connect."""
 
     enabled: bool = setting(False, "refuse badges without a valid token (HTTP 401)")
     tokens: list[TokenSettings] = setting(
@@ -106,7 +106,7 @@ class ListenSettings:
     )
     barge_in: Literal["realtime", "always", "never"] = setting(
         "realtime",
-        "whose voice may interrupt the answer: badges in realtime mode (they cancel echo), all, or none; the abort "
+        "whose voice may interrupt the answer: badges in realtime mode (they cancel echo), always, or never; the abort "
         "message and new words always do",
     )
 

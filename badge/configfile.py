@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -84,7 +85,7 @@ def _line(path: Path, mistake: Mistake, values: dict[str, Any]) -> str:
 
 
 def _show(key: str, value: object) -> str:
-    if any(word in key for word in ("token", "key", "secret")):
+    if re.search(r"(^|[._])(token|key|secret)$", key):
         return "***"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 80 else text[:77] + "..."

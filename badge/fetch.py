@@ -36,7 +36,9 @@ class FetchError(Exception):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="models to download; without any: list what there is")
-    parser.add_argument("--folder", type=Path, help="where models are kept (default: BADGE_MODELS or the user's cache)")
+    parser.add_argument(
+        "--folder", type=Path, help="where models are kept (default: as configured, BADGE_MODELS, or the user's cache)"
+    )
     parser.add_argument(
         "--mirror",
         metavar="URL",
@@ -45,12 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-async def fetch_models(args: argparse.Namespace, out: TextIO | None = None) -> int:
+async def fetch_models(args: argparse.Namespace, out: TextIO | None = None, *, configured: str = "") -> int:
     """Run the command; gives the exit status: 0, 1 when a model was not had, 130 after Ctrl-C.
 
-    Sentences go to `out` (by default standard output), the progress bar to standard error.
+    `configured` is the folder of the configuration, empty for the usual one. Sentences go to `out` (by default standard output), the progress bar to standard error.
     """
-    folder = ModelFolder((args.folder or default_folder()).expanduser().absolute())
+    folder = ModelFolder(
+        (args.folder or (Path(configured) if configured else default_folder())).expanduser().absolute()
+    )
     mirror = args.mirror.rstrip("/") if args.mirror else ""
     bases: dict[Kind, str] = {kind: mirror or base for kind, base in BASES.items()}
     options = (["--folder", str(args.folder)] if args.folder else []) + (["--mirror", mirror] if mirror else [])

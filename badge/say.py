@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from badge.config import Settings
 from protocol import Framing
 from providers.audiofile import AudioFileError, read_audio, write_wav
 from providers.opus import Decoder
-from providers.ports import EAR_RATE
+from providers.ports import EAR_RATE, MOUTH_RATE
 
 FEATURES = {"partials": True, "ledger": True}
 TAIL = 1.5
@@ -70,8 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", default="", help="bearer token")
     parser.add_argument("--device", default="badge-say", help="device id")
     parser.add_argument(
-        "--patience", type=float, default=60.0, metavar="S", help="longest wait for the answer; default: 60"
+        "--patience", type=_seconds, default=60.0, metavar="S", help="longest wait for the answer; default: 60"
     )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
 
 
 def order_of(args: argparse.Namespace) -> Order:
@@ -92,18 +100,38 @@ def order_of(args: argparse.Namespace) -> Order:
 async def say(order: Order, settings: Settings, environment: dict[str, str], write: Callable[[str], None]) -> int:
     """Carry out an order; 0 when it was answered, 1 when not, with the reason in words."""
     try:
-        pcm = await trio.to_thread.run_sync(read_audio, order.file, EAR_RATE) if order.file else b""
+        pcm = await trio.to_thread.run_sync(_prepare, order)
         if order.url:
             return await _converse(order, order.url, pcm, write)
         async with trio.open_nursery() as nursery:
             url = await _own_server(nursery, settings, environment, write)
             status = await _converse(order, url, pcm, write)
             nursery.cancel_scope.cancel()
-    except* (AudioFileError, CannotConnectError) as group:
+    except* (AudioFileError, CannotConnectError, _UselessError) as group:
         for exc in group.exceptions:
             write(str(exc))
         status = 1
     return status
+
+
+class _UselessError(Exception):
+    """The order cannot be carried out; the message says why."""
+
+
+def _prepare(order: Order) -> bytes:
+    """The audio to send; empty for a text. Blocking; raises `AudioFileError` and `_UselessError`."""
+    if order.out is not None:
+        folder = order.out.absolute().parent
+        if order.out.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise _UselessError(f"--out {order.out}: this file cannot be written")
+    if order.file is None:
+        if not order.text.strip():
+            raise _UselessError("there is nothing to say: the text is empty")
+        return b""
+    pcm = read_audio(order.file, EAR_RATE)
+    if not pcm:
+        raise AudioFileError(f"{order.file} has no sound in it")
+    return pcm
 
 
 async def _own_server(
@@ -111,7 +139,9 @@ async def _own_server(
 ) -> str:
     """Start a server on free ports and wait until it has loaded everything; its address."""
     own = attrs.evolve(
-        settings, server=attrs.evolve(settings.server, host="127.0.0.1", port=0, http_port=0, public_url="")
+        settings,
+        server=attrs.evolve(settings.server, host="127.0.0.1", port=0, http_port=0, public_url=""),
+        auth=attrs.evolve(settings.auth, enabled=False),  # nobody else gets to it
     )
     clock = SystemClock()
     choices = choose(own, environment, clock)
@@ -135,14 +165,15 @@ async def _converse(order: Order, url: str, pcm: bytes, write: Callable[[str], N
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_hear, badge, reply, write, nursery.cancel_scope)
                 await _utter(order, badge, pcm, reply)
-    if order.out and reply.packets:
+    if order.out:
         rate = params.get("sample_rate")
-        await trio.to_thread.run_sync(_save, order.out, reply.packets, rate if rate in MEDIA_RATES else 24000)
-        write(f"kept the answer in {order.out}")
+        write(
+            await trio.to_thread.run_sync(_save, order.out, reply.packets, rate if rate in MEDIA_RATES else MOUTH_RATE)
+        )
     for line in report(reply):
         write(line)
     if not reply.done:
-        write("the server closed the connection" if reply.closed else f"no complete answer within {order.patience:g} s")
+        write(_trouble(order, reply))
     return 0 if reply.done and "answer" in reply.first else 1
 
 
@@ -191,10 +222,21 @@ def _note(heard: Heard, message: dict[str, Any], reply: Reply, write: Callable[[
             reply.first.setdefault("tts stop", heard.at)
             reply.done = True
             return True
+        case {"type": "system", "message": str(text)}:
+            write(f"server    {text}")
         case {"type": "error", "message": str(text)}:
             reply.complaints.append(text)
             write(f"error     {text}")
     return False
+
+
+def _trouble(order: Order, reply: Reply) -> str:
+    """Why there is no complete answer."""
+    if reply.closed:
+        return "the server closed the connection"
+    if "transcript" not in reply.first and order.file:
+        return f"the server understood no words within {order.patience:g} s"
+    return f"no complete answer within {order.patience:g} s"
 
 
 def report(reply: Reply) -> list[str]:
@@ -206,6 +248,8 @@ def report(reply: Reply) -> list[str]:
     lines += [
         f"  {name:<14}{(at - begun) * 1000:9.1f} ms" for name, at in reply.first.items() if name != "end of speech"
     ]
+    if len(lines) == 1:
+        lines = []
     stages = reply.ledger.get("stages", {})
     if stages:
         lines.append("stages on the server, up to the first audio frame:")
@@ -214,6 +258,13 @@ def report(reply: Reply) -> list[str]:
     return lines
 
 
-def _save(path: Path, packets: list[bytes], rate: int) -> None:
+def _save(path: Path, packets: list[bytes], rate: int) -> str:
+    """Write the answer; gives what to tell about it. Blocking."""
+    if not packets:
+        return f"there was no sound to keep in {path}"
     decoder = Decoder(rate)
-    write_wav(path, b"".join(decoder.decode(packet) for packet in packets), rate)
+    try:
+        write_wav(path, b"".join(decoder.decode(packet) for packet in packets), rate)
+    except OSError as exc:
+        return f"the answer could not be kept in {path}: {exc.strerror}"
+    return f"kept the answer in {path}"

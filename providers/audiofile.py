@@ -36,13 +36,13 @@ def read_audio(path: Path, rate: int) -> bytes:
     except FileNotFoundError:
         raise AudioFileError(f"{path} does not exist") from None
     except (OSError, av.FFmpegError) as exc:
-        raise AudioFileError(f"{path} cannot be read as audio: {exc}") from None
+        raise AudioFileError(f"{path} cannot be read as audio: {exc.strerror or exc}") from None
     return b"".join(pieces)
 
 
 def write_wav(path: Path, pcm: bytes, rate: int) -> None:
     """Write 16-bit mono PCM as a WAV file. Blocking; raises `OSError`."""
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)

@@ -13,7 +13,7 @@ from badge.peers.presence import Presence
 LOOK_EVERY = 1.0
 """Seconds between looks whether the terminal is ours again, while the server runs in its shell's background."""
 
-HELP = "commands: status (who is online), help, quit (finish running answers and stop)"
+HELP = "commands: status (who is online), help, quit (stop; answers under way have a moment to finish)"
 
 
 async def read_commands(fd: int, presence: Presence, write: Callable[[str], None], stop: Callable[[], None]) -> None:

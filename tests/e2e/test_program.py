@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -18,18 +20,22 @@ import pytest
 import structlog
 import trio
 import trio.testing
+import trio_websocket
 
 from badge.__main__ import greeting, main
 from badge.app import CannotListenError, Running, choose, serve
+from badge.client import Heard, Introduction
 from badge.clock import SystemClock
 from badge.config import Settings
 from badge.edge.console import HELP, execute, read_commands
 from badge.peers.presence import Presence
+from badge.say import Order, Reply, _note, say
 from tests.e2e.running import client, local, scripted_server
 from tests.house import House, changed
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "speech"
+NOTHING = "[vad]\nuse = 'none'\n[asr]\nuse = 'none'\n[tts]\nuse = 'none'\n"
 QUIET = {"PYTHONPATH": str(ROOT), "BADGE_MODELS": "/nonexistent", "OPENAI_API_KEY": ""}
 
 
@@ -210,10 +216,32 @@ def test_greeting_names_what_could_be_better() -> None:
     choices = choose(
         attrs.evolve(settings, models=attrs.evolve(settings.models, folder="/nonexistent")), {}, SystemClock()
     )
-    lines = greeting(settings, choices, Running(host="0.0.0.0", port=1, http_port=2, stop=lambda: None))
-    assert "ws://localhost:1/xiaozhi/v1/" in lines[0]
+    running = Running(host="0.0.0.0", port=1, http_port=2, stop=lambda: None)
+    lines = greeting(settings, choices, running, "/a/config.toml", "192.0.2.7")
+    assert "ws://192.0.2.7:1/xiaozhi/v1/" in lines[0]
+    assert "http://192.0.2.7:2/xiaozhi/ota/" in lines[1]
+    assert "ws://localhost:1/xiaozhi/v1/" in lines[-1]
+    assert any("/a/config.toml" in line for line in lines)
     assert any("will not understand Mandarin" in line for line in lines)
     assert any("python -m badge models vosk-model-small-cn-0.22" in line for line in lines)
+
+
+def test_greeting_tells_what_is_configured_and_missing() -> None:
+    settings = changed(asr={"use": "vosk"}, tts={"use": "piper"}, models={"folder": "/nonexistent"})
+    running = Running(host="::1", port=1, http_port=2, stop=lambda: None)
+    lines = "\n".join(greeting(settings, choose(settings, {}, SystemClock()), running, "", "localhost"))
+    assert "Vosk is configured, and has no model" in lines
+    assert "Piper is configured, and has no voice" in lines
+    assert "models vosk-model-small-en-us-0.15" in lines
+    assert "models en_US-lessac-medium" in lines
+    assert "ws://[::1]:1/" in lines
+
+
+def test_a_configuration_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    for arguments in (["--config", "nowhere.toml"], ["check", "--config", "nowhere.toml"]):
+        result = badge(*arguments, cwd=tmp_path)
+        assert result.returncode == 2
+        assert "nowhere.toml: does not exist" in result.stderr
 
 
 # --- stop -------------------------------------------------------------------------------------------------------------
@@ -234,6 +262,71 @@ def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> No
         while any(exists(pid) for pid in workers):
             assert time.perf_counter() < deadline, "a worker process was left behind"
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.req("SU-6", "CL-3")
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_answer_that_goes_on_for_long_does_not_hold_up_the_stop(tmp_path: Path, signals: int) -> None:
+    with program(tmp_path, "[timeouts]\nshutdown_s = 0.5\n") as server:
+        url = f"ws://127.0.0.1:{server.ws_port}/"
+        text = "please repeat after me: " + "one and two and three and four and five and six and seven " * 5
+        say = subprocess.Popen(
+            [sys.executable, "-m", "badge", "say", "--url", url, "--text", f"[device_call]{text}"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert say.stdout is not None
+        while not say.stdout.readline().startswith("badge"):
+            assert say.poll() is None
+        begun = time.perf_counter()
+        for _ in range(signals):
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)  # noqa: TID251 - two signals at once are one
+        assert server.process.wait(timeout=10) == 0
+        assert time.perf_counter() - begun < 4
+        out, _ = say.communicate(timeout=10)
+        assert "the server closed the connection" in out
+        assert say.returncode == 1
+
+
+def test_a_server_in_the_background_leaves_the_terminal_to_others(tmp_path: Path) -> None:
+    """Reading a terminal that belongs to another job would suspend the whole server."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp("bash", ["bash", "--norc", "-i"])
+    try:
+        os.set_blocking(terminal, False)
+        seen = ""
+
+        def until(word: str) -> None:
+            nonlocal seen
+            deadline = time.perf_counter() + 30
+            while word not in seen:
+                assert time.perf_counter() < deadline, seen
+                with suppress(BlockingIOError):
+                    seen += os.read(terminal, 4096).decode(errors="replace")
+            seen = seen.split(word, 1)[1]
+
+        def typed(line: str) -> None:
+            os.write(terminal, line.encode() + b"\n")
+
+        typed(f"cd {ROOT}; {sys.executable} -m badge --config {config(tmp_path, NOTHING)} 2>/dev/null &")
+        until("Try it")
+        typed("echo one")
+        typed("sleep 2; echo state $(jobs -r | wc -l)")
+        until("state 1")
+        typed("fg")
+        until("badge --config")
+        typed("status")
+        until("0 online")
+        typed("quit")
+        until("stopping")
+    finally:
+        os.write(terminal, b"\x03\nkill -9 %1; exit\n")
+        os.close(terminal)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 @pytest.mark.req("SU-6")
@@ -402,6 +495,11 @@ def test_check_fails_when_the_configured_set_cannot_serve(tmp_path: Path, text: 
         (["say", "--url", "http://127.0.0.1/", "--text", "hi"], "it should look like ws://"),
         (["say", "/nonexistent.wav"], "/nonexistent.wav does not exist"),
         (["say", str(ROOT / "README.md")], "cannot be read as audio"),
+        (["say", "--text", "  "], "there is nothing to say"),
+        (["say", "--url", "ws://localhost:99999/", "--text", "hi"], "it should look like ws://"),
+        (["say", "--url", "ws://localhost:abc/", "--text", "hi"], "it should look like ws://"),
+        (["say", "--text", "hi", "--out", str(ROOT / "README.md" / "x.wav")], "x.wav: this file cannot be"),
+        (["say", "--text", "hi", "--token", "a\nb"], "Authorization must be printable ASCII"),
     ],
 )
 def test_say_explains_what_is_wrong(tmp_path: Path, arguments: list[str], says: str) -> None:
@@ -409,3 +507,99 @@ def test_say_explains_what_is_wrong(tmp_path: Path, arguments: list[str], says: 
     assert result.returncode == 1
     assert says in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
+
+
+async def test_say_tells_why_a_server_does_not_want_it() -> None:
+    async def told(port: int, **me: str) -> list[str]:
+        lines: list[str] = []
+        introduction = Introduction(**{"device": "d", "client": "c", **me})
+        order = Order(url=f"ws://127.0.0.1:{port}/", text="hi", me=introduction)
+        assert await say(order, Settings(), {}, lines.append) == 1
+        return lines
+
+    async with scripted_server(settings=changed(auth={"enabled": True})) as (server, _):
+        assert any("HTTP 401 (a valid token is needed" in line for line in await told(server.port))
+        assert any("refused the connection: HTTP 403" in line for line in await told(server.http_port))
+    async with scripted_server(settings=changed(limits={"connections": 1})) as (server, _), client(server):
+        assert any("closed the connection: " in line for line in await told(server.port))
+
+
+async def test_say_understands_servers_with_habits_of_their_own() -> None:
+    """One hello instead of two, and texts that are no message."""
+
+    async def talk(request: trio_websocket.WebSocketRequest) -> None:
+        socket = await request.accept()
+        await socket.get_message()
+        for text in ("welcome!", "[1]", "7"):
+            await socket.send_message(text)
+        await socket.send_message('{"type":"hello","session_id":"s","audio_params":{"sample_rate":24000}}')
+        await socket.get_message()
+        await socket.send_message('{"type":"tts","state":"sentence_start","text":"Hi yourself."}')
+        await socket.send_message('{"type":"tts","state":"stop"}')
+        await socket.get_message()
+
+    lines: list[str] = []
+    async with trio.open_nursery() as nursery:
+        serve_it = partial(trio_websocket.serve_websocket, talk, "127.0.0.1", 0, ssl_context=None)
+        server = await nursery.start(serve_it)
+        order = Order(url=f"ws://127.0.0.1:{server.port}/", text="hi", me=Introduction(device="d", client="c"))
+        assert await say(order, Settings(), {}, lines.append) == 0
+        nursery.cancel_scope.cancel()
+    assert "badge     Hi yourself." in lines
+
+
+def test_say_shows_a_takeover(tmp_path: Path) -> None:
+    lines: list[str] = []
+    _note(Heard(0.0), {"type": "system", "message": "another connection took over"}, Reply(), lines.append)
+    assert lines == ["server    another connection took over"]
+
+
+def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
+    for command in (["check"], ["say", "--mode", "manual", "--text", "what can you do"]):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "badge", "--config", str(config(tmp_path)), *command],
+            cwd=ROOT,
+            env={**os.environ, **QUIET},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+
+
+def test_output_may_be_cut_off_and_in_any_encoding(tmp_path: Path) -> None:
+    environment = {**os.environ, **QUIET, "PYTHONIOENCODING": "ascii"}
+    line = f"{sys.executable} -m badge config | head -1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(
+        ["bash", "-c", line], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+    assert result.stdout.startswith("# Settings of Badge")
+
+
+def test_models_are_listed_where_the_server_looks_for_them(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    environment = {key: value for key, value in os.environ.items() if key != "BADGE_MODELS"}
+    result = subprocess.run(
+        [sys.executable, "-m", "badge", "models", "--config", str(config(tmp_path, f"[models]\nfolder = '{folder}'"))],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.startswith(f"Models in {folder}:")
+
+
+def test_check_asks_the_language_model_something(tmp_path: Path) -> None:
+    text = "[llm.default]\nuse = 'openai'\n[llm.default.openai]\nbase_url = 'http://127.0.0.1:9/v1'\n"
+    result = badge("--config", config(tmp_path, text), "check")
+    assert result.returncode == 1
+    assert re.search(r"missing +llm +.*cannot reach|missing +llm ", result.stdout)
+    assert result.stdout.splitlines()[-1].startswith("cannot serve")

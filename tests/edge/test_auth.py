@@ -55,6 +55,11 @@ def test_anything_else_is_refused(header: str) -> None:
 
 
 @pytest.mark.req("AU-7", "AD-3")
+def test_the_digest_in_the_configuration_opens_no_door() -> None:
+    with pytest.raises(AuthError):
+        gate(tokens=STATIC).admit(badge(f"Bearer {STATIC[1].token}"))
+
+
 def test_an_empty_configured_token_matches_nothing() -> None:
     nobody = gate(tokens=[TokenSettings(name="oops", token="")])
     for header in ("", "Bearer", "Bearer "):
