@@ -38,8 +38,13 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     settings = with_environment(settings, environment)
     wrong = inconsistencies(settings)
     if wrong:
-        raise ConfigError([f"{path}: {key} = {_show(key, value)}: {why}" for key, value, why in wrong])
+        lines = [(_source(path, key, environment), key, _show(key, value), why) for key, value, why in wrong]
+        raise ConfigError([f"{source}: {key} = {value}: {why}" for source, key, value, why in lines])
     return settings
+
+
+def _source(path: Path, key: str, environment: Mapping[str, str]) -> str:
+    return TOKENS_VARIABLE if key.startswith("auth.tokens") and environment.get(TOKENS_VARIABLE) else str(path)
 
 
 def with_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
@@ -105,7 +110,7 @@ def _at(values: Any, path: str) -> object:
 
 _HEADER = """\
 # Settings of Badge. Every key is here with its default; delete what you do not change.
-# A missing file means all defaults. Wrong keys and values stop the server with a list of all of them.
+# A missing file means all defaults. Wrong keys and values stop the server with a list of them.
 # Secrets are better kept in the environment: see the variables named below, and OPENAI_API_KEY.
 """
 

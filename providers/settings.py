@@ -43,4 +43,4 @@ def setting(
 
 def between(low: float, high: float) -> dict[str, Any]:
     """`check` and `expected` for a number in a closed range."""
-    return {"check": lambda value: low <= value <= high, "expected": f"between {low:g} and {high:g}"}
+    return {"check": lambda value: low <= value <= high, "expected": f"between {low:.12g} and {high:.12g}"}
