@@ -114,6 +114,8 @@ class Rewound(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             first, self._first = self._first, b""
             return first
+        if self._stream.socket.fileno() != -1:
+            await trio.lowlevel.wait_readable(self._stream.socket)  # asking first would nearly always be in vain
         return await self._stream.receive_some(max_bytes)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

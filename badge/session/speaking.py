@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -148,13 +149,7 @@ class Mouth:
 
     async def _speak(self, turn: Turn, tts: Synthesis, sentence: str, clips: trio.MemorySendChannel[Clip]) -> None:
         async with tts.speak(sentence) as audio:
-            while True:
-                with trio.move_on_after(self._settings.timeout_s) as patience:
-                    data = await _next(audio)
-                if patience.cancelled_caught:
-                    raise trio.TooSlowError
-                if data is None:
-                    return
+            while (data := await _next(audio, patience=self._settings.timeout_s)) is not None:
                 turn.plan.trace.mark("tts", trio.current_time())
                 await _pass_on(Sound(data, packet=tts.encoding == "opus"), clips)
 
@@ -256,8 +251,9 @@ class _Deck:
             self._turn.audible()
 
 
-async def _next(channel: trio.MemoryReceiveChannel[T]) -> T | None:
-    """The next item, without a pause when it is already there; None at the end."""
+async def _next(channel: trio.MemoryReceiveChannel[T], *, patience: float = inf) -> T | None:
+    """The next item, without a pause when it is already there; None at the end. Raises `trio.TooSlowError` when there
+    is none for `patience` s."""
     try:
         return channel.receive_nowait()
     except trio.WouldBlock:
@@ -265,7 +261,8 @@ async def _next(channel: trio.MemoryReceiveChannel[T]) -> T | None:
     except trio.EndOfChannel:
         return None
     try:
-        return await channel.receive()
+        with trio.fail_after(patience):
+            return await channel.receive()
     except trio.EndOfChannel:
         return None
 
