@@ -13,8 +13,12 @@ from badge.log import get_log
 log = get_log(__name__)
 
 
+PER_DEVICE = 3
+"""Connections that one device may have, those included that have given way and are about to close."""
+
+
 class HouseFullError(Exception):
-    """There is no room for another device."""
+    """There is no room for another connection; the message says whose limit it is."""
 
 
 @frozen(eq=False)
@@ -31,6 +35,7 @@ class Presence:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._residents: dict[str, Resident] = {}
+        self._superseded: dict[str, list[Resident]] = {}
         self._version = 0
         self._news = trio.Event()
 
@@ -38,13 +43,17 @@ class Presence:
         """Register the newest connection of a device: its resident, and the mailbox that it replaces.
 
         The new resident goes on with the dialogue of the replaced one, `dialogue` is for a device that was not here.
-        The caller retires the replaced one. Raises `HouseFullError` for a new device beyond the capacity.
+        The caller retires the replaced one. Raises `HouseFullError` for a new device beyond the capacity, and for a
+        device that connects faster than its connections close.
         """
         previous = self._residents.get(device)
+        if previous is not None and 1 + len(self._superseded.get(device, ())) >= PER_DEVICE:
+            raise HouseFullError(f"{PER_DEVICE} connections of this device are open, which is the limit")
         if previous is None and len(self._residents) >= self._capacity:
             raise HouseFullError(f"{self._capacity} devices are connected, which is the limit (limits.connections)")
         if previous is not None:
             log.warning(texts.LOG_TAKEOVER, device=device)
+            self._superseded.setdefault(device, []).append(previous)
         resident = Resident(mailbox, previous.dialogue if previous else dialogue)
         self._residents[device] = resident
         log.info(texts.LOG_REGISTERED, device=device)
@@ -54,12 +63,20 @@ class Presence:
     def leave(self, device: str, resident: Resident) -> bool:
         """Unregister and erase the dialogue, if this very connection is the registered one; otherwise change nothing."""
         if self._residents.get(device) is not resident:
+            self._forget_superseded(device, resident)
             return False
         del self._residents[device]
         resident.dialogue.forget()
         log.info(texts.LOG_UNREGISTERED, device=device)
         self._announce()
         return True
+
+    def _forget_superseded(self, device: str, resident: Resident) -> None:
+        waiting = [other for other in self._superseded.get(device, ()) if other is not resident]
+        if waiting:
+            self._superseded[device] = waiting
+        else:
+            self._superseded.pop(device, None)
 
     def find(self, device: str) -> Mailbox | None:
         """Where to reach a device; None when it is not here."""

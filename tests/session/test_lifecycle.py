@@ -220,19 +220,41 @@ async def test_the_dialogue_moves_on_with_the_device(
     assert said == ["I am Ann", "Nice to meet you.", "who am I"]
 
 
-@pytest.mark.req("RG-14", "B-73", "B-113", "I-1")
+@pytest.mark.req("RG-14", "B-73", "I-1")
 async def test_a_third_connection_supersedes_the_second(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     house = House(nursery)
     guests = []
-    for _ in range(4):
+    for _ in range(3):
         guests.append(await house.enter(DEVICE))
         await trio.sleep(0.2)
     await trio.sleep(3)
-    assert [g.wire.closed is not None for g in guests] == [True, True, True, False]
-    assert [len(g.of("system")) for g in guests] == [1, 1, 1, 0]
+    assert [g.wire.closed is not None for g in guests] == [True, True, False]
+    assert [len(g.of("system")) for g in guests] == [1, 1, 0]
     assert house.services.presence.online() == [DEVICE]
+
+
+@pytest.mark.req("B-113")
+async def test_a_fourth_connection_has_to_wait_until_the_first_has_closed(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    guests = [await house.enter(DEVICE) for _ in range(3)]
+    fourth = house.open(identify("/", [("device-id", DEVICE)], lambda: "x"))
+    await fourth.gone.wait()
+    assert fourth.wire.closed == (Goodbye.REGISTER_FAILED.code, Goodbye.REGISTER_FAILED.reason)
+    assert house.services.presence.online() == [DEVICE]
+    await guests[2].quiet()
+    assert guests[2].wire.closed is None
+    await trio.sleep(3)
+    fifth = await house.enter(DEVICE)
+    await trio.sleep(3)
+    assert guests[2].wire.closed is not None
+    fifth.vanish()
+    await fifth.gone.wait()
+    assert house.services.presence.online() == []
+    await house.enter(DEVICE)
 
 
 @pytest.mark.req("RG-8", "RG-9", "B-16")
