@@ -38,6 +38,11 @@ class Capture:
         self.ended_at = at
         self._ring()
 
+    @property
+    def size(self) -> int:
+        """Bytes of audio so far."""
+        return len(self._pcm)
+
     async def over(self) -> None:
         """Wait until the utterance is over."""
         while self.ended_at is None:

@@ -17,8 +17,9 @@ from providers.ports import EAR_RATE, Asr, ProviderError, single_error
 log = get_log(__name__)
 
 WAITING = 8
-"""Utterances that wait for recognition; a user who speaks more than that ahead of it loses the oldest."""
-
+WAITING_BYTES = 10 * 1_048_576
+"""Utterances that wait for recognition, and how much audio they may have, five minutes; a user who speaks more than
+that ahead of it loses the oldest."""
 
 PIECE = EAR_RATE * 2
 """Bytes of audio, one second, that a recogniser is given at once: a slow one is known by the time it takes for that."""
@@ -44,14 +45,20 @@ class Scribe:
         self._settings = settings
         self._asr = asr
         self._host = host
-        self._waiting: deque[Capture] = deque(maxlen=WAITING)
+        self._waiting: deque[Capture] = deque()
         self._work = trio.CancelScope()
         self._filled = trio.Event()
 
     def take(self, capture: Capture) -> None:
         """Recognise this capture after those before it; its audio may still grow."""
         self._waiting.append(capture)
+        while len(self._waiting) > 1 and self._too_much():
+            self._waiting.popleft()
+            log.warning("an utterance is lost: recognition is too far behind")
         self._filled.set()
+
+    def _too_much(self) -> bool:
+        return len(self._waiting) > WAITING or sum(waiting.size for waiting in self._waiting) > WAITING_BYTES
 
     def forget(self) -> None:
         """Give up all captures: nobody wants to know any more."""

@@ -13,6 +13,7 @@ import trio.testing
 from badge.components import Component
 from badge.link import Goodbye
 from badge.session.hearing import EARLY_ITEMS
+from badge.session.scribe import WAITING
 from providers.opus import Encoder
 from providers.pcm import seconds
 from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition
@@ -156,6 +157,27 @@ async def test_words_before_an_utterance_that_failed_are_answered(
     await badge.speak(voice=0.6)
     await trio.sleep(10)
     assert asked(house) == "what time is it"
+
+
+@pytest.mark.parametrize(("voice", "left"), [(0.6, WAITING), (100.0, 4)])
+async def test_what_waits_for_a_slow_recogniser_is_bounded(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, voice: float, left: int
+) -> None:
+    """By number and by size, the one that still grows not counted: the oldest are lost, the newest answered together."""
+    asr = ScriptedAsr([Hearing(text="first", delay=1e4), *(f"number {n}" for n in range(left))])
+    settings = changed(asr={"timeout_s": 60.0, "attempts": 1}, listen={"longest_s": 300.0})
+    house = House(nursery, asr=asr, settings=settings)
+    badge = await house.enter()
+    await badge.speak(voice=0.6)
+    for _ in range(12):
+        badge.tell(type="listen", state="start", mode="manual")
+        for number in range(round(voice / 0.06)):
+            badge.packet(packets("voice")[number % 10])
+        badge.tell(type="listen", state="stop")
+        await trio.sleep(0.5)
+    await badge.until("tts", "stop", within=200)
+    await trio.sleep(30)
+    assert len(asr.heard) == 1 + left
 
 
 @pytest.mark.parametrize("seed", range(20))
