@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from structlog.typing import FilteringBoundLogger
@@ -37,12 +37,13 @@ class boundary:
 
 def _names(group: BaseExceptionGroup[BaseException]) -> str:
     """The kinds of error inside, without their messages: those may quote a user."""
-    leaves: list[str] = []
-    pending: list[BaseException] = [group]
-    while pending:
-        exc = pending.pop()
-        if isinstance(exc, BaseExceptionGroup):
-            pending.extend(exc.exceptions)
-        else:
-            leaves.append(type(exc).__name__)
-    return ", ".join(sorted(set(leaves)))
+    return ", ".join(sorted({type(exc).__name__ for exc in leaves(group)}))
+
+
+def leaves(exc: BaseException) -> Iterator[BaseException]:
+    """The single errors in a group, however deep; an error that is no group is its own leaf."""
+    if isinstance(exc, BaseExceptionGroup):
+        for inner in exc.exceptions:
+            yield from leaves(inner)
+    else:
+        yield exc

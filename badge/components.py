@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 import trio
 
 from badge import texts
+from badge.boundary import leaves
 from badge.log import get_log
 from providers.ports import Provider, ProviderError
 
@@ -61,12 +62,14 @@ class Component(Generic[P]):
 
     async def run(self) -> None:
         """Load and keep the provider until cancelled; a candidate that cannot start gives way to the next."""
+        if self.disabled:
+            return
         error = ProviderError(self.kind, "ended without a word")
         for candidate in self._candidates:
             try:
                 await self._keep(candidate)
             except* ProviderError as group:
-                error = _first(group)
+                error = _leaf(group)
                 log.error(texts.LOG_COMPONENT_FAILED, kind=self.kind, error=str(error))
             self._provider = None
         self._error = error
@@ -75,14 +78,12 @@ class Component(Generic[P]):
     async def _keep(self, candidate: P) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(candidate.run)
-            self._provider, self._error = candidate, None
+            self._provider = candidate
             self._decided.set()
             log.info("component ready", kind=self.kind, provider=candidate.name)
 
 
-def _first(group: BaseExceptionGroup[ProviderError]) -> ProviderError:
-    exc: BaseException = group
-    while isinstance(exc, BaseExceptionGroup):
-        exc = exc.exceptions[0]
+def _leaf(group: BaseExceptionGroup[ProviderError]) -> ProviderError:
+    exc = next(leaves(group))
     assert isinstance(exc, ProviderError)
     return exc

@@ -366,3 +366,13 @@ async def test_a_component_has_not_failed_while_the_next_candidate_loads(
     nursery.start_soon(hopeless.run)
     await hopeless.settled()
     assert str(hopeless.failure) == "b: no"
+
+
+async def test_a_component_that_is_switched_off_says_so(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    component = Component[ScriptedTts]("tts", ())
+    await component.run()
+    assert component.failure is None
+    with pytest.raises(ProviderError, match="switched off"):
+        await component.ready()
