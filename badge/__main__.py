@@ -16,6 +16,7 @@ import trio
 
 from badge import fetch, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
+from badge.boundary import leaves
 from badge.check import check
 from badge.clock import Ids, SystemClock
 from badge.config import Settings
@@ -100,7 +101,7 @@ def _serve(args: argparse.Namespace) -> int:
         try:
             trio.run(operate, services, partial(_announce, settings, choices, _configured_by(args)))
         except* CannotListenError as group:
-            message = str(_leaf(group))
+            message = str(next(leaves(group)))
         else:
             return 0
     print(message, file=sys.stderr)
@@ -176,12 +177,6 @@ def _diagram(_: argparse.Namespace) -> int:
 def _config(_: argparse.Namespace) -> int:
     print(render(Settings()), end="")
     return 0
-
-
-def _leaf(exc: BaseException) -> BaseException:
-    while isinstance(exc, BaseExceptionGroup):
-        exc = exc.exceptions[0]
-    return exc
 
 
 if __name__ == "__main__":

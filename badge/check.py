@@ -10,6 +10,7 @@ import trio
 from attrs import frozen
 
 from badge.app import choose
+from badge.boundary import leaves
 from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
 from badge.config import Settings
@@ -35,14 +36,17 @@ async def check(
 ) -> int:
     """Try everything there is, one after the other; 0 when the configured set can serve."""
     write("every provider:")
-    _show(_opus(), write)
-    _show(_sound_files(), write)
+    opus = _library("opus", opus_version)
+    _show(opus, write)
+    _show(
+        _library("sound files", ffmpeg_version), write
+    )  # for those who send a file: the configured set serves without
     for part, provider in _all(settings, environment, clock):
         _show(await _try(part, provider), write)
     for problem in model_folder(settings).problems():
         write(f"  note     {problem}")
     write("the configured set:")
-    serves = True
+    serves = opus.works
     choices = choose(settings, environment, clock)
     for part, choice in (
         ("vad", choices.vad),
@@ -58,8 +62,8 @@ async def check(
         write(f"           chosen: {choice.why}")
         if choice.better:
             write(f"           better: {choice.better}")
-    write("ready to serve" if serves and _opus().works else "cannot serve as configured: see above")
-    return 0 if serves and _opus().works else 1
+    write("ready to serve" if serves else "cannot serve as configured: see above")
+    return 0 if serves else 1
 
 
 def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -> list[tuple[str, Provider]]:
@@ -97,10 +101,7 @@ async def _try(part: str, provider: Provider) -> Verdict:
                 nursery.cancel_scope.cancel()
             return Verdict(part, works=True, detail=provider.name)
     except* ProviderError as group:
-        exc: BaseException = group
-        while isinstance(exc, BaseExceptionGroup):
-            exc = exc.exceptions[0]
-        verdict = Verdict(part, works=False, detail=str(exc))
+        verdict = Verdict(part, works=False, detail=str(next(leaves(group))))
     else:
         verdict = Verdict(part, works=False, detail=f"did not start and answer within {START_WITHIN:g} s")
     return verdict
@@ -115,19 +116,11 @@ async def _converse(llm: Llm) -> None:
                 return
 
 
-def _opus() -> Verdict:
+def _library(part: str, version: Callable[[], str]) -> Verdict:
     try:
-        return Verdict("opus", works=True, detail=opus_version())
-    except OpusError as exc:
-        return Verdict("opus", works=False, detail=str(exc))
-
-
-def _sound_files() -> Verdict:
-    """Only those who send a file need it: the configured set serves without."""
-    try:
-        return Verdict("sound files", works=True, detail=ffmpeg_version())
-    except AudioFileError as exc:
-        return Verdict("sound files", works=False, detail=str(exc))
+        return Verdict(part, works=True, detail=version())
+    except (OpusError, AudioFileError) as exc:
+        return Verdict(part, works=False, detail=str(exc))
 
 
 def _show(verdict: Verdict, write: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ import trio
 import trio_websocket
 from attrs import define, field, frozen
 
+from badge.boundary import leaves
 from protocol import Framing, RemoteProtocolError, decode_frame, dump, encode_frame
 from providers.opus import Encoder
 from providers.pcm import byte_count
@@ -135,8 +136,7 @@ def _headers(me: Introduction) -> list[tuple[bytes, bytes]]:
 
 def _lost(url: str, exc: BaseException) -> CannotConnectError:
     """Why there is no connection, or none any more."""
-    while isinstance(exc, BaseExceptionGroup):
-        exc = exc.exceptions[0]
+    exc = next(leaves(exc))
     if not isinstance(exc, trio_websocket.ConnectionRejected):
         return CannotConnectError(f"{url} closed the connection")
     said = (exc.body or b"").decode(errors="replace").strip()

@@ -38,8 +38,9 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     settings = with_environment(settings, environment)
     wrong = inconsistencies(settings)
     if wrong:
-        lines = [(_source(path, key, environment), key, _show(key, value), why) for key, value, why in wrong]
-        raise ConfigError([f"{source}: {key} = {value}: {why}" for source, key, value, why in lines])
+        raise ConfigError(
+            [f"{_source(path, key, environment)}: {key} = {_show(key, value)}: {why}" for key, value, why in wrong]
+        )
     return settings
 
 

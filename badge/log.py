@@ -63,11 +63,12 @@ def mask(value: Any, depth: int = _DEPTH) -> Any:
 def outline(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON object of a type we do not know: its type, and of everything else the size, because texts may be a
     user's."""
-    shape = {name: value for name, value in mask(fields).items() if name == "type" or value == MASK}
-    for name, value in fields.items():
-        if name not in shape:
-            sized = isinstance(value, str | list | dict)
-            shape[f"{name}_size" if sized else name] = len(value) if sized else value
+    shape: dict[str, Any] = {}
+    for name, value in mask(fields).items():
+        if name != "type" and value != MASK and isinstance(value, str | list | dict):
+            shape[f"{name}_size"] = len(value)
+        else:
+            shape[name] = value
     return shape
 
 

@@ -15,6 +15,7 @@ import trio
 from attrs import define, field, frozen
 
 from badge.app import assemble, choose, serve
+from badge.boundary import leaves
 from badge.client import Badge, CannotConnectError, Heard, Introduction, connect
 from badge.clock import Ids, SystemClock
 from badge.config import Settings
@@ -108,7 +109,7 @@ async def say(order: Order, settings: Settings, environment: dict[str, str], wri
             status = await _converse(order, url, pcm, write)
             nursery.cancel_scope.cancel()
     except* (AudioFileError, CannotConnectError, _UselessError) as group:
-        for exc in group.exceptions:
+        for exc in leaves(group):
             write(str(exc))
         status = 1
     return status
