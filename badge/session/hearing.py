@@ -162,8 +162,7 @@ class Ear:
         """Go on without the detector, after an error that nobody foresaw."""
         self._track.detach()
         if self._capture is not None:
-            self._close(trio.current_time())
-            self._host.utterance_ends()
+            self._end(trio.current_time())
         else:
             self._track.restart()
             self._host.nobody_spoke()
@@ -216,8 +215,7 @@ class Ear:
         if self._capture is not None:
             self._capture.add(pcm, at)
             if self._capture.broken:
-                self._close(at)
-                self._host.utterance_ends()
+                self._end(at)
                 return
         elif attention is Attention.KEEP:
             return
@@ -243,8 +241,7 @@ class Ear:
                 self._track.armed = False
             elif edge in (Edge.ENDED, Edge.CUT) and self._capture is not None:
                 self._capture.last_audio = self._capture.voiced_at
-                self._close(at)
-                self._host.utterance_ends()
+                self._end(at)
             elif edge is Edge.UNHEARD and self._track.armed:
                 self._track.restart()
                 self._host.nobody_spoke()
@@ -256,6 +253,11 @@ class Ear:
         self._capture = capture
         self._expectation.set()
         self._host.utterance_begins(capture, by_voice=by_voice)
+
+    def _end(self, at: float) -> None:
+        """The utterance is over, and the badge does not know it."""
+        self._close(at)
+        self._host.utterance_ends()
 
     def _close(self, at: float) -> None:
         assert self._capture is not None
