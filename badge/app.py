@@ -17,7 +17,7 @@ from badge.components import Component
 from badge.config import Settings
 from badge.edge.auth import Gate, signing_key
 from badge.edge.console import read_commands
-from badge.edge.http import make_app, serve_http
+from badge.edge.http import make_app, metrics_route, serve_http
 from badge.edge.ota import Firmware
 from badge.edge.server import Reception
 from badge.housekeeping import settle, tidy
@@ -27,6 +27,7 @@ from badge.log import get_log
 from badge.modes.base import Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.recording.recorder import Recorder
 from badge.services import Services
 from badge.stats import broadcast_stats
 from providers.ports import Asr, Llm, Recall, Tts, Vad
@@ -99,13 +100,15 @@ async def serve(services: Services, *, task_status: trio.TaskStatus[Running] = t
     """
     settings, ids = services.settings, services.ids
     gate = Gate(settings.auth, signing_key(settings.auth, ids.sentence), services.clock)
+    recorder = Recorder(settings.recording, services.clock, services.metrics)
     async with trio.open_nursery() as providers:
+        providers.start_soon(recorder.run)
         async with trio.open_nursery() as sessions:
             async with trio.open_nursery() as doors:
                 listeners = await _listen(settings.server.host, settings.server.port)
                 port = listeners[0].socket.getsockname()[1]
                 http_port = await _open_http(doors, services, gate, port)
-                receive = Reception(services, gate).receive
+                receive = Reception(services, gate, recorder.attend).receive
                 await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
                 for component in services.components():
                     providers.start_soon(component.run)
@@ -170,6 +173,7 @@ async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: 
         framing=settings.server.framing or None,
         firmware=Firmware(version=ota.firmware_version, url=ota.firmware_url) if ota.firmware_version else None,
         issue_token=gate.token_for,
+        routes=[metrics_route(services.metrics)],
     )
     host, http_port = settings.server.host, settings.server.http_port
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import cast
 
 import attrs
@@ -112,8 +113,8 @@ async def _converse(llm: Llm) -> None:
     prompt = Prompt(messages=(ChatMessage(role="user", content="Say hi."),), session="check")
     with single_error():
         async with llm.stream(prompt) as tokens:
-            async for _ in tokens:
-                return
+            with suppress(trio.EndOfChannel):
+                await tokens.receive()
 
 
 def _library(part: str, version: Callable[[], str]) -> Verdict:

@@ -260,6 +260,29 @@ class OtaSettings:
 
 
 @frozen(kw_only=True)
+class RecordingSettings:
+    """Sessions written to files, from which `python -m badge replay` repeats them exactly."""
+
+    use: Literal["off", "all", "some"] = setting(
+        "off", "off, all, or some: the devices listed, and a share of all sessions"
+    )
+    devices: list[str] = setting([], "with some: ids of devices whose every session is recorded")
+    share: float = setting(
+        0.0, "with some: share of the sessions of all other devices, 0.01 is one in a hundred", **between(0, 1)
+    )
+    folder: str = setting("recordings", "where the files go; made when it does not exist")
+    audio: Literal["keep", "hash"] = setting(
+        "keep", "keep what was heard and spoken, or only its hash: such a recording replays in silence"
+    )
+    text: Literal["keep", "redact"] = setting(
+        "keep", "keep the words, or only their shape: letters become x, punctuation stays"
+    )
+    file_mb: float = setting(64.0, "a recording that gets larger ends there", **between(0.1, 10000))
+    folder_mb: float = setting(2000.0, "when all files together get larger, the oldest go", **between(1, 10000000))
+    days: float = setting(14.0, "older files go", **between(0.01, 3650))
+
+
+@frozen(kw_only=True)
 class ModelSettings:
     """Where models are found."""
 
@@ -296,6 +319,7 @@ class Settings:
     )
     ota: OtaSettings = OtaSettings()
     models: ModelSettings = ModelSettings()
+    recording: RecordingSettings = RecordingSettings()
     log: LogSettings = LogSettings()
 
 
@@ -317,6 +341,11 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
             found.append((f"auth.tokens[{index}].token", "", "must not be empty"))
     found.extend(
         ("auth.devices", device, "must be a device id") for device in settings.auth.devices if not normalise(device)
+    )
+    found.extend(
+        ("recording.devices", device, "must be a device id")
+        for device in settings.recording.devices
+        if not normalise(device)
     )
     if settings.auth.enabled and not (settings.auth.tokens or settings.auth.devices or settings.auth.key):
         found.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import define, field
 
 from providers.ports import ChatMessage
@@ -54,6 +56,13 @@ class Dialogue:
         if len(messages) > 1:
             messages.pop()
         return tuple(messages)
+
+    def resume(self, other: Dialogue) -> None:
+        """Go on from what was said in another dialogue so far; what is still added to that one is not heard here."""
+        self._exchanges = [Exchange(exchange.user, list(exchange._answer)) for exchange in other][-self._limit :]
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(self._exchanges)
 
     def forget(self) -> None:
         """Erase everything."""

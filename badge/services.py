@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config import Settings
 from badge.llms import Llms
+from badge.machines.base import Watch, unwatched
+from badge.metrics import Metrics
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
@@ -32,6 +34,8 @@ class Services:
     recall: Component[Recall]
     tools: tuple[ToolSpec, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+    watch: Watch = unwatched
+    metrics: Metrics = field(factory=Metrics)
 
     def components(self) -> list[Component[Any]]:
         """Everything that has to load."""

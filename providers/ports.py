@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import trio
 from attrs import field, frozen
@@ -16,6 +16,8 @@ MOUTH_RATE = 24_000
 """Hz of all audio that TTS gives: 16-bit little-endian mono."""
 
 Language = Literal["en", "zh"]
+
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ProviderError(Exception):
@@ -45,6 +47,16 @@ def single_error() -> Iterator[None]:
         if isinstance(leaf, ProviderError | trio.TooSlowError):
             raise leaf from None  # noqa: ASYNC123 - the group around it says nothing more
         raise
+
+
+class Incoming(Protocol[T_co]):
+    """What comes in piece by piece; a `trio.MemoryReceiveChannel` is one."""
+
+    async def receive(self) -> T_co:
+        """The next piece, when it is there. Raises `trio.EndOfChannel` when there will be none."""
+
+    def receive_nowait(self) -> T_co:
+        """The next piece. Raises `trio.WouldBlock` when it is not there yet, `trio.EndOfChannel` after the last one."""
 
 
 class Provider(Protocol):
@@ -168,7 +180,7 @@ Token = Text | ToolCall
 class Llm(Provider, Protocol):
     """Answers prompts."""
 
-    def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Token]]:
+    def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[Incoming[Token]]:
         """The answer as it comes; leaving the context ends the request at once. Entering never waits.
 
         A failure ends the channel early, and leaving the context raises it as `ProviderError` (see `single_error`).
@@ -186,7 +198,7 @@ class Tts(Provider, Protocol):
         """pcm: chunks of 16-bit audio at `MOUTH_RATE`, of any length; opus: each chunk is one Opus packet whose
         duration is the configured frame."""
 
-    def speak(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[bytes]]:
+    def speak(self, text: str) -> AbstractAsyncContextManager[Incoming[bytes]]:
         """The audio of one sentence as it is made; leaving the context stops the synthesis within milliseconds.
         Entering never waits.
 

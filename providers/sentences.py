@@ -36,6 +36,9 @@ _COUNTED = _words(
 _TAILS = _words("etc inc ltd co corp bros jr sr al a.m p.m")
 """The last word when a capital follows."""
 
+ABBREVIATIONS = _TITLES | _COUNTED | _TAILS
+"""Words that decide where a sentence ends, in lower case."""
+
 _BREAKS = (
     re.compile(r"(?<!\d)[，、：；,:;～~—]+(?=\s|[^\x00-\x7f])|[，、：；～—]+(?!\d)"),
     re.compile(r"\s"),

@@ -23,6 +23,7 @@ from badge.boundary import boundary
 from badge.clock import WallClock, milliseconds
 from badge.edge.ota import MAX_BODY, REFUSAL, Firmware, ota_reply, read_report, websocket_url
 from badge.log import get_log
+from badge.metrics import CONTENT_TYPE, Metrics
 
 TokenIssuer = Callable[[str, str], str]
 """Gives the WebSocket token of (device id, client id); empty for none."""
@@ -240,6 +241,15 @@ async def _failed(_request: Request, _exc: Exception) -> Response:  # noqa: ASYN
 
 async def _health(_request: Request) -> Response:  # noqa: ASYNC124 - Starlette awaits it
     return PlainTextResponse("ok\n")
+
+
+def metrics_route(metrics: Metrics) -> Route:
+    """`/metrics`: what the server counts, for Prometheus."""
+
+    async def show(_request: Request) -> Response:  # noqa: ASYNC124 - Starlette awaits it
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    return Route("/metrics", show)
 
 
 async def _read_body(request: Request) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import trio
 import trio_websocket
 
@@ -9,10 +11,10 @@ from badge import texts
 from badge.boundary import boundary
 from badge.edge.auth import AuthError, Gate
 from badge.edge.request import BadRequestError, Head, answer_error, answer_plain, read_head, require_websocket
-from badge.link import WebSocketWire
+from badge.link import WebSocketWire, Wire
 from badge.log import get_log, mask_target
 from badge.services import Services
-from badge.session.session import Session
+from badge.session.session import converse
 from protocol import HandshakeError, Identity, Source, identify
 
 log = get_log(__name__)
@@ -24,14 +26,19 @@ RECEIVE_BYTES = 16 * 1024
 ACCEPT_WITHIN = 10.0
 
 
+Attend = Callable[[Identity, Wire, Services], Awaitable[None]]
+"""Serves one badge from welcome to goodbye."""
+
+
 class Reception:
     """Answers plain HTTP, refuses who may not come in, and gives everybody else a session."""
 
-    def __init__(self, services: Services, gate: Gate) -> None:
+    def __init__(self, services: Services, gate: Gate, attend: Attend = converse) -> None:
         self._services = services
         self._gate = gate
+        self._attend = attend
 
-    async def receive(self, stream: trio.SocketStream) -> None:
+    async def receive(self, stream: trio.abc.Stream) -> None:
         """One connection; nothing that happens in it reaches another."""
         try:
             with boundary("connection", log):
@@ -45,7 +52,7 @@ class Reception:
         finally:
             await trio.aclose_forcefully(stream)  # noqa: ASYNC102 - only closes the socket, never waits
 
-    async def _admit(self, stream: trio.SocketStream) -> tuple[Identity, Rewound] | None:
+    async def _admit(self, stream: trio.abc.Stream) -> tuple[Identity, Rewound] | None:
         """Who comes in, and the stream with its head to be read again; None when the request was answered here."""
         try:
             head = await read_head(stream)
@@ -97,14 +104,14 @@ class Reception:
                     receive_buffer_size=RECEIVE_BYTES,
                 )
                 connection = await request.accept()
-            await Session(identity, WebSocketWire(connection), self._services).run()
+            await self._attend(identity, WebSocketWire(connection), self._services)
             nursery.cancel_scope.cancel("the session has ended")
 
 
 class Rewound(trio.abc.Stream):
     """A stream whose first bytes were already read: they come again."""
 
-    def __init__(self, stream: trio.SocketStream, first: bytes) -> None:
+    def __init__(self, stream: trio.abc.Stream, first: bytes) -> None:
         self._stream = stream
         self._first = first
 
@@ -114,7 +121,7 @@ class Rewound(trio.abc.Stream):
             await trio.lowlevel.checkpoint()
             first, self._first = self._first, b""
             return first
-        if self._stream.socket.fileno() != -1:
+        if isinstance(self._stream, trio.SocketStream) and self._stream.socket.fileno() != -1:
             await trio.lowlevel.wait_readable(self._stream.socket)  # asking first would nearly always be in vain
         return await self._stream.receive_some(max_bytes)
 
@@ -131,13 +138,15 @@ class Rewound(trio.abc.Stream):
         await self._stream.aclose()
 
 
-async def _refuse(stream: trio.SocketStream, error: BadRequestError) -> None:
+async def _refuse(stream: trio.abc.Stream, error: BadRequestError) -> None:
     with trio.move_on_after(2):
         await stream.send_all(answer_error(error))
 
 
-def _peer(stream: trio.SocketStream) -> str:
+def _peer(stream: trio.abc.Stream) -> str:
     """The client's IP address, empty when unknown."""
+    if not isinstance(stream, trio.SocketStream):
+        return ""
     try:
         return str(stream.socket.getpeername()[0])
     except (OSError, IndexError):

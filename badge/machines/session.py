@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from statemachine import State
 
-from badge.machines.base import Machine
+from badge.machines.base import Machine, Watch, unwatched
 
 
 class LifeActions(Protocol):
@@ -58,9 +58,9 @@ class SessionMachine(Machine):
     )
     gone = opening.to(closed) | open.to(closed) | warned.to(closed) | superseded.to(closed) | closing.to(closed)
 
-    def __init__(self, actions: LifeActions) -> None:
+    def __init__(self, actions: LifeActions, watch: Watch = unwatched) -> None:
         self.actions = actions
-        super().__init__()
+        super().__init__(watch)
 
     def after_registered(self) -> None:
         """The door is open."""

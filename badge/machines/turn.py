@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from statemachine import State
 
-from badge.machines.base import Machine
+from badge.machines.base import Machine, Watch, unwatched
 
 
 class TurnActions(Protocol):
@@ -45,9 +45,9 @@ class TurnMachine(Machine):
     finished = thinking.to(idle) | speaking.to(idle)
     abort = idle.to.itself(internal=True) | listening.to(idle) | thinking.to(idle) | speaking.to(idle)
 
-    def __init__(self, actions: TurnActions) -> None:
+    def __init__(self, actions: TurnActions, watch: Watch = unwatched) -> None:
         self.actions = actions
-        super().__init__()
+        super().__init__(watch)
 
     def on_enter_listening(self) -> None:
         """The user speaks: the assistant stops."""

@@ -42,8 +42,7 @@ class Presence:
     def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
         """Register the newest connection of a device: its resident, and the mailbox that it replaces.
 
-        The new resident goes on with the dialogue of the replaced one, `dialogue` is for a device that was not here.
-        The caller retires the replaced one. Raises `HouseFullError` for a new device beyond the capacity, and for a
+        `dialogue` is still empty: it goes on from what was said in the replaced connection. The caller retires the replaced one. Raises `HouseFullError` for a new device beyond the capacity, and for a
         device that connects faster than its connections close.
         """
         previous = self._residents.get(device)
@@ -54,7 +53,8 @@ class Presence:
         if previous is not None:
             log.warning(texts.LOG_TAKEOVER, device=device)
             self._superseded.setdefault(device, []).append(previous)
-        resident = Resident(mailbox, previous.dialogue if previous else dialogue)
+            dialogue.resume(previous.dialogue)
+        resident = Resident(mailbox, dialogue)
         self._residents[device] = resident
         log.info(texts.LOG_REGISTERED, device=device)
         self._announce()

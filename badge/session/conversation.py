@@ -56,7 +56,7 @@ class Conversation:
         self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
         self._parting: Goodbye | None = None
         self._last_listen_event = trio.current_time()
-        self._floor = TurnMachine(self)
+        self._floor = TurnMachine(self, services.watch)
 
     @property
     def tasks(self) -> tuple[Callable[[], Awaitable[None]], ...]:

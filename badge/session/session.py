@@ -59,7 +59,7 @@ class Session:
         self.outbox = Outbox(lambda: self._watchdog.ring(too_slow=True))
         self._services = services
         self._wire = wire
-        self._life = SessionMachine(self)
+        self._life = SessionMachine(self, services.watch)
         self._watchdog = Watchdog(settings.timeouts, self._life, self._busy)
         self._goodbye: Goodbye | None = Goodbye.SHUTDOWN  # the reason when this task is simply cancelled
         self._tasks: trio.Nursery | None = None
@@ -262,3 +262,8 @@ class Session:
 
     def _failed(self) -> None:
         self._goodbye = Goodbye.FAILED
+
+
+async def converse(identity: Identity, wire: Wire, services: Services) -> None:
+    """Serve one badge from welcome to goodbye."""
+    await Session(identity, wire, services).run()

@@ -23,7 +23,7 @@ from badge.session.turns import Turn
 from protocol import ErrorCode, encode_frame, encode_text
 from protocol.messages import Error, Ledger, Mood, Stt, Tts
 from providers.opus import Decoder
-from providers.ports import MOUTH_RATE, ProviderError, single_error
+from providers.ports import MOUTH_RATE, Incoming, ProviderError, single_error
 from providers.ports import Tts as Synthesis
 from providers.sentences import SentenceSplitter
 from providers.speakable import strip_edges
@@ -251,7 +251,7 @@ class _Deck:
             self._turn.audible()
 
 
-async def _next(channel: trio.MemoryReceiveChannel[T], *, patience: float = inf) -> T | None:
+async def _next(channel: Incoming[T], *, patience: float = inf) -> T | None:
     """The next item, without a pause when it is already there; None at the end. Raises `trio.TooSlowError` when there
     is none for `patience` s."""
     try:

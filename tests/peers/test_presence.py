@@ -44,14 +44,15 @@ async def test_the_newest_connection_is_the_resident_and_keeps_the_dialogue() ->
     new, replaced = presence.enter("a", second, Dialogue(5))
     assert replaced is first
     assert presence.find("a") is second
-    assert new.dialogue is dialogue
+    dialogue.begin("said to the connection that is about to close")
+    assert [exchange.user for exchange in new.dialogue] == ["hello"]
     version = presence.version
     with structlog.testing.capture_logs() as logs:
         assert not presence.leave("a", old)
     assert (presence.version, presence.find("a"), logs) == (version, second, [])
-    assert len(dialogue) == 1
+    assert len(new.dialogue) == 1
     assert presence.leave("a", new)
-    assert len(dialogue) == 0
+    assert len(new.dialogue) == 0
     assert presence.online() == []
     assert not presence.leave("a", new)
 

@@ -1,0 +1,30 @@
+"""What the server counts about itself, as Prometheus reads it."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+
+class Metrics:
+    """One set of counters for one server; nothing is global, so that tests can run servers side by side."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.recordings = self._counter("badge_recordings", "Sessions whose recording was begun")
+        self.recordings_lost = Counter(
+            "badge_recordings_lost",
+            "Recordings that ended before their session, by reason: disk, overrun, size",
+            ["reason"],
+            registry=self._registry,
+        )
+        self.recorded_bytes = self._counter("badge_recorded_bytes", "Bytes written to recordings")
+
+    def render(self) -> bytes:
+        """All counters in the text format."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, about: str) -> Counter:
+        return Counter(name, about, registry=self._registry)

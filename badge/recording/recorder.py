@@ -1,0 +1,192 @@
+"""The recorder: decides which sessions are recorded, and runs them with a seam around everything that they touch."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+
+from badge.clock import Ids, WallClock
+from badge.config import RecordingSettings, Settings
+from badge.link import Wire
+from badge.log import get_log
+from badge.metrics import Metrics
+from badge.recording.connection import RecordedDelivery, RecordedPresence, RecordedWire
+from badge.recording.journal import SUFFIX, Archive, Note
+from badge.recording.privacy import Refinement
+from badge.recording.records import Kind
+from badge.recording.streams import (
+    RecordedAsr,
+    RecordedComponent,
+    RecordedLlms,
+    RecordedRecall,
+    RecordedTts,
+    RecordedVad,
+    standing,
+)
+from badge.services import Services
+from badge.session.session import converse
+from protocol import Identity
+from providers.opus import opus_version
+
+log = get_log(__name__)
+
+MEGABYTE = 1_048_576
+
+PRUNE_EVERY = datetime.timedelta(minutes=1)
+
+
+class Recorder:
+    """Attends to badges as `converse` does, and keeps a record of those that the settings ask for."""
+
+    def __init__(self, settings: RecordingSettings, clock: WallClock, metrics: Metrics) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._folder = Path(settings.folder)
+        self._archive = Archive(metrics, self._make_room)
+        self._random = random.SystemRandom()
+        self._pruned: datetime.datetime | None = None
+        self.run = self._archive.run
+
+    async def attend(self, identity: Identity, wire: Wire, services: Services) -> None:
+        """Serve one badge from welcome to goodbye."""
+        if not self._wants(identity.device):
+            await converse(identity, wire, services)
+            return
+        header = make_header(identity, services, seed=self._random.getrandbits(64), wall=self._clock.now())
+        refine = Refinement(header, audio=self._settings.audio, text=self._settings.text)
+        limit = round(self._settings.file_mb * MEGABYTE)
+        journal = self._archive.begin(self._folder / self._name(header), refine, header, limit=limit)
+        reason = "failed"
+        try:
+            await converse_on_record(identity, wire, services, journal, header["seed"])
+            reason = "over"
+        finally:
+            journal.end(reason)
+
+    def _wants(self, device: str) -> bool:
+        match self._settings.use:
+            case "off":
+                return False
+            case "all":
+                return True
+            case "some":
+                return device in self._settings.devices or self._random.random() < self._settings.share
+
+    def _name(self, header: dict[str, Any]) -> str:
+        """Sorted by time, told apart by the device and a random part; without the device where words are redacted."""
+        moment = self._clock.now().strftime("%Y%m%d-%H%M%S")
+        device = re.sub(r"[^a-z0-9]+", "-", header["identity"]["device"])[:40].strip("-")
+        who = "badge" if self._settings.text == "redact" else device
+        return f"{moment}-{who}-{header['seed'] & 0xFFFFFFFF:08x}{SUFFIX}"
+
+    def _make_room(self) -> None:
+        """Before a new file: make the folder, and forget what is too old or too much. Runs in the writer's thread."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        now = self._clock.now()
+        if self._pruned is not None and now - self._pruned < PRUNE_EVERY:
+            return
+        self._pruned = now
+        room = self._settings.folder_mb * MEGABYTE
+        oldest = (now - datetime.timedelta(days=self._settings.days)).timestamp()
+        files = sorted(
+            ((file.stat(), file) for file in self._folder.glob(f"*{SUFFIX}")), key=lambda found: -found[0].st_mtime
+        )
+        for stat, file in files:
+            room -= stat.st_size
+            if room < 0 or stat.st_mtime < oldest:
+                file.unlink(missing_ok=True)
+
+
+async def converse_on_record(identity: Identity, wire: Wire, services: Services, journal: Note, seed: int) -> None:
+    """Serve one badge with a seam around everything that its session touches."""
+    async with trio.open_nursery() as nursery:
+        over = trio.Event()
+        nursery.start_soon(_note_cancellation, over, journal)
+        await converse(identity, RecordedWire(wire, journal), recorded(services, journal, seed))
+        over.set()
+
+
+async def _note_cancellation(over: trio.Event, journal: Note) -> None:
+    """Tasks of the session are cancelled at the same moment as this one, and do what they do later."""
+    try:
+        await over.wait()
+    except trio.Cancelled:
+        journal.note(Kind.CANCEL)
+        raise
+
+
+def recorded(services: Services, journal: Note, seed: int) -> Services:
+    """The same services, with a seam around each that the session talks to, and ids that can be repeated."""
+
+    def of(component: Any, wrap: Callable[..., Any]) -> RecordedComponent:
+        return RecordedComponent(component, journal, lambda provider, count: wrap(provider, journal, count))
+
+    return attrs.evolve(
+        services,
+        ids=Ids(seed),
+        presence=RecordedPresence(services.presence, journal),
+        vad=of(services.vad, RecordedVad),
+        asr=of(services.asr, RecordedAsr),
+        tts=of(services.tts, RecordedTts),
+        recall=of(services.recall, RecordedRecall),
+        llms=RecordedLlms(services.llms, journal),
+        deliveries=tuple(RecordedDelivery(delivery, journal) for delivery in services.deliveries),
+        watch=lambda *transition: journal.note(Kind.STATE, *transition),
+    )
+
+
+def make_header(identity: Identity, services: Services, *, seed: int, wall: datetime.datetime) -> dict[str, Any]:
+    """What has to be known beforehand to repeat a session."""
+    settings = session_settings(services.settings)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return {
+        "program": importlib.metadata.version("badge"),
+        "codec": codec(),
+        "started": wall.isoformat(),
+        "seed": seed,
+        "scheduler_seed": 0,
+        "settings": settings,
+        "digest": digest,
+        "identity": {
+            "device": identity.device,
+            "client": identity.client,
+            "framing": identity.framing.name,
+            "source": str(identity.source),
+        },
+        "components": {component.kind: standing(component) for component in services.components()},
+        "tools": [attrs.asdict(tool) for tool in services.tools],
+        "audio": "keep",
+        "text": "keep",
+    }
+
+
+def codec() -> str:
+    """What encoded the audio: another library, or the same on another processor, may give other bytes."""
+    return f"{opus_version()} {platform.machine()}"
+
+
+_OF_THE_SERVER = ("server", "auth", "ota", "models", "recording", "log", "stats")
+_OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper")}
+
+
+def session_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that a session reads, as plain values: none of them is a secret."""
+    tables: dict[str, Any] = {
+        name: value for name, value in attrs.asdict(settings).items() if name not in _OF_THE_SERVER
+    }
+    tables["llm"] = {name: {} for name in tables["llm"]}
+    for table, inner in _OF_PROVIDERS.items():
+        for name in inner:
+            del tables[table][name]
+    return tables

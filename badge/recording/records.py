@@ -1,0 +1,157 @@
+"""What a recording consists of: records, one for each thing that crossed a seam of the session."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+
+
+class Kind(StrEnum):
+    """What happened, and what the record's `data` holds.
+
+    Inputs are what the world did to the session, outputs what the session did; answers are what the world told at once,
+    in the same step in which it was asked.
+    """
+
+    BEGIN = "begin"
+    """the header, a mapping: always the first record"""
+    END = "end"
+    """reason; always the last record of a recording that is whole"""
+
+    # --- the connection
+    IN = "in"
+    """input: one whole message of the badge, text or bytes"""
+    LOST = "lost"
+    """input: close code; the connection is gone, said `receive`"""
+    OUT = "out"
+    """output: one whole message to the badge, text or bytes; written when its writing begins"""
+    SENT = "sent"
+    """input: the last OUT took a while, and has left now"""
+    UNSENT = "unsent"
+    """input: close code; the connection is gone, said the last OUT"""
+    CUT = "cut"
+    """output: the last OUT was given up while it was being written"""
+    PING = "ping"
+    """output: a protocol ping"""
+    PONG = "pong"
+    """input: its answer"""
+    UNPONGED = "unponged"
+    """input: close code; the connection is gone, said the ping"""
+    CLOSE = "close"
+    """output: close code, reason"""
+
+    # --- other sessions and the server
+    ENTER = "enter"
+    """answer: list of [user, assistant] that the dialogue begins with, or None, and the reason why there is no room, or
+    empty"""
+    POST = "post"
+    """input: text frame, whether it is stale news: somebody else has put a message in the mailbox"""
+    RETIRE = "retire"
+    """input: name of the goodbye: somebody else wants the session to end"""
+    CANCEL = "cancel"
+    """input: the session is cancelled from outside"""
+
+    # --- machines
+    STATE = "state"
+    """output: machine, event, state before, state after"""
+
+    # --- providers; the first datum is the number of the stream among those of its kind
+    COMPONENT = "component"
+    """input: kind of component, mapping of what is known about it: it has become ready, or cannot"""
+    VAD = "vad"
+    """answer: stream, audio that was fed, verdicts as a string of 0 and 1, or None when it failed"""
+    ASR_OPEN = "asr.open"
+    """output: stream"""
+    ASR_PARTIAL = "asr.partial"
+    """input: stream, bytes of audio fed so far, text so far"""
+    ASR_FINISH = "asr.finish"
+    """output: stream, bytes of audio, CRC-32 of it: there is no more"""
+    ASR_FINAL = "asr.final"
+    """input: stream, text"""
+    ASR_ERROR = "asr.error"
+    """input: stream, error, bytes of audio fed so far, or None when it failed after the end of the audio"""
+    ASR_LEAVE = "asr.leave"
+    """output: stream"""
+    LLM_OPEN = "llm.open"
+    """output: stream, component, number of messages that were in the prompt before, further messages as [role, text]"""
+    LLM_TOKEN = "llm.token"
+    """input: stream, text or mapping of a piece of a tool call"""
+    LLM_END = "llm.end"
+    """input: stream: there is no more"""
+    LLM_ERROR = "llm.error"
+    """input: stream, error: the provider has failed"""
+    LLM_LEAVE = "llm.leave"
+    """output: stream"""
+    TTS_OPEN = "tts.open"
+    """output: stream, text"""
+    TTS_CHUNK = "tts.chunk"
+    """input: stream, audio"""
+    TTS_END = "tts.end"
+    """input: stream: there is no more"""
+    TTS_ERROR = "tts.error"
+    """input: stream, error: the provider has failed"""
+    TTS_LEAVE = "tts.leave"
+    """output: stream"""
+    RECALL_ASK = "recall.ask"
+    """output: number, text"""
+    RECALL_ANSWER = "recall.answer"
+    """input: number, text"""
+    RECALL_ERROR = "recall.error"
+    """input: number, error"""
+
+
+OUTPUTS = frozenset(
+    {
+        Kind.OUT,
+        Kind.PING,
+        Kind.CLOSE,
+        Kind.STATE,
+        Kind.ASR_OPEN,
+        Kind.ASR_FINISH,
+        Kind.ASR_LEAVE,
+        Kind.LLM_OPEN,
+        Kind.LLM_LEAVE,
+        Kind.TTS_OPEN,
+        Kind.TTS_LEAVE,
+        Kind.RECALL_ASK,
+    }
+)
+"""What the session does; a replay has to do the same. CUT is not among them: it follows from the wire's slowness."""
+
+INPUTS = frozenset(
+    {
+        Kind.IN,
+        Kind.LOST,
+        Kind.SENT,
+        Kind.UNSENT,
+        Kind.PONG,
+        Kind.UNPONGED,
+        Kind.POST,
+        Kind.RETIRE,
+        Kind.CANCEL,
+        Kind.COMPONENT,
+        Kind.ASR_PARTIAL,
+        Kind.ASR_FINAL,
+        Kind.ASR_ERROR,
+        Kind.LLM_TOKEN,
+        Kind.LLM_END,
+        Kind.LLM_ERROR,
+        Kind.TTS_CHUNK,
+        Kind.TTS_END,
+        Kind.TTS_ERROR,
+        Kind.RECALL_ANSWER,
+        Kind.RECALL_ERROR,
+    }
+)
+"""What is done to the session; a replay does it again."""
+
+
+@frozen
+class Record:
+    """One thing that happened, `at` µs after the session began."""
+
+    at: int
+    kind: Kind
+    data: tuple[Any, ...] = field(repr=False)

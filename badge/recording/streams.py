@@ -1,0 +1,367 @@
+"""The seams between a session and its providers: each passes everything on, and notes it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import attrs
+import trio
+
+from badge.components import Component
+from badge.llms import Llms
+from badge.modes.base import Purpose
+from badge.recording.journal import Note
+from badge.recording.records import Kind
+from providers.ports import (
+    Asr,
+    ChatMessage,
+    Incoming,
+    Llm,
+    Prompt,
+    ProviderError,
+    Recall,
+    Recognition,
+    Text,
+    Token,
+    Transcript,
+    Tts,
+    Vad,
+    VadStream,
+)
+
+T = TypeVar("T")
+
+
+def describe_error(exc: BaseException) -> dict[str, Any]:
+    """An error as it stands in a recording."""
+    if isinstance(exc, ProviderError):
+        return {
+            "provider": exc.provider,
+            "detail": exc.detail,
+            "remedy": exc.remedy,
+            "retryable": exc.retryable,
+        }
+    return {"unforeseen": type(exc).__name__}
+
+
+class Count:
+    """Numbers the streams of one kind."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """1, 2, 3 …"""
+        self._last += 1
+        return self._last
+
+
+class RecordedComponent(Component[Any]):
+    """A component as one session sees it: when it became ready is noted, and whatever its provider is asked and says."""
+
+    def __init__(self, component: Component[Any], journal: Note, wrap: Any) -> None:
+        self._component = component
+        self._journal = journal
+        self._wrap = wrap
+        self._count = Count()
+        self.kind = component.kind
+        self._known = standing(component)
+
+    @property
+    def disabled(self) -> bool:
+        """Switched off by configuration."""
+        return self._component.disabled
+
+    @property
+    def failure(self) -> ProviderError | None:
+        """Why no candidate could start."""
+        self._look()
+        return self._component.failure
+
+    @property
+    def provider(self) -> Any:
+        """The provider that serves, without a seam."""
+        return self._component.provider
+
+    async def settled(self) -> None:
+        """Wait until it is decided whether there is a provider."""
+        await self._component.settled()
+        self._look()
+
+    async def ready(self) -> Any:
+        """The provider, with a seam around it."""
+        await self.settled()
+        return self._wrap(await self._component.ready(), self._count)
+
+    def _look(self) -> None:
+        now = standing(self._component)
+        if now != self._known:
+            self._known = now
+            self._journal.note(Kind.COMPONENT, self.kind, now)
+
+
+def standing(component: Component[Any]) -> dict[str, Any]:
+    """What a session can know about a component."""
+    if component.disabled:
+        return {"state": "off"}
+    if component.failure is not None:
+        return {"state": "failed", "error": describe_error(component.failure)}
+    provider = component.provider
+    if provider is None:
+        return {"state": "loading"}
+    return {
+        "state": "ready",
+        "name": provider.name,
+        "window": getattr(provider, "window", None),
+        "encoding": getattr(provider, "encoding", None),
+    }
+
+
+class RecordedLlms(Llms):
+    """The models, each with a seam."""
+
+    def __init__(self, llms: Llms, journal: Note) -> None:
+        numbers, memory = Count(), PromptMemory()
+        self._llms = llms
+        self._components = {
+            component.kind: RecordedComponent(
+                component, journal, lambda llm, _, kind=component.kind: RecordedLlm(llm, journal, kind, numbers, memory)
+            )
+            for component in llms.components()
+        }
+
+    def of(self, purpose: Purpose) -> Component[Llm]:
+        """The model of a purpose."""
+        return self._components[self._llms.of(purpose).kind]
+
+    def components(self) -> list[Component[Llm]]:
+        """The models that some purpose uses."""
+        return list(self._components.values())
+
+
+class RecordedVad:
+    """A `Vad`."""
+
+    def __init__(self, vad: Vad, journal: Note, count: Count) -> None:
+        self.name, self.window = vad.name, vad.window
+        self.run = vad.run
+        self._vad = vad
+        self._note = journal.note
+        self._count = count
+
+    def stream(self) -> VadStream:
+        """A fresh stream."""
+        return _RecordedVadStream(self._vad.stream(), self._note, self._count.next())
+
+
+class _RecordedVadStream:
+    def __init__(self, stream: VadStream, note: Any, number: int) -> None:
+        self._feed = stream.feed
+        self._note = note
+        self._number = number
+
+    def feed(self, pcm: bytes) -> list[bool]:
+        try:
+            verdicts = list(self._feed(pcm))
+        except Exception:
+            self._note(Kind.VAD, self._number, len(pcm), None)
+            raise
+        self._note(Kind.VAD, self._number, len(pcm), "".join("1" if speech else "0" for speech in verdicts))
+        return verdicts
+
+
+class RecordedAsr:
+    """An `Asr`."""
+
+    def __init__(self, asr: Asr, journal: Note, count: Count) -> None:
+        self.name = asr.name
+        self.run = asr.run
+        self._asr = asr
+        self._note = journal.note
+        self._count = count
+
+    @asynccontextmanager
+    async def recognise(self) -> AsyncIterator[Recognition]:
+        """Start on one utterance."""
+        number = self._count.next()
+        self._note(Kind.ASR_OPEN, number)
+        try:
+            async with self._asr.recognise() as recognition:
+                yield _RecordedRecognition(recognition, self._note, number)
+        finally:
+            self._note(Kind.ASR_LEAVE, number)
+
+
+class _RecordedRecognition:
+    def __init__(self, recognition: Recognition, note: Any, number: int) -> None:
+        self._recognition = recognition
+        self._note = note
+        self._number = number
+        self._fed = self._crc = 0
+
+    async def feed(self, pcm: bytes) -> str:
+        self._fed += len(pcm)
+        self._crc = zlib.crc32(pcm, self._crc)
+        try:
+            text = await self._recognition.feed(pcm)
+        except Exception as exc:
+            self._note(Kind.ASR_ERROR, self._number, describe_error(exc), self._fed)
+            raise
+        self._note(Kind.ASR_PARTIAL, self._number, self._fed, text)
+        return text
+
+    async def finish(self) -> Transcript:
+        self._note(Kind.ASR_FINISH, self._number, self._fed, self._crc)
+        try:
+            transcript = await self._recognition.finish()
+        except Exception as exc:
+            self._note(Kind.ASR_ERROR, self._number, describe_error(exc), None)
+            raise
+        self._note(Kind.ASR_FINAL, self._number, transcript.text)
+        return transcript
+
+
+class PromptMemory:
+    """The last prompt of a session, so that only what is new in the next one has to be noted."""
+
+    def __init__(self) -> None:
+        self._last: tuple[ChatMessage, ...] = ()
+
+    def news(self, prompt: Prompt) -> tuple[int, list[list[str]]]:
+        """How many messages the prompt has in common with the one before, and the others."""
+        common = 0
+        for old, new in zip(self._last, prompt.messages, strict=False):
+            if old != new:
+                break
+            common += 1
+        self._last = prompt.messages
+        return common, [[message.role, message.content] for message in prompt.messages[common:]]
+
+
+class RecordedLlm:
+    """An `Llm`."""
+
+    def __init__(self, llm: Llm, journal: Note, kind: str, count: Count, memory: PromptMemory) -> None:
+        self.name = llm.name
+        self.run = llm.run
+        self._llm = llm
+        self._note = journal.note
+        self._kind = kind
+        self._count = count
+        self._memory = memory
+
+    @asynccontextmanager
+    async def stream(self, prompt: Prompt) -> AsyncIterator[Incoming[Token]]:
+        """The answer as it comes."""
+        number = self._count.next()
+        self._note(Kind.LLM_OPEN, number, self._kind, *self._memory.news(prompt))
+        opened = self._llm.stream(prompt)
+        async with _leaving(opened, self._note, number, Kind.LLM_ERROR, Kind.LLM_LEAVE) as tokens:
+            yield _RecordedStream(tokens, self._note, number, Kind.LLM_TOKEN, Kind.LLM_END, _token)
+
+
+class RecordedTts:
+    """A `Tts`."""
+
+    def __init__(self, tts: Tts, journal: Note, count: Count) -> None:
+        self.name, self.encoding = tts.name, tts.encoding
+        self.run = tts.run
+        self._tts = tts
+        self._note = journal.note
+        self._count = count
+
+    @asynccontextmanager
+    async def speak(self, text: str) -> AsyncIterator[Incoming[bytes]]:
+        """The audio of one sentence as it is made."""
+        number = self._count.next()
+        self._note(Kind.TTS_OPEN, number, text)
+        opened = self._tts.speak(text)
+        async with _leaving(opened, self._note, number, Kind.TTS_ERROR, Kind.TTS_LEAVE) as audio:
+            yield _RecordedStream(audio, self._note, number, Kind.TTS_CHUNK, Kind.TTS_END, bytes)
+
+
+@asynccontextmanager
+async def _leaving(
+    opened: AbstractAsyncContextManager[T], note: Any, number: int, error: Kind, leave: Kind
+) -> AsyncIterator[T]:
+    """Note when a stream is left, and the error that the provider raises then."""
+    ours: BaseException | None = None
+    try:
+        async with opened as stream:
+            try:
+                yield stream
+            except BaseException as exc:
+                ours = exc  # of the session: no news
+                raise
+    except Exception as exc:
+        leaf = _leaf(exc)
+        if leaf is not ours:
+            note(error, number, describe_error(leaf))
+        raise
+    finally:
+        note(leave, number)
+
+
+def _leaf(exc: BaseException) -> BaseException:
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
+
+
+def _token(token: Token) -> Any:
+    return token.text if isinstance(token, Text) else attrs.asdict(token)
+
+
+class _RecordedStream(Generic[T]):
+    """An `Incoming`; noted is when the session takes something, not when it was ready."""
+
+    def __init__(self, stream: Incoming[T], note: Any, number: int, item: Kind, end: Kind, plain: Any) -> None:
+        self._stream = stream
+        self._note = note
+        self._number = number
+        self._item, self._end = item, end
+        self._plain = plain
+
+    async def receive(self) -> T:
+        try:
+            value = await self._stream.receive()
+        except trio.EndOfChannel:
+            self._note(self._end, self._number)
+            raise
+        self._note(self._item, self._number, self._plain(value))
+        return value
+
+    def receive_nowait(self) -> T:
+        try:
+            value = self._stream.receive_nowait()
+        except trio.EndOfChannel:
+            self._note(self._end, self._number)
+            raise
+        self._note(self._item, self._number, self._plain(value))
+        return value
+
+
+class RecordedRecall:
+    """A `Recall`."""
+
+    def __init__(self, recall: Recall, journal: Note, count: Count) -> None:
+        self.name = recall.name
+        self.run = recall.run
+        self._recall = recall
+        self._note = journal.note
+        self._count = count
+
+    async def recall(self, device: str, text: str) -> str:
+        """What is worth remembering for this text."""
+        number = self._count.next()
+        self._note(Kind.RECALL_ASK, number, text)
+        try:
+            answer = await self._recall.recall(device, text)
+        except Exception as exc:
+            self._note(Kind.RECALL_ERROR, number, describe_error(exc))
+            raise
+        self._note(Kind.RECALL_ANSWER, number, answer)
+        return answer
