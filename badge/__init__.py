@@ -1,1 +1,3 @@
 """The server: sessions, machines, doors and wiring."""
+
+__version__ = "0.1.0"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from tqdm import tqdm
 
 from badge import fetch, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
@@ -23,6 +24,7 @@ from badge.config import Settings
 from badge.configfile import ConfigError, load, render
 from badge.diagram import diagrams
 from badge.log import logging_to
+from badge.replay import command as replay
 
 CONFIG = Path("config.toml")
 
@@ -62,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "start every provider and say what is missing"),
         ("say", _say, "speak or write to a server as a badge would"),
         ("models", _models, "list and fetch Vosk and Piper models"),
+        ("replay", _replay, "repeat recorded sessions and compare"),
+        ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
         ("diagram", _diagram, "print the state machines"),
         ("config", _config, "print a config.toml with every key and its default"),
     ):
@@ -72,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
             say.add_arguments(one)
         elif command is _models:
             fetch.add_arguments(one)
+        elif command is _replay:
+            replay.add_replay_arguments(one)
+        elif command is _redact:
+            replay.add_redact_arguments(one)
     return parser
 
 
@@ -167,6 +175,14 @@ def _say(args: argparse.Namespace) -> int:
 
 def _models(args: argparse.Namespace) -> int:
     return trio.run(partial(fetch.fetch_models, args, configured=_settings(args).models.folder))
+
+
+def _replay(args: argparse.Namespace) -> int:
+    return replay.replay_files(args, partial(tqdm.write, file=sys.stdout))
+
+
+def _redact(args: argparse.Namespace) -> int:
+    return replay.redact_file(args, print)
 
 
 def _diagram(_: argparse.Namespace) -> int:

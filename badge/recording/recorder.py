@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import importlib.metadata
 import json
 import platform
 import random
@@ -16,13 +15,15 @@ from typing import Any
 import attrs
 import trio
 
+from badge import __version__
+from badge.boundary import boundary
 from badge.clock import Ids, WallClock
 from badge.config import RecordingSettings, Settings
 from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics
 from badge.recording.connection import RecordedDelivery, RecordedPresence, RecordedWire
-from badge.recording.journal import SUFFIX, Archive, Note
+from badge.recording.journal import SUFFIX, Archive, Journal, Note
 from badge.recording.privacy import Refinement
 from badge.recording.records import Kind
 from badge.recording.streams import (
@@ -60,19 +61,26 @@ class Recorder:
 
     async def attend(self, identity: Identity, wire: Wire, services: Services) -> None:
         """Serve one badge from welcome to goodbye."""
-        if not self._wants(identity.device):
+        seed = self._random.getrandbits(64)
+        journal = self._begin(identity, services, seed) if self._wants(identity.device) else None
+        if journal is None:
             await converse(identity, wire, services)
             return
-        header = make_header(identity, services, seed=self._random.getrandbits(64), wall=self._clock.now())
-        refine = Refinement(header, audio=self._settings.audio, text=self._settings.text)
-        limit = round(self._settings.file_mb * MEGABYTE)
-        journal = self._archive.begin(self._folder / self._name(header), refine, header, limit=limit)
         reason = "failed"
         try:
-            await converse_on_record(identity, wire, services, journal, header["seed"])
+            await converse_on_record(identity, wire, services, journal, seed)
             reason = "over"
         finally:
             journal.end(reason)
+
+    def _begin(self, identity: Identity, services: Services, seed: int) -> Journal | None:
+        """A journal for this session; None when that fails, which is no reason to turn a badge away."""
+        with boundary("recording", log):
+            header = make_header(identity, services, seed=seed, wall=self._clock.now())
+            refine = Refinement(header, audio=self._settings.audio, text=self._settings.text)
+            limit = round(self._settings.file_mb * MEGABYTE)
+            return self._archive.begin(self._folder / self._name(header), refine, header, limit=limit)
+        return None
 
     def _wants(self, device: str) -> bool:
         match self._settings.use:
@@ -151,7 +159,7 @@ def make_header(identity: Identity, services: Services, *, seed: int, wall: date
     settings = session_settings(services.settings)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return {
-        "program": importlib.metadata.version("badge"),
+        "program": __version__,
         "codec": codec(),
         "started": wall.isoformat(),
         "seed": seed,

@@ -1,0 +1,129 @@
+"""A recording as a replay needs it: settings, who connects, what each stream says, and what has to be done again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from badge.config import Settings
+from badge.recording.fileformat import Recording, RecordingError
+from badge.recording.privacy import Masking, masking_of
+from badge.recording.records import OUTPUTS, Kind, Record
+from protocol import Framing
+from protocol.strict import make_converter, structure
+
+_CONVERTER = make_converter(forbid_unknown=False)
+
+CHANNELS: Mapping[Kind, str] = {
+    Kind.OUT: "wire",
+    Kind.CLOSE: "wire",
+    Kind.PING: "ping",
+    Kind.ASR_OPEN: "asr",
+    Kind.ASR_FINISH: "asr",
+    Kind.ASR_LEAVE: "asr",
+    Kind.LLM_OPEN: "llm",
+    Kind.LLM_LEAVE: "llm",
+    Kind.TTS_OPEN: "tts",
+    Kind.TTS_LEAVE: "tts",
+    Kind.RECALL_ASK: "recall",
+}
+"""Where an output goes. Within a channel the order counts; between channels it is the scheduler's."""
+
+
+def channel_of(kind: Kind, data: tuple[Any, ...]) -> str:
+    """The channel of an output; every machine has its own."""
+    return str(data[0]) if kind is Kind.STATE else CHANNELS[kind]
+
+
+@frozen(kw_only=True)
+class Script:
+    """One recorded session."""
+
+    name: str
+    records: tuple[Record, ...] = field(repr=False)
+    settings: Settings = field(repr=False)
+    identity: Mapping[str, str]
+    framing: Framing
+    header: Mapping[str, Any] = field(repr=False)
+    masking: Masking | None
+    """how produced texts have to be masked before they are compared; None: not at all"""
+    silent: bool
+    """the audio was taken out"""
+    whole: bool
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.records[-1].at / 1_000_000 if self.records else 0.0
+
+    def components(self) -> dict[str, dict[str, Any]]:
+        """What is known about each component at the beginning, with the facts about it that are known later."""
+        known: dict[str, dict[str, Any]] = {name: dict(facts) for name, facts in self.header["components"].items()}
+        for record in self.records:
+            if record.kind is Kind.COMPONENT:
+                name, later = record.data
+                known[name] = {**later, **known[name]}
+        return known
+
+    def verdicts(self) -> dict[int, list[str | None]]:
+        """The verdicts of each stream of voice detection."""
+        found: dict[int, list[str | None]] = defaultdict(list)
+        for record in self.records:
+            if record.kind is Kind.VAD:
+                found[record.data[0]].append(record.data[2])
+        return found
+
+    def errors(self, kind: Kind) -> dict[int, dict[str, Any]]:
+        """The streams that fail."""
+        return {record.data[0]: record.data[1] for record in self.records if record.kind is kind}
+
+    def outputs(self) -> dict[str, list[int]]:
+        """Indices of what has to be done again, by channel."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for index, record in enumerate(self.records):
+            if record.kind in OUTPUTS:
+                found[channel_of(record.kind, record.data)].append(index)
+        return found
+
+    def arrival(self) -> tuple[list[list[str]] | None, str]:
+        """The dialogue that the device had when it came, and why there was no room."""
+        for record in self.records:
+            if record.kind is Kind.ENTER:
+                said, full = record.data
+                return said, full
+        return None, ""
+
+
+def script_of(recording: Recording, *, partly: bool = False) -> Script:
+    """Understand a recording. Raises `RecordingError` when it is not whole, unless `partly` says that this is known."""
+    if recording.flaw and not partly:
+        raise RecordingError(
+            f"{recording.name}: {recording.flaw}; --partly replays the {len(recording.records)} records before that"
+        )
+    header = recording.header
+    try:
+        settings = structure(_CONVERTER, header["settings"], Settings)
+        framing = Framing[header["identity"]["framing"]]
+        masking = masking_of(header) if header["text"] == "redact" else None
+        records = tuple(record for record in recording.records if record.kind is not Kind.END)
+        script = Script(
+            name=recording.name,
+            records=records,
+            settings=settings if isinstance(settings, Settings) else Settings(),
+            identity=header["identity"],
+            framing=framing,
+            header=header,
+            masking=masking,
+            silent=header["audio"] == "hash",
+            whole=not recording.flaw,
+        )
+        int(header["seed"]), int(header["scheduler_seed"]), header["codec"], script.components(), header["started"]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
+        raise RecordingError(f"{recording.name}: record 0, byte 10: the header is not understood ({exc!r})") from None
+    if isinstance(settings, list):
+        wrong = "; ".join(map(str, settings[:3]))
+        raise RecordingError(f"{recording.name}: record 0, byte 10: the recorded settings do not fit: {wrong}")
+    return script

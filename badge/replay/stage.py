@@ -1,0 +1,407 @@
+"""The stage of a replay: the real server code, with a badge, others and providers that do what they did then."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import trio
+import trio.testing
+import trio_websocket
+from attrs import field, frozen
+
+from badge.clock import Ids
+from badge.components import Component
+from badge.config import AuthSettings
+from badge.dialogue import Dialogue
+from badge.edge.auth import Gate
+from badge.edge.server import Reception
+from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox, Wire
+from badge.llms import Llms
+from badge.modes.base import Purpose
+from badge.peers.presence import Presence, Resident
+from badge.phrases import Phrases
+from badge.recording.recorder import converse_on_record
+from badge.recording.records import Kind, Record
+from badge.replay.comparison import Comparison, Divergence
+from badge.replay.determinism import deterministic
+from badge.replay.driver import DivergedError, Driver
+from badge.replay.playback import (
+    Played,
+    PlayedAsr,
+    PlayedLlm,
+    PlayedRecall,
+    PlayedTts,
+    PlayedVad,
+    Reel,
+    Reels,
+    error_of,
+    token_of,
+)
+from badge.replay.script import Script
+from badge.services import Services
+from protocol import Framing, Identity
+from providers.ports import Transcript
+
+LAST_MOMENTS = 10.0
+"""Seconds after the last record within which the session has to be over."""
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """How a replay went. `duration` is the length of the session in s, `took` that of the replay; `late` the largest
+    distance in s between the time of an output then and now."""
+
+    name: str
+    divergence: Divergence | None
+    duration: float
+    took: float
+    frames: int
+    trace: tuple[tuple[float, str], ...] = field(repr=False)
+    late: float
+
+    @property
+    def transitions(self) -> int:
+        """How many transitions the machines made."""
+        return sum(step.count(" ") == 3 for _, step in self.trace)
+
+    @property
+    def identical(self) -> bool:
+        """Whether the session did everything that it did then, and nothing else."""
+        return self.divergence is None
+
+
+def replay(script: Script, *, seed: int | None = None) -> Outcome:
+    """Repeat one session. `seed` orders tasks that could run in any order; None: as the recording says."""
+    clock = trio.testing.MockClock()
+    seed = int(script.header["scheduler_seed"]) if seed is None else seed
+    begun = perf_counter()
+    with deterministic(seed):
+        comparison: Comparison = trio.run(_perform, script, clock, clock=clock, strict_exception_groups=True)
+    return Outcome(
+        name=script.name,
+        divergence=comparison.divergence,
+        duration=script.duration,
+        took=perf_counter() - begun,
+        frames=len(comparison.sent),
+        trace=tuple(comparison.trace),
+        late=comparison.late,
+    )
+
+
+async def _perform(script: Script, clock: trio.testing.MockClock) -> Comparison:
+    comparison = Comparison(script)
+    async with trio.open_nursery() as nursery:
+        stage = Stage(script, comparison)
+        for component in stage.services.components():
+            nursery.start_soon(component.run)
+        badge = await stage.connect(nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        driver = Driver(script, comparison, clock, badge.deliver)
+        try:
+            await driver.drive()
+            await stage.take_leave(clock)
+        except DivergedError:
+            pass
+        else:
+            badge.compare(comparison)
+        nursery.cancel_scope.cancel("the replay is over")
+    return comparison
+
+
+_BREAKS = (Kind.LOST, Kind.UNSENT, Kind.CUT, Kind.CANCEL)
+"""After these not everything that was sent has to arrive."""
+
+
+class Stage:
+    """One server, one badge."""
+
+    def __init__(self, script: Script, comparison: Comparison) -> None:
+        self._script = script
+        self._comparison = comparison
+        self.players = Cast(script)
+        self.presence = _PlayedPresence(script)
+        self.services = _services(script, self.players, self.presence)
+        self.over = trio.Event()
+        self.scope = trio.CancelScope()
+        self.wire: PlayedWire | None = None
+        self._at_the_door = trio.Event()
+        self.unbroken = not any(record.kind in _BREAKS for record in script.records)
+
+    async def connect(self, nursery: trio.Nursery) -> Badge:
+        """Let the badge come in; returns when its session is about to begin."""
+        theirs, ours = trio.testing.memory_stream_pair()
+        reception = Reception(self.services, Gate(AuthSettings(), "", self.services.clock), self._attend)
+        nursery.start_soon(reception.receive, ours)
+        stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
+        connection = await trio_websocket.wrap_client_stream(nursery, stream, "badge", _target(self._script))
+        await self._at_the_door.wait()
+        assert self.wire is not None
+        badge = Badge(self, connection, theirs, nursery)
+        nursery.start_soon(badge.listen)
+        return badge
+
+    async def take_leave(self, clock: trio.testing.MockClock) -> None:
+        """After the last record nothing happens any more, except that the session ends if it did then."""
+        await trio.testing.wait_all_tasks_blocked()
+        if not self._script.whole or self.over.is_set():
+            return
+        clock.jump(LAST_MOMENTS)
+        await trio.testing.wait_all_tasks_blocked()
+        if not self.over.is_set():
+            self._comparison.diverge("the session goes on", "it was over", "it is not")
+
+    async def _attend(self, identity: Identity, wire: Wire, services: Services) -> None:
+        self.wire = PlayedWire(wire, self._script)
+        self._at_the_door.set()
+        with self.scope:
+            await converse_on_record(identity, self.wire, services, self._comparison, int(self._script.header["seed"]))
+        self.over.set()
+
+
+class Cast:
+    """The providers of a replay, and what they are about to say."""
+
+    def __init__(self, script: Script) -> None:
+        known = script.components()
+        self.asr, self.recall = Reels({}), Reels({})
+        self.llm = Reels(script.errors(Kind.LLM_ERROR))
+        self.tts = Reels(script.errors(Kind.TTS_ERROR))
+        self.providers: dict[str, Played] = {
+            "vad": PlayedVad(known.get("vad", {}), script.verdicts()),
+            "asr": PlayedAsr(known.get("asr", {}), self.asr),
+            "tts": PlayedTts(known.get("tts", {}), self.tts),
+            "recall": PlayedRecall(known.get("recall", {}), self.recall),
+        }
+        for name in script.settings.llm:
+            self.providers[f"llm.{name}"] = PlayedLlm(known.get(f"llm.{name}", {}), self.llm)
+        self._off = {
+            name for name in self.providers if script.header["components"].get(name, {"state": "off"})["state"] == "off"
+        }
+        for name, facts in script.header["components"].items():
+            self.decide(name, facts)
+
+    def component(self, name: str) -> Component[Any]:
+        """One component, as it was at the beginning."""
+        return Component(name, () if name in self._off else (self.providers[name],))
+
+    def decide(self, name: str, facts: dict[str, Any]) -> None:
+        """A component is known to be ready, or to have failed."""
+        if name in self.providers:
+            self.providers[name].decide(facts)
+
+    def say(self, kind: Kind, number: int, data: tuple[Any, ...]) -> None:  # noqa: C901 - a table in words
+        """A provider says something."""
+        match kind, data:
+            case Kind.ASR_PARTIAL, (fed, text):
+                self.asr[number].push((fed, text))
+            case Kind.ASR_FINAL, (text,):
+                self.asr[number].push(Transcript(text))
+            case Kind.ASR_ERROR, (error, _):
+                self.asr[number].push(error_of(error))
+            case Kind.LLM_TOKEN, (token,):
+                self.llm[number].push(token_of(token))
+            case Kind.LLM_END, _:
+                self.llm[number].end()
+            case Kind.LLM_ERROR, _:
+                self.llm[number].fail()
+            case Kind.TTS_CHUNK, (sound, *_):
+                self.tts[number].push(sound)
+            case Kind.TTS_END, _:
+                self.tts[number].end()
+            case Kind.TTS_ERROR, _:
+                self.tts[number].fail()
+            case Kind.RECALL_ANSWER, (text,):
+                self.recall[number].push(text)
+            case Kind.RECALL_ERROR, (error,):
+                self.recall[number].push(error_of(error))
+
+
+class PlayedWire:
+    """A `Wire` over a real connection, as slow as it was then."""
+
+    def __init__(self, wire: Wire, script: Script) -> None:
+        self._wire = wire
+        self._pongs = Reel()
+        self._slow = _slow_sends(script.records)
+        self._sends = Reel()
+        self._count = 0
+        self._lost = next((int(r.data[0]) for r in script.records if r.kind is Kind.LOST), 1006)
+
+    async def receive(self) -> str | bytes:
+        """The next message."""
+        try:
+            return await self._wire.receive()
+        except LinkClosedError:
+            raise LinkClosedError(self._lost) from None
+
+    async def send(self, frame: str | bytes) -> None:
+        """Write one message, and wait as long as it took."""
+        self._count += 1
+        how = self._slow.get(self._count)
+        if how is not Kind.UNSENT:
+            await self._wire.send(frame)
+        if how is not None:
+            answer = await self._sends.receive()
+            if isinstance(answer, LinkClosedError):
+                raise answer
+
+    async def ping(self) -> None:
+        """Wait for the pong as long as it took."""
+        answer = await self._pongs.receive()
+        if isinstance(answer, LinkClosedError):
+            raise answer
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye and close."""
+        await self._wire.close(code, reason)
+
+    def happen(self, record: Record) -> None:
+        """Something that was waited for has happened."""
+        match record.kind:
+            case Kind.PONG:
+                self._pongs.push(None)
+            case Kind.UNPONGED:
+                self._pongs.push(LinkClosedError(int(record.data[0])))
+            case Kind.SENT:
+                self._sends.push(None)
+            case Kind.UNSENT:
+                self._sends.push(LinkClosedError(int(record.data[0])))
+
+
+def _slow_sends(records: tuple[Record, ...]) -> dict[int, Kind]:
+    """The sends, by number, that did not end at once, and how they ended."""
+    found: dict[int, Kind] = {}
+    count = 0
+    for record in records:
+        if record.kind is Kind.OUT:
+            count += 1
+        elif record.kind in (Kind.SENT, Kind.UNSENT, Kind.CUT):
+            found[count] = record.kind
+    return found
+
+
+class Badge:
+    """The other end, and everybody else: does what was done to the session."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        connection: trio_websocket.WebSocketConnection,
+        stream: trio.abc.Stream,
+        nursery: trio.Nursery,
+    ) -> None:
+        self._stage = stage
+        self._connection = connection
+        self._stream = stream
+        self._nursery = nursery
+        self._up, self._speech = trio.open_memory_channel[str | bytes](10_000)
+        self._received: list[str | bytes] = []
+        nursery.start_soon(self._speak)
+
+    def deliver(self, record: Record) -> None:
+        """Do this to the session now."""
+        stage, data = self._stage, record.data
+        match record.kind:
+            case Kind.IN:
+                self._up.send_nowait(data[0])
+            case Kind.LOST:
+                self._nursery.start_soon(self._hang_up)
+            case Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
+                assert stage.wire is not None
+                stage.wire.happen(record)
+            case Kind.POST:
+                stage.presence.mailbox.post(data[0], stale=data[1])
+            case Kind.RETIRE:
+                stage.presence.mailbox.retire(Goodbye[data[0]])
+            case Kind.CANCEL:
+                stage.scope.cancel("as it was then")
+            case Kind.COMPONENT:
+                stage.players.decide(data[0], data[1])
+            case _:
+                stage.players.say(record.kind, data[0], data[1:])
+
+    async def listen(self) -> None:
+        """Take what the server sends."""
+        try:
+            while True:
+                self._received.append(await self._connection.get_message())
+        except trio_websocket.ConnectionClosed:
+            return
+
+    def compare(self, comparison: Comparison) -> None:
+        """What arrived is what was sent, as far as the connection lasted."""
+        sent = comparison.sent
+        if self._received != sent[: len(self._received)] or (self._stage.unbroken and len(self._received) < len(sent)):
+            comparison.diverge(
+                "what arrives is not what was sent", f"{len(sent)} messages sent", f"{len(self._received)} arrived"
+            )
+
+    async def _speak(self) -> None:
+        try:
+            async for frame in self._speech:
+                await self._connection.send_message(frame)
+        except trio_websocket.ConnectionClosed:
+            return
+
+    async def _hang_up(self) -> None:
+        await self._stream.aclose()
+
+
+class _PlayedPresence(Presence):
+    """A registry in which the device finds what it found then."""
+
+    def __init__(self, script: Script) -> None:
+        said, full = script.arrival()
+        super().__init__(0 if full else 2)
+        self.mailbox = Mailbox(Outbox(lambda: None), lambda _: None)
+        self._said = said
+
+    def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
+        """Register; a connection that was here before has left its dialogue."""
+        if self._said is not None:
+            before = Dialogue(len(self._said) + 1)
+            for user, answer in self._said:
+                exchange = before.begin(user)
+                if answer:
+                    exchange.add(answer)
+            super().enter(device, Mailbox(Outbox(lambda: None), lambda _: None), before)
+        self.mailbox = mailbox
+        return super().enter(device, mailbox, dialogue)
+
+
+@frozen
+class _PlayedClock:
+    started: datetime.datetime
+
+    def now(self) -> datetime.datetime:
+        return self.started + datetime.timedelta(seconds=trio.current_time())
+
+
+def _services(script: Script, cast: Cast, presence: Presence) -> Services:
+    settings = script.settings
+    purposes = {Purpose.CHAT: settings.llm_by_purpose.chat}
+    return Services(
+        settings=settings,
+        clock=_PlayedClock(datetime.datetime.fromisoformat(str(script.header["started"]))),
+        ids=Ids(int(script.header["seed"])),
+        presence=presence,
+        phrases=Phrases(wake=settings.phrases.wake, exits=settings.phrases.exit),
+        vad=cast.component("vad"),
+        asr=cast.component("asr"),
+        tts=cast.component("tts"),
+        recall=cast.component("recall"),
+        llms=Llms({name: cast.component(f"llm.{name}") for name in settings.llm}, purposes),
+    )
+
+
+def _target(script: Script) -> str:
+    """The request that the badge makes."""
+    identity: Mapping[str, str] = script.identity
+    query = {"device-id": identity["device"], "client-id": identity["client"]}
+    if script.framing is Framing.GATEWAY:
+        return f"/?{urlencode(query)}&from=mqtt_gateway"
+    return f"/?{urlencode({**query, 'protocol-version': script.framing.value})}"
