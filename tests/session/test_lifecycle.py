@@ -74,6 +74,19 @@ async def test_every_connection_has_its_own_session_id(
     assert len(ids) == 20
 
 
+@pytest.mark.req("HS-10", "HS-14", "B-106")
+async def test_strangers_who_come_at_the_same_moment_are_different(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    come = trio.current_time()
+    strangers = [house.open(identify("/", [], house.services.ids.device)) for _ in range(20)]
+    await strangers[0].quiet()
+    assert trio.current_time() == come
+    assert len({stranger.of("hello")[0]["session_id"] for stranger in strangers}) == 20
+    assert len(house.services.presence.online()) == 20
+
+
 @pytest.mark.req("WL-1")
 async def test_the_welcome_can_be_extended_by_configuration(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
@@ -579,15 +592,13 @@ async def test_every_reason_to_end_at_the_same_moment_is_one_end(
         assert len(badge.of("system")) == 1
         new = await house.enter(DEVICE)  # a takeover, whose grace ends with that of the warning
         await trio.sleep(1.5)
-        for end in random.sample(
-            [
-                lambda: mailbox.retire(Goodbye.SHUTDOWN),
-                lambda: badge.session.leave(Goodbye.IDLE),
-                lambda: mailbox.retire(Goodbye.SUPERSEDED),
-                badge.vanish,
-            ],
-            4,
-        ):
+        ends = [
+            lambda: mailbox.retire(Goodbye.SHUTDOWN),
+            lambda: badge.session.leave(Goodbye.IDLE),
+            lambda: mailbox.retire(Goodbye.SUPERSEDED),
+            badge.vanish,
+        ]
+        for end in random.Random(attempt).sample(ends, len(ends)):
             end()
         await badge.gone.wait()
     assert [line["event"] for line in logs].count(texts.LOG_RELEASED) == 1
