@@ -145,7 +145,8 @@ async def test_accepted_bounds_refresh_the_last_listen_event(
 async def test_detect_discards_what_was_said_and_what_is_still_queued(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, load: float
 ) -> None:
-    house = House(nursery, asr=ScriptedAsr(["never"]), vad=ScriptedVad(load=load))
+    asr = ScriptedAsr(["never"] * (not load) + ["and then"])
+    house = House(nursery, asr=asr, vad=ScriptedVad(load=load))
     badge = await house.enter()
     badge.tell(type="listen", state="start", mode="manual")
     await badge.sound("voice", 0.3)
@@ -153,9 +154,13 @@ async def test_detect_discards_what_was_said_and_what_is_still_queued(
         badge.packet(packet)
     badge.tell(type="listen", state="detect", text="what time is it")
     await badge.until("tts", "stop")
-    await trio.sleep(5)
-    assert [m["text"] for m in badge.of("stt")] == ["what time is it"]
-    assert said(badge) == [ANSWER]
+    await trio.sleep(load)
+    await badge.speak(voice=0.6)
+    await badge.until("tts", "stop", count=2)
+    await trio.sleep(20)
+    assert [m["text"] for m in badge.of("stt")] == ["what time is it", "and then"]
+    assert length(asr.heard[-1]) == pytest.approx(0.6)
+    assert said(badge) == [ANSWER] * 2
     assert badge.session.conversation.state == "idle"
 
 
