@@ -553,7 +553,7 @@ async def test_eleven_megabytes_without_a_stop(nursery: trio.Nursery, autojump_c
     assert len(badge.of("error")) == 1
 
 
-@pytest.mark.req("AR-3", "B-117")
+@pytest.mark.req("B-117")
 @pytest.mark.parametrize("word", ["ready", "error", "processing", '{"status":"ready"}'])
 async def test_words_that_look_like_a_status_are_words(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, word: str

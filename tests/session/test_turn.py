@@ -77,7 +77,7 @@ async def test_memory_is_asked_and_merged_into_the_prompt(
     assert llm.prompts[0].messages[0].content == "P\n\nThe user likes tea."
 
 
-@pytest.mark.req("CH-2", "ME-5", "B-75")
+@pytest.mark.req("CH-2", "B-75")
 async def test_everybody_is_remembered_for_himself(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -395,7 +395,7 @@ async def test_text_that_comes_before_the_components_are_ready(
     assert len(badge.audio) == 10
 
 
-@pytest.mark.req("LM-15", "B-84")
+@pytest.mark.req("B-84")
 async def test_first_questions_at_the_same_moment_share_one_model(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
