@@ -54,6 +54,7 @@ class MemoryWire:
         self._in_send, self._in = trio.open_memory_channel[str | bytes | int](10_000)
         self.sent: list[tuple[float, str | bytes]] = []
         self.closed: tuple[int, str] | None = None
+        self.closings = 0
         self.pings = 0
         self.answers_pings = True
         self.reading = trio.Event()
@@ -82,6 +83,7 @@ class MemoryWire:
 
     async def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
+        self.closings += 1
 
     def put(self, frame: str | bytes | int) -> None:
         self._in_send.send_nowait(frame)
@@ -253,6 +255,23 @@ class House:
 
         self.nursery.start_soon(serve)
         return guest
+
+
+class Spawned(trio.abc.Instrument):
+    """Counts the tasks that are begun while the block runs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        self.count += 1
+
+    def __enter__(self) -> Spawned:
+        trio.lowlevel.add_instrument(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        trio.lowlevel.remove_instrument(self)
 
 
 def changed(**tables: dict[str, Any]) -> Settings:

@@ -39,6 +39,22 @@ def test_a_missing_file_means_all_defaults(tmp_path: Path) -> None:
     assert settings.listen.mode == "auto"
 
 
+@pytest.mark.req("WW-2", "WW-6", "B-122")
+def test_every_key_and_every_table_may_be_missing(tmp_path: Path) -> None:
+    """Each has a default, which is found at the start and not by the first connection that needs it."""
+    text = render(Settings())
+    assignments = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    assert len(assignments) > 60
+    for number, line in enumerate(text.splitlines()):
+        if line in assignments:
+            rest = text.splitlines()[:number] + text.splitlines()[number + 1 :]
+            assert loaded(tmp_path, "\n".join(rest)) == Settings(), line
+    tables = text.split("\n[")
+    for number in range(1, len(tables)):
+        rest = "\n[".join(tables[:number] + tables[number + 1 :])
+        assert loaded(tmp_path, rest) == Settings(), tables[number].splitlines()[0]
+
+
 def test_the_shipped_file_has_every_key_with_its_default() -> None:
     """It is what `python -m badge config` prints."""
     assert (ROOT / "config.toml").read_text(encoding="utf-8") == render(Settings())

@@ -158,6 +158,40 @@ async def client(
         nursery.cancel_scope.cancel()
 
 
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+async def upgraded(port: int, *headers: bytes) -> trio.SocketStream:
+    """A connection on which nobody speaks WebSocket but the server, after its welcome."""
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+    await stream.send_all(UPGRADE + b"".join(header + b"\r\n" for header in headers) + b"\r\n")
+    answer = b""
+    with trio.fail_after(15):
+        while b'"hello"' not in answer:
+            piece = await stream.receive_some()
+            assert piece, answer
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    return stream
+
+
+def masked(text: str) -> bytes:
+    """A short text frame as clients send it."""
+    data = text.encode()
+    assert len(data) < 126
+    return bytes([0x81, 0x80 | len(data)]) + bytes(4) + data
+
+
+async def reset(stream: trio.SocketStream) -> None:
+    """End a connection without any goodbye, not even that of TCP."""
+    linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+    stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
+    await trio.aclose_forcefully(stream)
+
+
 async def raw_http(port: int, data: bytes) -> bytes:
     """Everything that a connection answers to these bytes."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)

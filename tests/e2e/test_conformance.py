@@ -18,7 +18,7 @@ from protocol import Framing
 from providers.opus import Decoder
 from providers.ports import MOUTH_RATE
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
-from tests.e2e.running import Client, client, raw_http, scripted_server
+from tests.e2e.running import Client, client, raw_http, scripted_server, upgraded
 from tests.house import changed, packets
 
 WHOLE = ["stt", "tts start", "llm", "tts sentence_start", "audio", "tts stop"]
@@ -92,7 +92,7 @@ SECRET = AuthSettings(
 )
 
 
-@pytest.mark.req("HS-1", "HS-2", "HS-4", "HS-10", "HS-11", "B-3")
+@pytest.mark.req("HS-1", "HS-2", "HS-4", "HS-10", "HS-11", "B-5")
 @pytest.mark.parametrize(
     ("target", "headers", "device"),
     [
@@ -101,6 +101,10 @@ SECRET = AuthSettings(
         ("/", {"X_Client_Id": "cc"}, "cc"),
         ("/xiaozhi/v1/?device-id=web-1&client-id=web", {}, "web-1"),
         ("/?device_id=%22Q%22", {"device_id": "h"}, "q"),
+        ("/?device-id=%27%22x%22%27", {}, "x"),
+        ("/", {"device_id": "'\"x\"'"}, "x"),
+        ("/?device-id=%22%20%22", {}, None),
+        ("/", {"device_id": '" "'}, None),
         ("/", {}, None),
     ],
 )
@@ -113,6 +117,34 @@ async def test_identity_of_every_kind(target: str, headers: dict[str, str], devi
             int(online[5:], 16)
         else:
             assert online == device
+
+
+@pytest.mark.req("HS-13", "B-1")
+async def test_nobody_inherits_the_identity_of_who_was_there_before() -> None:
+    async with scripted_server() as (server, house):
+        for _ in range(20):
+            async with client(server, target="/?device-id=VICTIM"):
+                assert house.services.presence.online() == ["victim"]
+            with trio.fail_after(5):
+                while house.services.presence.online():
+                    await trio.sleep(0.001)
+            async with client(server):
+                (device,) = house.services.presence.online()
+                assert device.startswith("auto-")
+            with trio.fail_after(5):
+                while house.services.presence.online():
+                    await trio.sleep(0.001)
+
+
+@pytest.mark.req("HS-4", "AU-1", "B-3")
+async def test_header_names_in_any_case_as_they_stand_on_the_wire() -> None:
+    settings = attrs.evolve(Settings(), auth=SECRET)
+    async with scripted_server(settings=settings) as (server, house):
+        stream = await upgraded(
+            server.port, b"dEvIcE-iD: AA:BB", b"CLIENT-ID: c", b"AUTHORIZATION: Bearer good", b"pRoToCoL-vErSiOn: 2"
+        )
+        assert house.services.presence.online() == ["aa:bb"]
+        await stream.aclose()
 
 
 @pytest.mark.req("HS-15", "HS-11", "HT-3", "LG-6")
@@ -139,7 +171,7 @@ async def test_the_log_says_who_comes_and_from_where() -> None:
     assert max(len(str(line.get("raw_paths", ""))) for line in logs) <= 256
 
 
-@pytest.mark.req("AU-1", "AU-2", "AU-3", "AU-4", "AU-5", "AU-6", "B-75")
+@pytest.mark.req("AU-1", "AU-2", "AU-3", "AU-4", "AU-5", "AU-6", "B-2", "B-75")
 @pytest.mark.parametrize(
     ("authorization", "device", "target", "comes_in"),
     [
@@ -423,7 +455,7 @@ async def test_the_token_of_the_ota_answer_opens_the_door() -> None:
 # --- 14. idle ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("TO-2", "TO-4")
+@pytest.mark.req("TO-2", "TO-4", "B-70")
 async def test_idle_on_a_real_socket() -> None:
     settings = changed(timeouts={"no_voice_s": 1.0, "grace_s": 1.0})
     import badge.session.watchdog as watchdog
@@ -473,6 +505,8 @@ async def test_extensions_are_json_objects_with_a_type() -> None:
         ),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", b"405", None),
         (b"garbage\r\n\r\n", b"400", None),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade websocket\r\n\r\n", b"400", None),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: web\x00socket\r\n\r\n", b"400", None),
         (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"426", None),
         (
             b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import re
@@ -22,15 +23,18 @@ import trio
 import trio.testing
 import trio_websocket
 
+from badge import texts
 from badge.__main__ import greeting, main
 from badge.app import CannotListenError, Running, choose, serve
 from badge.client import Heard, Introduction
 from badge.clock import SystemClock
 from badge.config import Settings
 from badge.edge.console import HELP, execute, read_commands
+from badge.link import Goodbye
 from badge.peers.presence import Presence
 from badge.say import Order, Reply, _note, say
-from tests.e2e.running import client, local, scripted_server
+from providers.scripted import ScriptedTts, Utterance
+from tests.e2e.running import client, local, masked, reset, scripted_server, upgraded
 from tests.house import House, changed
 
 ROOT = Path(__file__).parents[2]
@@ -380,12 +384,7 @@ async def test_stopping_does_not_wait_for_a_badge_that_does_not_answer() -> None
     async with trio.open_nursery() as nursery:
         house = House(nursery, settings=local(Settings()), start=False)
         server: Running = await nursery.start(serve, house.services)
-        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-        await stream.send_all(
-            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nDevice-Id: mute\r\n\r\n"
-        )
-        assert b"101" in await stream.receive_some()
+        stream = await upgraded(server.port, b"Device-Id: mute")
         begun = trio.current_time()
         server.stop()
         while house.services.presence.online():
@@ -395,6 +394,38 @@ async def test_stopping_does_not_wait_for_a_badge_that_does_not_answer() -> None
 
 
 # --- bad clients --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("LG-4", "CR-1", "B-101")
+@pytest.mark.parametrize("doing", ["receive", "send", "close"])
+async def test_a_reset_is_an_ordinary_end(doing: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the server does at that moment: nothing worse than a warning, no traceback, and nothing is left."""
+    tts = ScriptedTts(lambda _: Utterance(duration=60))
+    with structlog.testing.capture_logs() as logs:
+        async with scripted_server(tts=tts) as (server, house), client(server, device_id="good") as good:
+            tasks = trio.lowlevel.current_statistics().tasks_living
+            for _ in range(5):
+                stream = await upgraded(server.port, b"Device-Id: v")
+                if doing == "send":
+                    await stream.send_all(masked('{"type":"listen","state":"detect","text":"hello"}'))
+                    while b"sentence_start" not in await stream.receive_some():
+                        pass
+                elif doing == "close":
+                    mailbox = house.services.presence.find("v")
+                    assert mailbox is not None
+                    mailbox.retire(Goodbye.SHUTDOWN)
+                    while b"server going away" not in await stream.receive_some():
+                        pass
+                await reset(stream)
+                with trio.fail_after(10):
+                    while trio.lowlevel.current_statistics().tasks_living > tasks:
+                        await trio.sleep(0.01)
+                assert house.services.presence.online() == ["good"]
+            await good.alive()
+    assert [line["event"] for line in logs].count(texts.LOG_RELEASED) == 6
+    assert {line["log_level"] for line in logs if line.get("device") != "good"} <= {"debug", "info", "warning"}
+    assert not [line for line in logs if "exc_info" in line]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 @pytest.mark.req("LG-4", "CR-1", "UM-14")
@@ -409,9 +440,7 @@ async def test_clients_that_vanish_or_never_read_harm_nobody() -> None:
                     await badge_.tell(type="listen", state="detect", text="hello")
                     await badge_.until("tts", "start")
                     await trio.sleep(0.05 * number)
-                    linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
-                    badge_.socket._stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, linger)
-                    await trio.aclose_forcefully(badge_.socket._stream)  # a reset, not a goodbye
+                    await reset(badge_.socket._stream)
                     nursery.cancel_scope.cancel()
             await good.alive()
             stream = await trio.open_tcp_stream("127.0.0.1", server.port)
@@ -427,12 +456,7 @@ async def test_clients_that_vanish_or_never_read_harm_nobody() -> None:
 async def test_a_client_that_never_reads_is_given_up() -> None:
     settings = changed(timeouts={"stall_s": 1.0})
     async with scripted_server(settings=settings) as (server, house), client(server, device_id="good") as good:
-        stream = await trio.open_tcp_stream("127.0.0.1", server.port)
-        stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
-        await stream.send_all(
-            b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nDevice-Id: deaf\r\n\r\n"
-        )
+        stream = await upgraded(server.port, b"Device-Id: deaf")
         echo = b"x" * 1000
         frame = bytes([0x81, 0x80 | 126]) + len(echo).to_bytes(2, "big") + bytes(4) + echo
         async with stream:

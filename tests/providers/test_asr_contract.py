@@ -108,7 +108,7 @@ async def test_odd_sound_harms_nothing(ear: Ear, sound: str) -> None:
     assert await hear(ear.asr, ear.speech[0]) == ear.words[0]
 
 
-@pytest.mark.req("AV-2", "AV-3", "B-60")
+@pytest.mark.req("AV-2", "AV-3")
 async def test_utterances_at_the_same_time_do_not_mix(ear: Ear) -> None:
     heard: dict[int, str] = {}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import random
 import uuid
+from typing import Any
 
 import attrs
 import pytest
@@ -13,12 +16,15 @@ import trio.testing
 from badge import texts
 from badge.components import Component
 from badge.config import Settings
-from badge.link import Goodbye, Mailbox
+from badge.dialogue import Dialogue
+from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox
+from badge.peers.presence import Presence, Resident
+from badge.session.session import LAST_WORDS
 from badge.stats import broadcast_stats
 from protocol import identify
 from providers.ports import ProviderError, Tts
-from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
-from tests.house import Guest, House, changed
+from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
+from tests.house import FrozenClock, Guest, House, Spawned, changed, packets
 
 DEVICE = "aa:bb:cc:00:00:01"
 
@@ -66,6 +72,19 @@ async def test_every_connection_has_its_own_session_id(
     house = House(nursery)
     ids = {(await house.enter(f"d{n}")).messages[0]["session_id"] for n in range(20)}
     assert len(ids) == 20
+
+
+@pytest.mark.req("HS-10", "HS-14", "B-106")
+async def test_strangers_who_come_at_the_same_moment_are_different(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    come = trio.current_time()
+    strangers = [house.open(identify("/", [], house.services.ids.device)) for _ in range(20)]
+    await strangers[0].quiet()
+    assert trio.current_time() == come
+    assert len({stranger.of("hello")[0]["session_id"] for stranger in strangers}) == 20
+    assert len(house.services.presence.online()) == 20
 
 
 @pytest.mark.req("WL-1")
@@ -138,15 +157,22 @@ async def test_takeover(nursery: trio.Nursery, autojump_clock: trio.testing.Mock
 async def test_a_stalled_old_connection_delays_nobody(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
+    """Neither its successor nor others that come and go, with the news to everybody under way."""
     house = House(nursery)
+    nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
     old = await house.enter(DEVICE)
     old.wire.reading = trio.Event()
     old.tell(type="ping")
     await old.quiet()
     started = trio.current_time()
-    await house.enter(DEVICE)
-    await house.enter("other")
+    new = await house.enter(DEVICE)
+    other = await house.enter("other")
+    other.vanish()
+    await other.gone.wait()
+    await house.enter("third")
     assert trio.current_time() == started
+    assert house.services.presence.online() == [DEVICE, "third"]
+    assert (await new.until("server", within=1))["online"] == [DEVICE, "third"]
     await old.gone.wait()
     assert trio.current_time() - started <= 1.5 + 2.0 + 0.01
 
@@ -204,7 +230,7 @@ async def test_a_superseded_connection_may_finish_what_it_does(
     assert speaking.turn[-1] == "tts stop"
 
 
-@pytest.mark.req("RG-7", "B-15")
+@pytest.mark.req("RG-7")
 async def test_the_dialogue_moves_on_with_the_device(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -262,12 +288,18 @@ async def test_the_end_of_a_superseded_connection_is_no_news(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     house = House(nursery)
+    nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
     old = await house.enter(DEVICE)
     new = await house.enter(DEVICE)
-    version = house.services.presence.version
-    await old.gone.wait()
+    await trio.sleep(1)
+    version, resident, news = house.services.presence.version, house.services.presence.find(DEVICE), len(new.messages)
+    with structlog.testing.capture_logs() as logs:
+        await old.gone.wait()
+        await trio.sleep(1)
     assert house.services.presence.version == version
-    assert house.services.presence.find(DEVICE) is not None
+    assert house.services.presence.find(DEVICE) is resident
+    assert len(new.messages) == news
+    assert texts.LOG_UNREGISTERED not in [line["event"] for line in logs]
     new.vanish()
     await new.gone.wait()
     assert house.services.presence.version == version + 1
@@ -283,13 +315,14 @@ async def test_registration_that_fails_is_said_once_and_closes(
     await badge.gone.wait()
     assert badge.messages == [{"type": "system", "event": "register_failed", "message": "设备注册失败"}]
     assert badge.wire.closed == (1013, "registration failed, try again later")
+    assert badge.wire.closings == 1
     assert house.services.presence.online() == ["first"]
 
 
 # --- news ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("RG-10", "ST-1", "ST-2", "ST-3", "ST-4", "B-8", "B-12")
+@pytest.mark.req("RG-10", "ST-1", "ST-2", "ST-3", "ST-4")
 async def test_arrivals_and_departures_are_news(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     house = House(nursery)
     nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
@@ -315,6 +348,62 @@ async def test_arrivals_and_departures_are_news(nursery: trio.Nursery, autojump_
     assert len(a.of("server")) - before <= 3
 
 
+@pytest.mark.req("ST-3", "B-8", "CR-3")
+@pytest.mark.parametrize("failure", [LinkClosedError(1006), OSError(104, "reset"), None], ids=["gone", "reset", "bye"])
+async def test_a_badge_that_news_cannot_reach_keeps_them_from_nobody(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, failure: Exception | None
+) -> None:
+    """The first of three cannot be sent to, or is about to leave: it is still registered, and takes no messages."""
+    house = House(nursery)
+    first, *others = [await house.enter(device) for device in ("first", "second", "third")]
+
+    async def fail(_: str | bytes) -> None:
+        raise failure or AssertionError
+
+    if failure:
+        first.wire.send = fail  # type: ignore[method-assign]
+    else:
+        first.wire.reading = trio.Event()
+        first.tell(type="ping")
+        await first.quiet()
+        first.session.leave(Goodbye.IDLE)
+    nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
+    for other in others:
+        assert (await other.until("server", within=1))["online"] == ["first", "second", "third"]
+    await first.gone.wait()
+    for other in others:
+        assert (await other.until("server", count=2, within=11))["online"] == ["second", "third"]
+
+
+@pytest.mark.req("ST-4", "B-12")
+async def test_a_thousand_reconnects_in_a_second_are_a_handful_of_news(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    count = 1000
+    presence, sent = Presence(count), 0
+
+    class Counting(Mailbox):
+        def post(self, frame: str, *, stale: bool = False) -> bool:
+            nonlocal sent
+            sent += 1
+            return super().post(frame, stale=stale)
+
+    def enter(device: str) -> Resident:
+        outbox = Outbox(lambda: None)
+        return presence.enter(device, Counting(outbox, lambda _: None), Dialogue(1))[0]
+
+    residents = {device: enter(device) for device in (f"d{number}" for number in range(count))}
+    nursery.start_soon(broadcast_stats, Settings().stats, presence, FrozenClock())
+    await trio.sleep(1)
+    sent = 0
+    for device, resident in residents.items():
+        presence.leave(device, resident)
+        enter(device)
+        await trio.sleep(1 / count)
+    await trio.sleep(1)
+    assert 0 < sent <= 7 * count
+
+
 # --- idle ---------------------------------------------------------------------------------------------------------------
 
 
@@ -333,11 +422,14 @@ async def test_idle_is_warned_and_then_closed(nursery: trio.Nursery, autojump_cl
         await badge.gone.wait()
     assert trio.current_time() - started == pytest.approx(670)
     assert badge.wire.closed == (1000, "idle")
-    assert "连接超时，准备关闭" in [line["event"] for line in logs]
+    assert badge.wire.closings == 1
+    assert [line["event"] for line in logs].count("连接超时，准备关闭") == 1
+    assert [line["event"] for line in logs][-1] == texts.LOG_RELEASED
     assert house.services.presence.online() == []
+    await house.enter()  # the slot is free
 
 
-@pytest.mark.req("TO-3", "RT-1", "TO-5", "B-23", "B-74")
+@pytest.mark.req("TO-3", "RT-1")
 @pytest.mark.parametrize("frame", ['{"type":"ping"}', "garbage", b"", b"\x00"])
 async def test_any_frame_keeps_the_connection_and_restarts_the_limit(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, frame: str | bytes
@@ -356,18 +448,53 @@ async def test_any_frame_keeps_the_connection_and_restarts_the_limit(
     assert badge.wire.closed is not None
 
 
-@pytest.mark.req("TO-5", "B-74", "B-124")
-async def test_frames_create_no_tasks(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.req("TO-5", "B-23", "B-74")
+async def test_frames_create_no_tasks_and_are_parsed_once(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     badge = await House(nursery).enter()
     badge.raw(b"x")
     await badge.quiet()
+    parsed: list[str] = []
+    loads = json.loads
+    with Spawned() as spawned, monkeypatch.context() as patch:
+        patch.setattr(json, "loads", lambda text, **options: parsed.append(text) or loads(text, **options))
+        for number in range(3000):
+            badge.raw(f'{{"type":"ping","n":{number}}}' if number % 2 else b"x")
+            if number % 100 == 0:
+                await badge.quiet()
+        await badge.quiet()
+    assert spawned.count == 0
+    assert parsed == [f'{{"type":"ping","n":{number}}}' for number in range(1, 3000, 2)]
+    assert len(badge.of("pong")) == 1500
+
+
+@pytest.mark.req("TO-5", "B-124", "I-2")
+async def test_frames_that_come_while_a_connection_closes_change_nothing(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """They neither begin anything nor hold up the end, however slowly the badge takes its last messages."""
+    house = House(nursery)
+    await trio.testing.wait_all_tasks_blocked()
     before = trio.lowlevel.current_statistics().tasks_living
-    for _ in range(3000):
-        badge.raw('{"type":"ping"}' if _ % 20 else b"x")
-        if _ % 100 == 0:
-            await badge.quiet()
+    badge = await house.enter()
+    badge.wire.reading = trio.Event()
+    badge.tell(type="ping")
     await badge.quiet()
+    badge.session.leave(Goodbye.IDLE)
+    closing = trio.current_time()
+    with Spawned() as spawned:
+        while not badge.gone.is_set():
+            badge.tell(type="listen", state="detect", text="hello")
+            badge.packet(packets("voice")[0])
+            await trio.sleep(0.1)
+    assert spawned.count == 0
+    assert trio.current_time() - closing == pytest.approx(LAST_WORDS, abs=0.2)
     assert trio.lowlevel.current_statistics().tasks_living == before
+    assert badge.wire.closings == 1
+    assert house.llm.prompts == []
+    await trio.sleep(1000)
+    assert badge.of("system") == []
 
 
 @pytest.mark.req("TO-6")
@@ -452,29 +579,64 @@ async def test_an_ordinary_disconnect_is_no_error(
     assert badge.wire.closed is None  # the other side has closed: nothing to say
 
 
-@pytest.mark.req("CL-2", "CL-3", "B-71", "B-73", "B-125")
+@pytest.mark.req("CL-2", "CL-3", "B-73")
+@pytest.mark.parametrize("leaves", [True, False], ids=["and the badge leaves", "and the badge stays"])
+@pytest.mark.parametrize("attempt", range(10))  # who goes first at one moment is a matter of chance
 async def test_every_reason_to_end_at_the_same_moment_is_one_end(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, attempt: int, leaves: bool
 ) -> None:
-    house = House(nursery, llm=ScriptedLlm([Reply(pieces=["Yes."], first=1e6)]))
+    house = House(nursery)
     badge = await house.enter(DEVICE)
-    badge.tell(type="listen", state="detect", text="hi")
-    await trio.sleep(668.4)
-    new = await house.enter(DEVICE)  # takeover …
     mailbox = Mailbox(badge.session.outbox, badge.session.retire)
-    await trio.sleep(1.5)  # … whose grace ends with the idle limit
-    mailbox.retire(Goodbye.SHUTDOWN)
-    badge.session.leave(Goodbye.IDLE)
-    badge.vanish()
     with structlog.testing.capture_logs() as logs:
+        await trio.sleep(668.5)
+        assert len(badge.of("system")) == 1
+        new = await house.enter(DEVICE)  # a takeover, whose grace ends with that of the warning
+        await trio.sleep(1.5)
+        ends = [
+            lambda: mailbox.retire(Goodbye.SHUTDOWN),
+            lambda: badge.session.leave(Goodbye.IDLE),
+            lambda: mailbox.retire(Goodbye.SUPERSEDED),
+            *[badge.vanish] * leaves,
+        ]
+        for end in random.Random(attempt).sample(ends, len(ends)):
+            end()
         await badge.gone.wait()
-    assert [line["event"] for line in logs].count("连接资源已释放") <= 1
+    assert [line["event"] for line in logs].count(texts.LOG_RELEASED) == 1
     assert not [line for line in logs if line["log_level"] == "error"]
+    assert badge.wire.closings in ((0, 1) if leaves else (1,))  # none where the badge was the first to close
     assert house.services.presence.online() == [DEVICE]
     assert new.wire.closed is None
 
 
-@pytest.mark.req("CL-2", "B-71")
+@pytest.mark.req("CL-2", "CL-3", "B-125")
+@pytest.mark.parametrize("after", [0.2, 1.2], ids=["thinking", "speaking"])
+async def test_a_takeover_ends_the_running_answer_in_an_orderly_way(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, after: float
+) -> None:
+    """What the answer waits for is cancelled once, with nothing of the session taken away under it."""
+    llm = ScriptedLlm([Reply(pieces=["One, and. ", "never"], first=1, pause=1e6)])
+    tts = ScriptedTts(lambda _: Utterance(duration=60))
+    house = House(nursery, llm=llm, tts=tts)
+    old = await house.enter(DEVICE)
+    before = trio.lowlevel.current_statistics().tasks_living
+    old.tell(type="listen", state="detect", text="hi")
+    await trio.sleep(after)
+    with structlog.testing.capture_logs() as logs:
+        new = await house.enter(DEVICE)
+        await old.gone.wait()
+    assert llm.abandoned == 1
+    assert old.turn.count("tts start") == old.turn.count("tts stop") == 1
+    assert old.turn[-1] == "tts stop"
+    assert old.wire.closings == 1
+    assert [line["event"] for line in logs].count(texts.LOG_RELEASED) == 1
+    assert not [line for line in logs if line["log_level"] == "error"]
+    assert trio.lowlevel.current_statistics().tasks_living <= before  # the new one instead of the old one
+    new.tell(type="ping")
+    await new.until("pong")
+
+
+@pytest.mark.req("CL-2")
 async def test_an_error_of_ours_still_cleans_up(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -494,6 +656,109 @@ async def test_an_error_of_ours_still_cleans_up(
     other = await house.enter("other")
     other.tell(type="ping")
     await other.until("pong")
+
+
+class Untidy:
+    """What a provider hands out; to clean it up fails."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __aenter__(self) -> Any:
+        return await self._inner.__aenter__()
+
+    async def __aexit__(self, *details: Any) -> None:
+        try:
+            await self._inner.__aexit__(*details)
+        finally:
+            raise RuntimeError("a bug in the cleanup")
+
+
+@pytest.mark.req("CL-2", "B-71")
+@pytest.mark.parametrize("end", ["IDLE", "SHUTDOWN", "takeover", "gone"])
+@pytest.mark.parametrize("kind", ["asr", "llm", "tts"])
+async def test_cleanup_that_fails_frees_everything_all_the_same(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch, kind: str, end: str
+) -> None:
+    house = House(
+        nursery,
+        asr=ScriptedAsr([Hearing(text="hi", delay=2)]),
+        llm=ScriptedLlm([Reply(pieces=["One, and. ", "two."], pause=1e6)]),
+        tts=ScriptedTts(lambda _: Utterance(delay=4)),
+        settings=changed(asr={"timeout_s": 60.0}),
+    )
+    await trio.testing.wait_all_tasks_blocked()
+    before = trio.lowlevel.current_statistics().tasks_living
+    provider, verb = {"asr": (house.asr, "recognise"), "llm": (house.llm, "stream"), "tts": (house.tts, "speak")}[kind]
+    work = getattr(provider, verb)
+    monkeypatch.setattr(provider, verb, lambda *given: Untidy(work(*given)))
+    badge = await house.enter(DEVICE)
+    await badge.speak(voice=0.3)
+    await trio.sleep(1 if kind == "asr" else 4)
+    with structlog.testing.capture_logs() as logs, trio.fail_after(5):
+        if end == "gone":
+            badge.vanish()
+        elif end == "takeover":
+            new = await house.enter(DEVICE)
+            await badge.gone.wait()
+            new.vanish()
+            await new.gone.wait()
+        else:
+            badge.session.leave(Goodbye[end])
+        await badge.gone.wait()
+    assert [line["error"] for line in logs if line["event"] == "failed"] == ["RuntimeError"]
+    assert badge.wire.closings == int(end != "gone")
+    assert house.services.presence.online() == []
+    assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+@pytest.mark.req("CL-4", "I-2")
+@pytest.mark.parametrize("kind", ["asr", "llm", "tts", "recall", "loading"])
+async def test_a_provider_that_hangs_holds_nothing_after_the_end(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, kind: str
+) -> None:
+    for_ever = 1e6
+    house = House(
+        nursery,
+        asr=ScriptedAsr([Hearing(text="hi", delay=for_ever * (kind == "asr"))]),
+        llm=ScriptedLlm(
+            [Reply(pieces=["One."], first=for_ever * (kind == "llm"))], load=for_ever * (kind == "loading")
+        ),
+        tts=ScriptedTts(lambda _: Utterance(duration=30, delay=for_ever * (kind == "tts"))),
+        recall=ScriptedRecall("", delay=for_ever * (kind == "recall")),
+    )
+    await trio.testing.wait_all_tasks_blocked()
+    before = trio.lowlevel.current_statistics().tasks_living
+    badge = await house.enter()
+    await badge.speak(voice=0.3)
+    await trio.sleep(1)
+    badge.vanish()
+    vanished = trio.current_time()
+    await badge.gone.wait()
+    assert trio.current_time() == vanished
+    assert trio.lowlevel.current_statistics().tasks_living == before
+    assert house.services.presence.online() == []
+
+
+@pytest.mark.req("AV-12", "B-72")
+async def test_the_end_of_one_session_leaves_the_answer_of_another_alone(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Both answers stream from the same model when the first badge goes."""
+    llm = ScriptedLlm([Reply(pieces=[f"Number {n}. " for n in range(9)], first=0.5, pause=0.5)])
+    house = House(nursery, llm=llm)
+    a, b = await house.enter("a"), await house.enter("b")
+    for badge in (a, b):
+        badge.tell(type="listen", state="detect", text="count")
+    await trio.sleep(2)
+    assert llm.abandoned == 0
+    a.vanish()
+    await a.gone.wait()
+    assert llm.abandoned == 1
+    await b.until("tts", "stop")
+    assert [m["text"] for m in b.of("tts", "sentence_start")] == [f"Number {n}." for n in range(9)]
+    assert len(b.audio) == 90
+    assert llm.abandoned == 1
 
 
 @pytest.mark.req("RS-2", "CL-3")
@@ -574,7 +839,7 @@ async def test_a_wake_word_without_greeting(
 
 
 @pytest.mark.req("WW-7", "WW-8", "B-80")
-@pytest.mark.parametrize("duration", [0.06, 3.0])
+@pytest.mark.parametrize("duration", [0.001, 0.06, 3.0])
 async def test_an_exit_command_closes_after_the_goodbye(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, duration: float
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -10,12 +11,13 @@ import trio
 import trio.testing
 
 from badge import texts
+from badge.log import logging_to
 from badge.session import handlers
 from badge.session.handlers import HANDLERS
 from protocol import FROM_BADGE
-from protocol.messages import Ping
-from providers.scripted import Reply, ScriptedLlm
-from tests.house import Guest, House, packets
+from protocol.messages import Iot, Ping
+from providers.scripted import Reply, ScriptedLlm, ScriptedRecognition
+from tests.house import Guest, House, changed, packets
 
 
 async def alive(badge: Guest) -> None:
@@ -45,7 +47,7 @@ async def test_echo(nursery: trio.Nursery, autojump_clock: trio.testing.MockCloc
 @pytest.mark.req("RT-4", "RT-7", "B-18", "B-19", "B-20", "B-21")
 @pytest.mark.parametrize(
     "text",
-    ["[]", '"x"', "null", "1.5", "{}", "true", "9" * 5000, '{"type":"listen"}', '{"type":"mcp"}', "x" * 1_000_000],
+    ["[]", '"x"', "null", "1.5", "{}", "true", "9" * 5000, '{"type":"listen"}', '{"type":"mcp"}', "x" * 1_048_576],
     ids=lambda text: text[:12],
 )
 async def test_malformed_messages_are_answered_and_harm_nothing(
@@ -57,6 +59,20 @@ async def test_malformed_messages_are_answered_and_harm_nothing(
     assert error["code"] == "bad-message"
     assert 0 < len(error["message"]) < 300
     await alive(badge)
+    assert badge.story == ["hello", "error", "pong"]  # and no echo
+
+
+@pytest.mark.req("RT-7", "RT-8", "B-18")
+async def test_one_connection_survives_all_malformed_messages(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    for text in ("[]", '"x"', "null", "1.5", "{}", '{"type":"listen"}', '{"type":"mcp","payload":{}}'):
+        badge.raw(text)
+    badge.tell(type="ping")
+    await badge.until("pong")
+    assert badge.story == ["hello", *["error"] * 7, "pong"]
+    assert [e["code"] for e in badge.of("error")] == ["bad-message"] * 6 + ["unavailable"]
 
 
 @pytest.mark.req("RT-6")
@@ -81,7 +97,7 @@ async def test_unknown_types_are_logged_and_ignored(
     await alive(badge)
 
 
-@pytest.mark.req("RT-8", "B-22")
+@pytest.mark.req("RT-8")
 async def test_an_error_in_a_handler_is_answered_and_logged(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +113,63 @@ async def test_an_error_in_a_handler_is_answered_and_logged(
     assert [line["what"] for line in logs if line["event"] == "failed"] == ["ping"]
     monkeypatch.undo()
     await alive(badge)
+
+
+@pytest.mark.req("RT-8", "RT-11", "B-22")
+async def test_messages_of_one_type_keep_their_order_and_end_with_the_connection(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of them is much work, one fails, and one comes after the badge has gone."""
+    taken: list[object] = []
+
+    def take(_: object, message: Iot) -> None:
+        if message.descriptors is not None:
+            sum(range(100_000))
+        taken.append(message.descriptors or message.states)
+        if message.states == [{"n": 1}]:
+            raise LookupError("a bug")
+
+    monkeypatch.setitem(HANDLERS, Iot, take)
+    badge = await House(nursery).enter()
+    with structlog.testing.capture_logs() as logs:
+        badge.tell(type="iot", descriptors=[{"name": "lamp"}])
+        for number in range(3):
+            badge.tell(type="iot", states=[{"n": number}])
+        await badge.until("error")
+        badge.vanish()
+        badge.tell(type="iot", states=[{"n": 3}])
+        await badge.gone.wait()
+        await trio.sleep(100)
+    assert taken == [[{"name": "lamp"}], [{"n": 0}], [{"n": 1}], [{"n": 2}]]
+    assert [(e["code"], e["ref"]) for e in badge.of("error")] == [("internal", {"type": "iot"})]
+    assert [(line["what"], line["error"]) for line in logs if line["event"] == "failed"] == [("iot", "LookupError")]
+
+
+@pytest.mark.req("AD-3", "B-88", "B-91")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "restart"},
+        {"action": "restart", "content": {}},
+        {"action": "restart", "content": {"secret": ""}},
+        {"action": "restart", "content": {"secret": None}},
+        {"action": "update_config", "content": {"secret": ""}},
+        {},
+    ],
+    ids=str,
+)
+async def test_nobody_manages_a_server_that_has_no_secret(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, fields: dict[str, object]
+) -> None:
+    house = House(nursery, settings=changed(auth={"manager_secret": ""}))
+    badge, other = await house.enter(), await house.enter("other")
+    badge.tell(type="server", **fields)
+    await badge.until("error")
+    assert badge.story == ["hello", "error"]
+    await trio.sleep(5)
+    await alive(badge)
+    await alive(other)
+    assert house.services.settings is house.settings
 
 
 @pytest.mark.req("RT-13")
@@ -153,7 +226,31 @@ async def test_messages_take_effect_in_their_order(
     assert [frame for _, frame in badge.wire.sent if frame[:1] != "{"] == [str(n) for n in range(50)]
 
 
-@pytest.mark.req("RT-12", "B-27")
+@pytest.mark.req("RT-12", "LI-7", "B-27")
+@pytest.mark.parametrize("slow", ["feed", "finish"])
+async def test_a_recogniser_that_takes_its_time_after_stop_delays_nothing(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    usual = getattr(ScriptedRecognition, slow)
+
+    async def slowly(*given: object) -> object:
+        await trio.sleep(2.5)
+        return await usual(*given)
+
+    monkeypatch.setattr(ScriptedRecognition, slow, slowly)
+    badge = await House(nursery).enter()
+    badge.tell(type="listen", state="start", mode="manual")
+    for packet in packets("voice")[:10]:
+        badge.packet(packet)
+    badge.tell(type="listen", state="stop")
+    started = trio.current_time()
+    await alive(badge)
+    assert trio.current_time() == started
+    await badge.until("stt")
+    assert trio.current_time() - started >= 2.5
+
+
+@pytest.mark.req("RT-12")
 async def test_a_busy_turn_delays_neither_ping_nor_abort(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -167,7 +264,7 @@ async def test_a_busy_turn_delays_neither_ping_nor_abort(
     assert trio.current_time() == started
 
 
-@pytest.mark.req("RT-14", "LG-2", "LG-6", "B-25", "WL-7", "CH-1", "HT-3")
+@pytest.mark.req("RT-14", "LG-2", "LG-6", "WL-7", "CH-1", "HT-3")
 async def test_the_log_has_every_message_and_no_secret_or_speech(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -198,6 +295,36 @@ async def test_the_log_has_every_message_and_no_secret_or_speech(
     assert "大模型收到用户消息: 15 characters" in lines
     assert '收到listen消息：{"state": "detect", "text_size": 15}' in lines
     assert '收到服务器消息：{"action": "restart", "content": "***"}' in lines
+
+
+@pytest.mark.req("RT-14", "LG-1", "LG-2", "B-25")
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "peer", "to": ["x"], "payload": {"token": "s3cret", "text": "s3cret" * 180_000}},
+        {"type": "peer", "to": ["x"] * 100_000},
+        {"type": "abort", "reason": {"token": "s3cret", "why": ["a"] * 100_000}},
+        {"type": "abort", "reason": "a" * 1_000_000},
+        {"type": "mode", "state": "start", "mode": "working", "token": "s3cret", "x": "y" * 1_000_000},
+        {"type": "dance", "token": "s3cret", "steps": ["s3cret"] * 100_000, "text": "s3cret" * 100_000},
+        {"type": "dance" * 100_000, "api_key": "s3cret"},
+        {f"key {number}": number for number in range(50_000)} | {"type": "dance", "secret": "s3cret"},
+    ],
+    ids=lambda message: message["type"][:5],
+)
+async def test_what_the_log_shows_of_a_large_message_is_masked_and_short(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, message: dict[str, object]
+) -> None:
+    stream = io.StringIO()
+    with logging_to(stream, form="json", level="info", max_message_length=2000):
+        badge = await House(nursery).enter()
+        badge.tell(**message)
+        await alive(badge)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (shown,) = [line["event"] for line in lines if "收到" in line["event"] and "ping" not in line["event"]]
+    assert len(shown) > 20
+    assert max(len(str(value)) for line in lines for value in line.values()) < 2100
+    assert "s3cret" not in stream.getvalue()
 
 
 @pytest.mark.req("RT-15")

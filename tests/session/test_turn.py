@@ -77,6 +77,32 @@ async def test_memory_is_asked_and_merged_into_the_prompt(
     assert llm.prompts[0].messages[0].content == "P\n\nThe user likes tea."
 
 
+@pytest.mark.req("CH-2", "B-75")
+async def test_everybody_is_remembered_for_himself(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Two badges ask at the same time: each question goes to the memory of its own device, and so does the answer."""
+
+    class Notebook(ScriptedRecall):
+        async def recall(self, device: str, text: str) -> str:
+            await super().recall(device, text)
+            return f"This is {device}."
+
+    recall, llm = Notebook("", delay=1), ScriptedLlm()
+    house = House(nursery, recall=recall, llm=llm, settings=changed(chat={"prompt": "P"}))
+    a, b = await house.enter("a"), await house.enter("b")
+    a.tell(type="listen", state="detect", text="from a")
+    await trio.sleep(0.5)
+    b.tell(type="listen", state="detect", text="from b")
+    await a.until("tts", "stop")
+    await b.until("tts", "stop")
+    assert recall.asked == [("a", "from a"), ("b", "from b")]
+    assert [[m.content for m in prompt.messages] for prompt in llm.prompts] == [
+        ["P\n\nThis is a.", "from a"],
+        ["P\n\nThis is b.", "from b"],
+    ]
+
+
 @pytest.mark.req("CH-2")
 async def test_a_broken_memory_costs_the_memory_not_the_turn(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
@@ -322,21 +348,25 @@ async def test_ledger_and_partials_for_badges_that_ask(
 
 
 @pytest.mark.req("CH-24", "B-32")
+@pytest.mark.parametrize("gap", [0.01, 0.1, 0.7])
 async def test_two_texts_at_once_never_interleave(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, gap: float
 ) -> None:
     llm = ScriptedLlm(["Answer one. More of one.", "Answer two. More of two."])
     house = House(nursery, llm=llm)
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="one")
-    await trio.sleep(0.01)
+    await trio.sleep(gap)
     badge.tell(type="listen", state="detect", text="two")
-    await badge.until("tts", "stop", count=2)
-    await trio.sleep(5)
+    await badge.until("tts", "stop")
+    first = [m["text"] for m in badge.of("tts", "sentence_start")]
+    await trio.sleep(10)
     said = [m["text"] for m in badge.of("tts", "sentence_start")]
-    assert said[-2:] == ["Answer two.", "More of two."]
-    story = [word for word in badge.turn if word.startswith("tts s") and word != "tts sentence_start"]
-    assert story == ["tts start", "tts stop", "tts start", "tts stop"]
+    assert first == ["Answer one.", "More of one."][: len(first)]
+    assert said == [*first, "Answer two.", "More of two."]
+    bounds = [word for word in badge.turn if word in ("tts start", "tts stop")]
+    assert bounds[-2:] == ["tts start", "tts stop"]
+    assert bounds == ["tts start", "tts stop"] * (len(bounds) // 2)
 
 
 @pytest.mark.req("CH-24")
@@ -363,6 +393,50 @@ async def test_text_that_comes_before_the_components_are_ready(
     await badge.until("tts", "stop")
     assert [m["text"] for m in badge.of("tts", "sentence_start")] == ["Ready."]
     assert len(badge.audio) == 10
+
+
+@pytest.mark.req("B-84")
+async def test_first_questions_at_the_same_moment_share_one_model(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Counting(ScriptedLlm):
+        runs = 0
+
+        async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+            self.runs += 1
+            await super().run(task_status=task_status)
+
+    llm = Counting(["Here."], load=1)
+    house = House(nursery, llm=llm)
+    badges = [await house.enter(device) for device in ("a", "b", "c")]
+    for badge in badges:
+        badge.tell(type="listen", state="detect", text="anybody there")
+    for badge in badges:
+        await badge.until("tts", "stop")
+        assert [m["text"] for m in badge.of("tts", "sentence_start")] == ["Here."]
+    assert llm.runs == 1
+    assert len(llm.prompts) == 3
+
+
+@pytest.mark.req("CH-24", "B-50")
+@pytest.mark.parametrize("turns", [2, 20])
+async def test_turns_that_hang_in_the_model_keep_nothing_from_the_next(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, turns: int
+) -> None:
+    llm = ScriptedLlm([*[Reply(pieces=["Never."], first=1e6)] * turns, "Here."])
+    house = House(nursery, llm=llm)
+    badge, other = await house.enter(), await house.enter("other")
+    for number in range(turns):
+        badge.tell(type="listen", state="detect", text=f"question {number}")
+        await trio.sleep(1)
+    asked = trio.current_time()
+    badge.tell(type="listen", state="detect", text="the last question")
+    other.tell(type="listen", state="detect", text="hello")
+    await badge.until("tts", "sentence_start")
+    await other.until("tts", "sentence_start")
+    assert trio.current_time() - asked < 0.1
+    assert badge.of("tts", "sentence_start")[0]["text"] == "Here."
+    assert llm.abandoned == turns
 
 
 @pytest.mark.req("CH-28")
