@@ -225,7 +225,7 @@ class House:
             vad=of("vad", self.vad),
             asr=of("asr", self.asr),
             tts=of("tts", self.tts),
-            llms=Llms({"default": of("llm", self.llm)}, {Purpose.CHAT: "default"}),
+            llms=Llms({"default": of("llm.default", self.llm)}, {Purpose.CHAT: "default"}),
             recall=of("recall", recall),
             tools=tools,
             deliveries=deliveries,

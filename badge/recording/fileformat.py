@@ -56,7 +56,7 @@ class Packer:
         self._begun = False
 
     def pack(self, records: Iterable[tuple[Any, ...]]) -> bytes:
-        """The bytes that these records, as (at, kind, *data), add to the file."""
+        """The bytes that these records, as (at, after, kind, *data), add to the file."""
         framed = bytearray()
         for record in records:
             payload = msgpack.packb(record, use_bin_type=True, unicode_errors="surrogatepass")
@@ -164,8 +164,8 @@ def _record(payload: bytes, crc: int) -> Record:
     if zlib.crc32(payload) != crc:
         raise _FlawError("the recording is damaged: the checksum of a record is wrong")
     try:
-        at, kind, *data = msgpack.unpackb(payload, unicode_errors="surrogatepass", strict_map_key=False)
-        return Record(int(at), Kind(kind), tuple(data))
+        at, after, kind, *data = msgpack.unpackb(payload, unicode_errors="surrogatepass", strict_map_key=False)
+        return Record(int(at), int(after), Kind(kind), tuple(data))
     except (ValueError, TypeError, msgpack.UnpackException) as exc:
         raise _FlawError(
             f"the recording holds something that this program does not know ({type(exc).__name__})"

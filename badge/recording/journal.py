@@ -29,7 +29,7 @@ LAST_WRITE = 5.0
 SUFFIX = ".badgerec"
 
 Raw = tuple[Any, ...]
-"""A record before it is packed: (at, kind, *data)."""
+"""A record before it is packed: (at, after, kind, *data)."""
 
 Refine = Callable[[Iterable[Raw]], list[Raw]]
 """What is done to records before they are written: hashing audio, masking text. Runs in the writer's thread."""
@@ -42,6 +42,16 @@ class Note(Protocol):
         """This has happened just now."""
 
 
+class Passes(trio.abc.Instrument):
+    """Counts the passes of the scheduler: in each, every task that can run does so once, in no particular order."""
+
+    count = 0
+
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002 - Trio's signature
+        """A pass is over."""
+        self.count += 1
+
+
 @define(eq=False)
 class Backlog:
     """How many bytes wait for the disk."""
@@ -52,7 +62,9 @@ class Backlog:
 class Journal:
     """What one session did, in order, until it is taken to the disk."""
 
-    def __init__(self, backlog: Backlog, on_overrun: Callable[[], None]) -> None:
+    def __init__(self, passes: Passes, backlog: Backlog, on_overrun: Callable[[], None]) -> None:
+        self._passes = passes
+        self._last_pass = passes.count
         self._backlog = backlog
         self._on_overrun = on_overrun
         self._begun = trio.current_time()
@@ -64,7 +76,9 @@ class Journal:
         """This has happened just now."""
         if not self.open:
             return
-        self._raw.append((round((trio.current_time() - self._begun) * 1_000_000), kind, *data))
+        now, this_pass = trio.current_time(), self._passes.count
+        after, self._last_pass = this_pass - self._last_pass, this_pass
+        self._raw.append((round((now - self._begun) * 1_000_000), after, kind, *data))
         last = data[-1] if data else None
         size = 64 + (len(last) if isinstance(last, bytes | str) else 0)
         self._size += size
@@ -125,13 +139,16 @@ class Archive:
         self._metrics = metrics
         self._prepare = prepare
         self._backlog = Backlog()
+        self._passes = Passes()
         self._open: list[tuple[Journal, Volume]] = []
         self._one_writer = trio.CapacityLimiter(1)
         self._trouble = False
 
     def begin(self, path: Path, refine: Refine, header: dict[str, Any], *, limit: int) -> Journal:
         """A new journal, to be written to `path` up to `limit` bytes."""
-        journal = Journal(self._backlog, lambda: self._lost("overrun", f"the disk is {BACKLOG} bytes behind"))
+        journal = Journal(
+            self._passes, self._backlog, lambda: self._lost("overrun", f"the disk is {BACKLOG} bytes behind")
+        )
         journal.note(Kind.BEGIN, header)
         self._open.append((journal, Volume(path, refine, limit)))
         self._metrics.recordings.inc()
@@ -139,11 +156,13 @@ class Archive:
 
     async def run(self) -> None:
         """Write until cancelled, and then the rest."""
+        trio.lowlevel.add_instrument(self._passes)
         try:
             while True:
                 await trio.sleep(FLUSH_EVERY)
                 await self._flush()
         finally:
+            trio.lowlevel.remove_instrument(self._passes)
             with trio.move_on_after(LAST_WRITE, shield=True):
                 await self._flush()
 

@@ -201,48 +201,48 @@ class Refinement:
         refined: list[Raw] = []
         for record in records:
             refined.extend(self._released(record))
-        return [self._refined(at, kind, data) for at, kind, *data in refined]
+        return [self._refined(at, after, kind, data) for at, after, kind, *data in refined]
 
     def _released(self, record: Raw) -> Iterator[Raw]:
         if self._masking is None:
             yield record
             return
         self._held.append(record)
-        if record[1] is Kind.LLM_TOKEN and isinstance(record[3], str) and record[3][-1:].isalpha():
+        if record[2] is Kind.LLM_TOKEN and isinstance(record[4], str) and record[4][-1:].isalpha():
             return
-        if self._held[0][1] is Kind.LLM_TOKEN and not _settles(record):
+        if self._held[0][2] is Kind.LLM_TOKEN and not _settles(record):
             return
         held, self._held = self._held, []
         yield from _masked_as_one(held)
 
-    def _refined(self, at: int, kind: Kind, data: list[Any]) -> Raw:
+    def _refined(self, at: int, after: int, kind: Kind, data: list[Any]) -> Raw:
         refined = tuple(data)
         if kind is Kind.BEGIN:
             header = dict(refined[0])
             if self._hashing is not None:
                 header["audio"] = "hash"
-            return at, kind, self._masking.header(header) if self._masking is not None else header
+            return at, after, kind, self._masking.header(header) if self._masking is not None else header
         if self._masking is not None and not (kind is Kind.LLM_TOKEN and isinstance(refined[1], str)):
             refined = self._masking.data(kind, refined)
         if self._hashing is not None:
             refined = self._hashing.data(kind, refined)
-        return at, kind, *refined
+        return at, after, kind, *refined
 
 
 def _settles(record: Raw) -> bool:
     """Whether a word that was begun by a token is known to be whole."""
-    return record[1] in (Kind.LLM_TOKEN, Kind.LLM_END, Kind.LLM_ERROR, Kind.LLM_LEAVE, Kind.END)
+    return record[2] in (Kind.LLM_TOKEN, Kind.LLM_END, Kind.LLM_ERROR, Kind.LLM_LEAVE, Kind.END)
 
 
 def _masked_as_one(held: list[Raw]) -> Iterator[Raw]:
     """The records with the texts of their tokens masked as the one text that they are."""
-    words = "".join(r[3] for r in held if r[1] is Kind.LLM_TOKEN and isinstance(r[3], str))
+    words = "".join(r[4] for r in held if r[2] is Kind.LLM_TOKEN and isinstance(r[4], str))
     masked = shape(words)
     at = 0
     for record in held:
-        if record[1] is Kind.LLM_TOKEN and isinstance(record[3], str):
-            size = len(record[3])
-            record = (*record[:3], masked[at : at + size])
+        if record[2] is Kind.LLM_TOKEN and isinstance(record[4], str):
+            size = len(record[4])
+            record = (*record[:4], masked[at : at + size])
             at += size
         yield record
 

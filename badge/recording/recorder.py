@@ -57,7 +57,11 @@ class Recorder:
         self._archive = Archive(metrics, self._make_room)
         self._random = random.SystemRandom()
         self._pruned: datetime.datetime | None = None
-        self.run = self._archive.run
+
+    async def run(self) -> None:
+        """Write what is recorded, until cancelled."""
+        if self._settings.use != "off":
+            await self._archive.run()
 
     async def attend(self, identity: Identity, wire: Wire, services: Services) -> None:
         """Serve one badge from welcome to goodbye."""

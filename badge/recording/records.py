@@ -150,8 +150,10 @@ INPUTS = frozenset(
 
 @frozen
 class Record:
-    """One thing that happened, `at` µs after the session began."""
+    """One thing that happened, `at` µs after the session began and `after` passes of the scheduler later than the one
+    before: what lies few passes apart could not see the effects of each other."""
 
     at: int
+    after: int
     kind: Kind
     data: tuple[Any, ...] = field(repr=False)

@@ -9,10 +9,11 @@ from typing import Any
 import trio
 from attrs import field, frozen
 
+from badge.recording.journal import Passes
 from badge.recording.privacy import Masking
 from badge.recording.recorder import codec
 from badge.recording.records import OUTPUTS, Kind, Record
-from badge.replay.script import Script, channel_of
+from badge.replay.script import ACTORS, Script, channel_of
 from protocol import Framing, RemoteProtocolError, decode_frame
 
 SHOWN = 12
@@ -48,6 +49,16 @@ class Divergence:
         return "\n".join(lines)
 
 
+class Steps(Passes):
+    """Counts the steps of all tasks, too."""
+
+    steps = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - Trio's signature
+        """A task is about to run."""
+        self.steps += 1
+
+
 class Comparison:
     """A journal that knows what will be noted."""
 
@@ -62,6 +73,11 @@ class Comparison:
         self._recent: deque[str] = deque(maxlen=SHOWN)
         self._states: dict[str, str] = {}
         self._begun = trio.current_time()
+        self.passes = Steps()
+        self.last_pass = 0
+        """the pass of the scheduler in which the last thing happened"""
+        self.actors: dict[str, trio.lowlevel.Task] = {}
+        """the tasks of the session in which something happened last"""
         self.divergence: Divergence | None = None
         self.late = 0.0
         """largest distance, in s, between the time of an output then and now"""
@@ -71,6 +87,9 @@ class Comparison:
 
     def note(self, kind: Kind, *data: Any) -> None:
         """This has happened just now."""
+        self.last_pass = self.passes.count
+        if actor := ACTORS.get(kind):
+            self.actors[actor] = trio.lowlevel.current_task()
         self._recent.append(f"{self._now:9.3f}  {show(kind, data)}")
         if kind in OUTPUTS and self.divergence is None:
             self._check(kind, data)
@@ -81,6 +100,11 @@ class Comparison:
         while self._open and self._done[self._open[-1]]:
             self._open.pop()
         return self._open[-1] if self._open else None
+
+    @property
+    def progress(self) -> int:
+        """How many outputs were as they had been."""
+        return sum(self._done)
 
     def diverge(self, what: str, recorded: str, replayed: str) -> None:
         """This is not what was recorded; only the first time counts."""
@@ -149,10 +173,10 @@ class Sameness:
                 return recorded[:2] == produced[:2]
             case Kind.LLM_OPEN if self._masking is not None:
                 now = self._masking.data(kind, produced)
-                return recorded[:2] == now[:2] and recorded[3][-1:] == now[3][-1:]
+                return (*recorded[:2], recorded[3][-1:]) == (*now[:2], now[3][-1:])
         if self._masking is not None:
             produced = self._masking.data(kind, produced)
-        return plain(recorded) == plain(produced)
+        return bool(plain(recorded) == plain(produced))
 
     def _audio(self, recorded: bytes, produced: bytes) -> bool:
         if self._exact:
@@ -193,7 +217,7 @@ def _same_ledger(recorded: str, produced: str) -> bool:
     totals = then.pop("total_ms", 0.0), now.pop("total_ms", 0.0)
     pairs = [totals, *((stages[0][name], stages[1].get(name, -1e9)) for name in stages[0])]
     near = all(abs(a - b) <= LEDGER_TOLERANCE_MS for a, b in pairs)
-    return near and bool(then == now) and stages[0].keys() == stages[1].keys()
+    return near and bool(then == now) and bool(stages[0].keys() == stages[1].keys())
 
 
 def plain(value: Any) -> Any:

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import trio
 import trio._core._run as run
+
+Arrange = Callable[[list[trio.lowlevel.Task]], None]
+"""Puts the tasks that run in one pass of the scheduler in order."""
 
 
 class CannotBeDeterministicError(Exception):
     """This version of Trio has no switch for deterministic scheduling."""
 
 
+class Order(random.Random):
+    """The order of tasks within each pass: by a seed, unless `arrange` wants some of them elsewhere."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.arrange: Arrange = lambda tasks: None  # noqa: ARG005
+
+    def shuffle(self, x: Any) -> None:
+        """Trio asks this for each pass; the tasks come in the order of their creation."""
+        super().shuffle(x)
+        self.arrange(x)
+        x.reverse()  # it takes them from the end
+
+
 @contextmanager
-def deterministic(seed: int) -> Iterator[None]:
-    """Let `trio.run` inside this context order its tasks by their creation and by `seed`, and by nothing else.
+def deterministic(order: Order) -> Iterator[None]:
+    """Let `trio.run` inside this context run its tasks in this order, which nothing else has an influence on.
 
     Raises `CannotBeDeterministicError`.
     """
-    dice = getattr(run, "_r", None)
-    if not isinstance(dice, random.Random) or not hasattr(run, "_ALLOW_DETERMINISTIC_SCHEDULING"):
+    if not isinstance(getattr(run, "_r", None), random.Random) or not hasattr(run, "_ALLOW_DETERMINISTIC_SCHEDULING"):
         raise CannotBeDeterministicError(f"trio {trio.__version__} schedules in a way that this program does not know")
-    before = run._ALLOW_DETERMINISTIC_SCHEDULING, dice.getstate(), random.getstate()
+    before = run._ALLOW_DETERMINISTIC_SCHEDULING, run._r, random.getstate()
     run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]
-    dice.seed(seed)
-    random.seed(seed)  # trio-websocket takes the payload of its pings from here
+    run._r = order
+    random.seed(0)  # trio-websocket takes the payload of its pings from here
     try:
         yield
     finally:
         run._ALLOW_DETERMINISTIC_SCHEDULING = before[0]  # type: ignore[misc]
-        dice.setstate(before[1])
+        run._r = before[1]
         random.setstate(before[2])

@@ -8,7 +8,8 @@ recording until later, waits until that has been done.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import inf
 
 import trio
@@ -16,10 +17,14 @@ import trio.testing
 
 from badge.recording.records import INPUTS, Kind, Record
 from badge.replay.comparison import Comparison, show
-from badge.replay.script import Script
+from badge.replay.determinism import Order
+from badge.replay.script import ACTORS, Script
 
 PATIENCE = 0.25
 """Seconds that an output may be later than it was then."""
+
+RECENT = 6
+"""Groups of records that are tried in another order when a replay diverges after them."""
 
 EARLY = 0.02
 """Seconds by which a timer may be due before its time: how long the machine may have needed then to come to it."""
@@ -28,6 +33,10 @@ MOMENT = 1e-6
 """Seconds; less than any two things that happen one after the other are apart."""
 
 MICROSECOND = 1_000_000
+
+AT_ONCE = frozenset({Kind.POST, Kind.RETIRE, Kind.LLM_ERROR, Kind.TTS_ERROR})
+"""Inputs that the session feels in the step in which they are done to it, or that are noted later than they are felt;
+others reach it in the next pass."""
 
 
 class DivergedError(Exception):
@@ -42,44 +51,110 @@ class Driver:
         script: Script,
         comparison: Comparison,
         clock: trio.testing.MockClock,
+        order: Order,
         deliver: Callable[[Record], None],
+        *,
+        hidden_first: Collection[int] | None,
     ) -> None:
+        """`hidden_first`: groups of records before which tasks that left no trace run first; None: all tasks run in any
+        order."""
+        self._hidden_first = hidden_first
+        self.recent: deque[int] = deque(maxlen=RECENT)
+        """the last groups in which something was done, by their first record"""
         self._script = script
         self._comparison = comparison
         self._clock = clock
         self._deliver = deliver
         self._begun = trio.current_time()
         self._done_early: set[int] = set()
+        self._felt_in = 0
+        """the pass in which the last thing that was done is felt"""
+        self._calm = 0
+        """passes in which nobody else took a step"""
+        self._me = trio.lowlevel.current_task()
+        self._cast: list[str] = []
+        """the tasks that act in the next pass, in their order"""
+        order.arrange = self._arrange
 
     async def drive(self) -> None:
         """Do everything that was done. Raises `DivergedError`."""
-        for index, record in enumerate(self._script.records):
-            if record.kind in INPUTS and index not in self._done_early:
-                await self._await_outputs(before=index)
-                await self._approach(self._begun + record.at / MICROSECOND)
-                await self._settle_components(index)
-                self._deliver(record)
+        for group in groups(self._script.records):
+            inputs = [index for index in group if self._is_input(index)]
+            if inputs:
+                await self._await_outputs(before=group[0])
+                this_pass = max(self._comparison.last_pass, self._felt_in) + self._script.records[group[0]].after
+                traces = [
+                    i
+                    for i in group
+                    if self._script.records[i].kind in ACTORS and self._script.records[i].kind not in AT_ONCE
+                ]
+                later, at_once = split(
+                    inputs, lambda i: self._script.records[i].kind in AT_ONCE and i > max(traces, default=-1)
+                )
+                await self._do(later, this_pass - 1, self._cast_of(group))
+                self.recent.append(group[0])
+                for index in at_once:
+                    await self._await_outputs(before=index)
+                    await self._do([index], self._felt_in if later else this_pass, [])
         await self._await_outputs(before=len(self._script.records))
+
+    async def _do(self, inputs: list[int], this_pass: int, cast: list[str]) -> None:
+        """Do these things in a pass of the scheduler; in the next one `cast` acts."""
+        if inputs:
+            await self._approach(self._script.records[inputs[-1]], this_pass)
+            await self._settle_components(inputs[0])
+            self._cast = cast
+            self._felt_in = self._comparison.passes.count + bool(cast)
+            for index in inputs:
+                self._act(self._script.records[index])
+
+    def _cast_of(self, group: range) -> list[str]:
+        """The tasks that left a trace in one pass, in their order; the rest is called by the empty name."""
+        if self._hidden_first is None:
+            return [""]
+        cast = actors(self._script.records[index] for index in group)
+        return ["", *cast] if group[0] in self._hidden_first else cast
+
+    def _is_input(self, index: int) -> bool:
+        return self._script.records[index].kind in INPUTS and index not in self._done_early
+
+    def _arrange(self, tasks: list[trio.lowlevel.Task]) -> None:
+        """Let tasks act in the order in which they did then. Tasks that left no trace come last, or where a place is
+        vacant. The driver comes after everybody, and sees what came of the pass."""
+        ranks = {self._me: len(self._cast) + 1.0}
+        vacant = float(len(self._cast))
+        for rank, name in enumerate(self._cast):
+            task = self._comparison.actors.get(name)
+            if task in tasks:
+                ranks[task] = rank
+            else:
+                vacant = min(vacant, rank)
+        self._cast = []
+        tasks.sort(key=lambda task: ranks.get(task, vacant))
 
     async def _await_outputs(self, before: int) -> None:
         """Let the session do what it had done by then, moving the clock as far as it takes."""
-        while True:
-            await self._settle()
-            missing = self._comparison.missing
-            if missing is None or missing >= before:
-                return
-            now, due = trio.current_time(), self._begun + self._script.records[missing].at / MICROSECOND
-            timer = now + trio.lowlevel.current_statistics().seconds_to_next_deadline
-            if timer > max(now, due) + PATIENCE:
-                record = self._script.records[missing]
-                self._comparison.diverge(
-                    "something does not happen", show(record.kind, record.data), "nothing, and nothing is under way"
-                )
-                raise DivergedError
-            self._jump_to(max(due, timer))
+        while (missing := self._comparison.missing) is not None and missing < before:
+            if not await self._pass():
+                self._move_clock_for(missing)
 
-    async def _approach(self, at: float) -> None:
-        """Move the clock to a moment, without letting timers pass that may have been later then."""
+    def _move_clock_for(self, missing: int) -> None:
+        record = self._script.records[missing]
+        now, due = trio.current_time(), self._begun + record.at / MICROSECOND
+        timer = now + trio.lowlevel.current_statistics().seconds_to_next_deadline
+        if timer > max(now, due) + PATIENCE:
+            self._comparison.diverge(
+                "something does not happen", show(record.kind, record.data), "nothing, and nothing is under way"
+            )
+            raise DivergedError
+        self._jump_to(max(due, timer))
+
+    async def _approach(self, record: Record, this_pass: int) -> None:
+        """Go on to a pass of the scheduler, and move the clock to the time of the record, without letting timers pass that
+        may have been later then."""
+        at = self._begun + record.at / MICROSECOND
+        while self._comparison.passes.count < this_pass and await self._pass():
+            pass
         while True:
             timer = trio.current_time() + trio.lowlevel.current_statistics().seconds_to_next_deadline
             if timer > at - EARLY:
@@ -94,18 +169,62 @@ class Driver:
         for later in range(index + 1, len(self._script.records)):
             record = self._script.records[later]
             if record.kind is Kind.COMPONENT and record.at - moment < 1000:
-                self._deliver(record)
+                self._act(record)
                 self._done_early.add(later)
                 await self._settle()
             elif record.kind in INPUTS:
                 return
 
     async def _settle(self) -> None:
-        await trio.testing.wait_all_tasks_blocked()
+        while await self._pass():
+            pass
+
+    async def _pass(self) -> bool:
+        """Let every task that can run do so once; false when there is none.
+
+        A task that something was done to may come after this one in the present pass or in the next: only when nobody
+        else took a step for two of them, nobody can.
+        """
+        if self._calm >= 2:
+            return False
+        steps = self._comparison.passes.steps
+        await trio.lowlevel.checkpoint()
         if self._comparison.divergence is not None:
             raise DivergedError
+        others = self._comparison.passes.steps - steps - 1
+        self._calm = 0 if others else self._calm + 1
+        return True
+
+    def _act(self, record: Record) -> None:
+        self._calm = 0
+        self._deliver(record)
 
     def _jump_to(self, at: float) -> None:
         now = trio.current_time()
         if now < at < inf:
+            self._calm = 0
             self._clock.jump(at - now)
+
+
+def groups(records: Sequence[Record]) -> Iterator[range]:
+    """Indices of records that were made in one pass of the scheduler."""
+    start = 0
+    for index, record in enumerate(records):
+        if record.after and index > start:
+            yield range(start, index)
+            start = index
+    if start < len(records):
+        yield range(start, len(records))
+
+
+def actors(records: Iterable[Record]) -> list[str]:
+    """The tasks that left a trace, in the order of the first trace of each."""
+    return list(dict.fromkeys(ACTORS[record.kind] for record in records if record.kind in ACTORS))
+
+
+def split(indices: Iterable[int], second: Callable[[int], bool]) -> tuple[list[int], list[int]]:
+    """Those that are not in the second part, and those that are."""
+    parts: tuple[list[int], list[int]] = ([], [])
+    for index in indices:
+        parts[second(index)].append(index)
+    return parts

@@ -187,7 +187,8 @@ class PlayedRecognition:
     async def feed(self, pcm: bytes) -> str:
         """The text so far, when the recogniser had heard as much."""
         self._fed += len(pcm)
-        await trio.lowlevel.checkpoint()
+        if self._reached >= self._fed:
+            await trio.lowlevel.checkpoint()
         while self._reached < self._fed:
             self._take(await self._reel.receive())
         return self._partial

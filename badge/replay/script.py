@@ -33,6 +33,21 @@ CHANNELS: Mapping[Kind, str] = {
 """Where an output goes. Within a channel the order counts; between channels it is the scheduler's."""
 
 
+ACTORS: Mapping[str, str] = {
+    Kind.IN: "reader",
+    Kind.LOST: "reader",
+    Kind.OUT: "writer",
+    Kind.SENT: "writer",
+    Kind.UNSENT: "writer",
+    Kind.CUT: "writer",
+    Kind.PING: "ping",
+    Kind.PONG: "ping",
+    Kind.UNPONGED: "ping",
+    **{kind: kind.partition(".")[0] for kind in Kind if "." in kind},
+}
+"""Which task of the session something happens in, as far as the kind tells."""
+
+
 def channel_of(kind: Kind, data: tuple[Any, ...]) -> str:
     """The channel of an output; every machine has its own."""
     return str(data[0]) if kind is Kind.STATE else CHANNELS[kind]

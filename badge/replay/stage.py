@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -27,7 +29,7 @@ from badge.phrases import Phrases
 from badge.recording.recorder import converse_on_record
 from badge.recording.records import Kind, Record
 from badge.replay.comparison import Comparison, Divergence
-from badge.replay.determinism import deterministic
+from badge.replay.determinism import Order, deterministic
 from badge.replay.driver import DivergedError, Driver
 from badge.replay.playback import (
     Played,
@@ -75,12 +77,17 @@ class Outcome:
 
 
 def replay(script: Script, *, seed: int | None = None) -> Outcome:
-    """Repeat one session. `seed` orders tasks that could run in any order; None: as the recording says."""
-    clock = trio.testing.MockClock()
-    seed = int(script.header["scheduler_seed"]) if seed is None else seed
+    """Repeat one session.
+
+    A recording tells what tasks did, and in which pass of the scheduler, but not the order of tasks within a pass as far
+    as they left no trace. Where that matters an order is looked for in which everything happens as it was recorded. With
+    a `seed` none is looked for: tasks run in an order that depends on nothing else.
+    """
     begun = perf_counter()
-    with deterministic(seed):
-        comparison: Comparison = trio.run(_perform, script, clock, clock=clock, strict_exception_groups=True)
+    found = _run(script, seed, () if seed is None else None)
+    if seed is None:
+        found = _search(script, found)
+    comparison = found.comparison
     return Outcome(
         name=script.name,
         divergence=comparison.divergence,
@@ -92,15 +99,50 @@ def replay(script: Script, *, seed: int | None = None) -> Outcome:
     )
 
 
-async def _perform(script: Script, clock: trio.testing.MockClock) -> Comparison:
+@frozen
+class _Run:
+    comparison: Comparison
+    hidden_first: frozenset[int]
+    recent: tuple[int, ...]
+
+
+ORDERS = 60
+"""Orders that are tried at most."""
+
+
+def _search(script: Script, best: _Run) -> _Run:
+    """The run that gets furthest, when groups of records shortly before the divergence are tried in another order."""
+    tried = 0
+    candidates = list(reversed(best.recent))
+    while best.comparison.divergence is not None and candidates and tried < ORDERS:
+        tried += 1
+        run = _run(script, None, best.hidden_first ^ {candidates.pop(0)})
+        if run.comparison.divergence is None or run.comparison.progress > best.comparison.progress:
+            best = run
+            candidates = list(reversed(best.recent))
+    return best
+
+
+def _run(script: Script, seed: int | None, hidden_first: Collection[int] | None) -> _Run:
+    clock = trio.testing.MockClock()
+    order = Order(int(script.header["scheduler_seed"]) if seed is None else seed)
+    with deterministic(order):
+        run: _Run = trio.run(_perform, script, clock, order, hidden_first, clock=clock)
+    return run
+
+
+async def _perform(
+    script: Script, clock: trio.testing.MockClock, order: Order, hidden_first: Collection[int] | None
+) -> _Run:
     comparison = Comparison(script)
+    trio.lowlevel.add_instrument(comparison.passes)
     async with trio.open_nursery() as nursery:
         stage = Stage(script, comparison)
         for component in stage.services.components():
             nursery.start_soon(component.run)
         badge = await stage.connect(nursery)
         await trio.testing.wait_all_tasks_blocked()
-        driver = Driver(script, comparison, clock, badge.deliver)
+        driver = Driver(script, comparison, clock, order, badge.deliver, hidden_first=hidden_first)
         try:
             await driver.drive()
             await stage.take_leave(clock)
@@ -108,9 +150,13 @@ async def _perform(script: Script, clock: trio.testing.MockClock) -> Comparison:
             pass
         else:
             badge.compare(comparison)
+        clock.autojump_threshold = 0  # whoever still says goodbye does so by the clock
         nursery.cancel_scope.cancel("the replay is over")
-    return comparison
+    return _Run(comparison, frozenset(hidden_first or ()), tuple(driver.recent))
 
+
+PROMPT_SEND = 2
+"""Passes of the scheduler that it takes to write a message to a socket that has room."""
 
 _BREAKS = (Kind.LOST, Kind.UNSENT, Kind.CUT, Kind.CANCEL)
 """After these not everything that was sent has to arrive."""
@@ -120,7 +166,7 @@ class Stage:
     """One server, one badge."""
 
     def __init__(self, script: Script, comparison: Comparison) -> None:
-        self._script = script
+        self.script = script
         self._comparison = comparison
         self.players = Cast(script)
         self.presence = _PlayedPresence(script)
@@ -137,7 +183,7 @@ class Stage:
         reception = Reception(self.services, Gate(AuthSettings(), "", self.services.clock), self._attend)
         nursery.start_soon(reception.receive, ours)
         stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
-        connection = await trio_websocket.wrap_client_stream(nursery, stream, "badge", _target(self._script))
+        connection = await trio_websocket.wrap_client_stream(nursery, stream, "badge", _target(self.script))
         await self._at_the_door.wait()
         assert self.wire is not None
         badge = Badge(self, connection, theirs, nursery)
@@ -147,7 +193,7 @@ class Stage:
     async def take_leave(self, clock: trio.testing.MockClock) -> None:
         """After the last record nothing happens any more, except that the session ends if it did then."""
         await trio.testing.wait_all_tasks_blocked()
-        if not self._script.whole or self.over.is_set():
+        if not self.script.whole or self.over.is_set():
             return
         clock.jump(LAST_MOMENTS)
         await trio.testing.wait_all_tasks_blocked()
@@ -155,10 +201,15 @@ class Stage:
             self._comparison.diverge("the session goes on", "it was over", "it is not")
 
     async def _attend(self, identity: Identity, wire: Wire, services: Services) -> None:
-        self.wire = PlayedWire(wire, self._script)
+        self.wire = PlayedWire(wire, self.script)
         self._at_the_door.set()
-        with self.scope:
-            await converse_on_record(identity, self.wire, services, self._comparison, int(self._script.header["seed"]))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.wire.fetch)
+            nursery.start_soon(self.wire.pump)
+            with self.scope:
+                seed = int(self.script.header["seed"])
+                await converse_on_record(identity, self.wire, services, self._comparison, seed)
+            nursery.cancel_scope.cancel("the session is over")
         self.over.set()
 
 
@@ -228,26 +279,50 @@ class PlayedWire:
         self._pongs = Reel()
         self._slow = _slow_sends(script.records)
         self._sends = Reel()
+        self._outgoing = Reel()
+        self._written = trio.Event()
         self._count = 0
+        self._arrived: deque[str | bytes] = deque()
+        self._frames = Reel()
         self._lost = next((int(r.data[0]) for r in script.records if r.kind is Kind.LOST), 1006)
 
+    async def fetch(self) -> None:
+        """Take all that the badge sends, to be handed on when its time has come."""
+        with suppress(LinkClosedError):
+            while True:
+                self._arrived.append(await self._wire.receive())
+        self._frames.end()
+
     async def receive(self) -> str | bytes:
-        """The next message."""
+        """The next message, when its time has come."""
         try:
-            return await self._wire.receive()
-        except LinkClosedError:
+            frame: str | bytes = await self._frames.receive()
+        except trio.EndOfChannel:
             raise LinkClosedError(self._lost) from None
+        return frame
 
     async def send(self, frame: str | bytes) -> None:
-        """Write one message, and wait as long as it took."""
+        """Write one message, and take as long as it took; that is nothing to do with how long it takes now."""
         self._count += 1
         how = self._slow.get(self._count)
         if how is not Kind.UNSENT:
-            await self._wire.send(frame)
-        if how is not None:
+            self._outgoing.push(frame)
+        if how is None:
+            for _ in range(PROMPT_SEND):
+                await trio.lowlevel.checkpoint()
+        else:
             answer = await self._sends.receive()
             if isinstance(answer, LinkClosedError):
                 raise answer
+
+    async def pump(self) -> None:
+        """Write what is to be written."""
+        try:
+            with suppress(LinkClosedError, trio.EndOfChannel):
+                while True:
+                    await self._wire.send(await self._outgoing.receive())
+        finally:
+            self._written.set()
 
     async def ping(self) -> None:
         """Wait for the pong as long as it took."""
@@ -256,12 +331,17 @@ class PlayedWire:
             raise answer
 
     async def close(self, code: int, reason: str) -> None:
-        """Say goodbye and close."""
+        """Say goodbye and close, when everything is written."""
+        self._outgoing.end()
+        with trio.CancelScope(shield=True):
+            await self._written.wait()
         await self._wire.close(code, reason)
 
     def happen(self, record: Record) -> None:
         """Something that was waited for has happened."""
         match record.kind:
+            case Kind.IN:
+                self._frames.push(self._arrived.popleft())
             case Kind.PONG:
                 self._pongs.push(None)
             case Kind.UNPONGED:
@@ -298,19 +378,16 @@ class Badge:
         self._connection = connection
         self._stream = stream
         self._nursery = nursery
-        self._up, self._speech = trio.open_memory_channel[str | bytes](10_000)
         self._received: list[str | bytes] = []
-        nursery.start_soon(self._speak)
+        nursery.start_soon(self._speak, [r.data[0] for r in stage.script.records if r.kind is Kind.IN])
 
     def deliver(self, record: Record) -> None:
         """Do this to the session now."""
         stage, data = self._stage, record.data
         match record.kind:
-            case Kind.IN:
-                self._up.send_nowait(data[0])
             case Kind.LOST:
                 self._nursery.start_soon(self._hang_up)
-            case Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
+            case Kind.IN | Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
                 assert stage.wire is not None
                 stage.wire.happen(record)
             case Kind.POST:
@@ -340,9 +417,10 @@ class Badge:
                 "what arrives is not what was sent", f"{len(sent)} messages sent", f"{len(self._received)} arrived"
             )
 
-    async def _speak(self) -> None:
+    async def _speak(self, frames: list[str | bytes]) -> None:
+        """Send everything: the server takes one message at a time, when the session may have it."""
         try:
-            async for frame in self._speech:
+            for frame in frames:
                 await self._connection.send_message(frame)
         except trio_websocket.ConnectionClosed:
             return

@@ -39,25 +39,30 @@ class Script:
         self._on_mood = on_mood
         self._trace = trace
         self._seen = ""
+        self._whole: list[str] = []  # sentences that are not passed on yet: a model that fails must not take them along
         self.spoke = False
 
     async def add(self, text: str) -> None:
         """The next piece; waits while the voice is a sentence behind."""
         if not self.spoke:
             self._seen += text
-        await self._pass(self._splitter.feed(text))
+        self._whole += self._splitter.feed(text)
+        await self._pass()
 
     async def end(self) -> None:
         """There is no more."""
-        await self._pass(self._splitter.flush())
+        self._whole += self._splitter.flush()
+        await self._pass()
 
-    async def _pass(self, sentences: list[str]) -> None:
-        for sentence in sentences:
+    async def _pass(self) -> None:
+        while self._whole:
+            await trio.lowlevel.checkpoint_if_cancelled()  # whoever was interrupted shows no mood any more
             if not self.spoke:
                 self.spoke = True
                 self._trace.mark("llm", trio.current_time())
                 self._on_mood(*mood_of(self._seen))
-            await self._sentences.send(sentence)
+            await self._sentences.send(self._whole[0])
+            del self._whole[0]
 
 
 class Thinker:

@@ -100,7 +100,7 @@ def scripted(settings: Settings, speech: float, audio: str) -> Services:
         asr=Component("asr", () if audio == "ear" else (ScriptedAsr([Hearing(text="go on", delay=0.05)]),)),
         tts=Component("tts", (ScriptedTts(packets=packets),)),
         llms=Llms(
-            {"default": Component("llm", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
+            {"default": Component("llm.default", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
             {Purpose.CHAT: "default"},
         ),
         recall=Component("recall", ()),
