@@ -83,14 +83,7 @@ class Driver:
             if inputs:
                 await self._await_outputs(before=group[0])
                 this_pass = max(self._comparison.last_pass, self._felt_in) + self._script.records[group[0]].after
-                traces = [
-                    i
-                    for i in group
-                    if self._script.records[i].kind in ACTORS and self._script.records[i].kind not in AT_ONCE
-                ]
-                later, at_once = split(
-                    inputs, lambda i: self._script.records[i].kind in AT_ONCE and i > max(traces, default=-1)
-                )
+                later, at_once = self._split(group, inputs)
                 await self._do(later, this_pass - 1, self._cast_of(group))
                 self.recent.append(group[0])
                 for index in at_once:
@@ -107,6 +100,13 @@ class Driver:
             self._felt_in = self._comparison.passes.count + bool(cast)
             for index in inputs:
                 self._act(self._script.records[index])
+
+    def _split(self, group: range, inputs: list[int]) -> tuple[list[int], list[int]]:
+        """What has to be done before the pass in which the group happened, and what within it, after everybody."""
+        kinds = {index: self._script.records[index].kind for index in group}
+        last = max((i for i, kind in kinds.items() if kind in ACTORS and kind not in AT_ONCE), default=-1)
+        within = [index for index in inputs if kinds[index] in AT_ONCE and index > last]
+        return [index for index in inputs if index not in within], within
 
     def _cast_of(self, group: range) -> list[str]:
         """The tasks that left a trace in one pass, in their order; the rest is called by the empty name."""
@@ -220,11 +220,3 @@ def groups(records: Sequence[Record]) -> Iterator[range]:
 def actors(records: Iterable[Record]) -> list[str]:
     """The tasks that left a trace, in the order of the first trace of each."""
     return list(dict.fromkeys(ACTORS[record.kind] for record in records if record.kind in ACTORS))
-
-
-def split(indices: Iterable[int], second: Callable[[int], bool]) -> tuple[list[int], list[int]]:
-    """Those that are not in the second part, and those that are."""
-    parts: tuple[list[int], list[int]] = ([], [])
-    for index in indices:
-        parts[second(index)].append(index)
-    return parts

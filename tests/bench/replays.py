@@ -149,7 +149,7 @@ def main() -> int:
 
 def replay_all(files: list[Path], runs: int) -> int:
     """Replay every file so often, and print what came of it."""
-    tasks = [Task(path=path, seeds=tuple(range(runs)), partly=False) for path in files]
+    tasks = [Task(path=path, seeds=(None,) * runs, partly=False) for path in files]
     begun = perf_counter()
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         reports = list(pool.map(carry_out, tasks))
