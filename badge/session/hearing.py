@@ -136,19 +136,31 @@ class Ear:
         """Load, catch up with what came meanwhile, then notice when audio that is expected does not come."""
         with suppress(ProviderError):  # without a detector the badge has to bound its utterances itself
             self._track.attach(await self._vad.ready())
-        while self._early:
-            self._work_on(*self._early.pop(0))
+        while self.catch_up():
             await trio.lowlevel.checkpoint()  # the rest must not keep the thread from others
-        self._early = None
         while True:
             while not self._expecting:
                 self._expectation = trio.Event()
                 await self._expectation.wait()
             await trio.sleep_until(self._last_item + MISSING_AUDIO)
-            now = trio.current_time()
-            if self._expecting and now >= self._last_item + MISSING_AUDIO:
-                self._last_item = now
-                self._decide(self._track.silence(MISSING_AUDIO), now)
+            self.miss_audio()
+
+    # --- the steps of the task between its waits ---
+
+    def catch_up(self) -> bool:
+        """Work on one item that came while the detector loaded; False when none is left, and none has to wait any more."""
+        if self._early:
+            self._work_on(*self._early.pop(0))
+            return True
+        self._early = None
+        return False
+
+    def miss_audio(self) -> None:
+        """Take it for silence when audio that is expected has not come."""
+        now = trio.current_time()
+        if self._expecting and now >= self._last_item + MISSING_AUDIO:
+            self._last_item = now
+            self._decide(self._track.silence(MISSING_AUDIO), now)
 
     @property
     def _expecting(self) -> bool:
