@@ -177,8 +177,9 @@ class Conversation:
         )
 
     def long_silence(self) -> None:
-        """Nobody has spoken for the no-voice limit: say goodbye and leave."""
-        self._begin(farewell(self._services.settings.asr.language, TurnTrace(trio.current_time())))
+        """Nobody has spoken for the no-voice limit: say goodbye and leave; but who listens to an answer is silent."""
+        if not self.busy:
+            self._begin(farewell(self._services.settings.asr.language, TurnTrace(trio.current_time())))
 
     # --- what the scribe observes ---
 

@@ -384,6 +384,23 @@ async def test_a_long_answer_is_no_idleness(nursery: trio.Nursery, autojump_cloc
 
 
 @pytest.mark.req("TO-7")
+async def test_who_listens_to_a_long_answer_is_not_sent_away(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    settings = changed(timeouts={"no_voice_s": 5.0})
+    house = House(nursery, settings=settings, tts=ScriptedTts(lambda _: Utterance(duration=12)))
+    badge = await house.enter()
+    badge.tell(type="listen", state="start", mode="realtime")
+    badge.tell(type="listen", state="detect", text="sing me an opera")
+    async with trio.open_nursery() as talk:
+        talk.start_soon(badge.sound, "silence", 30)
+        await badge.until("tts", "stop")
+        talk.cancel_scope.cancel()
+    assert len(badge.of("tts", "start")) == 1
+    assert len(badge.audio) == 200  # 12 s of 60 ms
+
+
+@pytest.mark.req("TO-7")
 async def test_audio_without_any_voice_ends_the_conversation_with_a_goodbye(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
