@@ -95,10 +95,10 @@ class Conversation:
         if self._floor.state != "listening":
             self._last_listen_event = trio.current_time()
         self._interrupted = None
-        if not self._greeting():
+        self._ear.bound(Bound.START)
+        if not self._greeting():  # last, because a session that waited for the end of the answer leaves now
             self._turns.forget_queue()
             self._floor.listen()
-        self._ear.bound(Bound.START)
 
     def stop_listening(self) -> None:
         """The badge ends the utterance, after the audio it has already sent."""
