@@ -235,8 +235,9 @@ class Conversation:
         self._floor.finished()
         if parting := turn.plan.parting or self._parting:
             self._door.leave(parting)
-        elif queued := self._turns.next_queued():
-            self._floor.heard(queued)
+        else:
+            while not self.busy and (queued := self._turns.next_queued()):
+                self._begin(queued)
 
     def turn_broke(self) -> None:
         """An error of ours ended the answer."""
@@ -276,6 +277,7 @@ class Conversation:
         if not self._takes_turns:
             if plan.show is not None:
                 self._mouth.show(plan.show)
+            self._unheard()
         elif self._services.settings.chat.new_words == "wait" and self._turns.current:
             self._turns.queue(plan)
         else:

@@ -176,8 +176,7 @@ class Ear:
         if self._capture is not None:
             self._end(trio.current_time())
         else:
-            self._track.restart()
-            self._host.nobody_spoke()
+            self._listen_in_vain()
         self._host.detector_broke()
 
     def _decode_and_watch(self, item: bytes | Bound, at: float) -> None:
@@ -214,7 +213,9 @@ class Ear:
     def _audio(self, packet: bytes, at: float) -> None:
         attention = self._host.attention()
         if self._capture is None and attention is Attention.IGNORE:
-            if self._track.remembers:
+            if self._track.armed:  # the chance to speak has gone
+                self._listen_in_vain()
+            elif self._track.remembers:
                 self._track.restart()
             self._quiet = 0.0
             return
@@ -255,8 +256,11 @@ class Ear:
                 self._capture.last_audio = self._capture.voiced_at
                 self._end(at)
             elif edge is Edge.UNHEARD and self._track.armed:
-                self._track.restart()
-                self._host.nobody_spoke()
+                self._listen_in_vain()
+
+    def _listen_in_vain(self) -> None:
+        self._track.restart()
+        self._host.nobody_spoke()
 
     def _open(self, pcm: bytes, at: float, *, by_voice: bool) -> None:
         capture = Capture(limit=round(self._settings.listen.buffer_mb * 1_048_576), started=at)

@@ -204,6 +204,45 @@ async def test_a_superseded_connection_may_finish_what_it_does(
     assert speaking.turn[-1] == "tts stop"
 
 
+@pytest.mark.req("RG-6")
+async def test_what_waits_for_its_turn_does_not_begin_on_a_superseded_connection(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The words are shown, and the floor is free."""
+    settings = changed(chat={"new_words": "wait"})
+    house = House(nursery, settings=settings, tts=ScriptedTts(lambda _: Utterance(duration=0.6)))
+    old = await house.enter(DEVICE)
+    for text in ("one", "two", "three"):
+        old.tell(type="listen", state="detect", text=text)
+    await old.until("tts", "sentence_start")
+    await house.enter(DEVICE)
+    await old.until("tts", "stop")
+    await old.quiet()
+    assert old.session.conversation.state == "idle"
+    await old.gone.wait()
+    assert [m["text"] for m in old.of("stt")] == ["one", "two", "three"]
+    assert len(old.of("tts", "start")) == 1
+
+
+@pytest.mark.req("RG-6")
+async def test_a_superseded_connection_does_not_listen_for_ever(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    waiting = await house.enter("waiting")
+    waiting.tell(type="listen", state="start", mode="auto")
+    await house.enter("waiting")
+    await waiting.sound("voice", 0.3)
+    assert waiting.session.conversation.state == "idle"
+    dictating = await house.enter("dictating")
+    dictating.tell(type="listen", state="start", mode="manual")
+    await dictating.sound("voice", 0.6)
+    await house.enter("dictating")
+    dictating.tell(type="listen", state="stop")
+    await dictating.until("stt")
+    assert dictating.session.conversation.state == "idle"
+
+
 @pytest.mark.req("RG-7", "B-15")
 async def test_the_dialogue_moves_on_with_the_device(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
