@@ -123,11 +123,9 @@ class Conversation:
         self._turns.forget_queue()
         self._floor.abort()
 
-    def part(self, goodbye: Goodbye) -> bool:
-        """Leave when the answer under way has been given or interrupted; False when there is none."""
-        if self.busy:
-            self._parting = goodbye
-        return self.busy
+    def part(self, goodbye: Goodbye) -> None:
+        """Leave when the answer under way has been given or interrupted."""
+        self._parting = goodbye
 
     def end(self) -> None:
         """The connection ends: stop listening and speaking."""
