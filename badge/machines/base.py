@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from heapq import heappop, heappush
@@ -12,7 +13,7 @@ from statemachine import StateMachine
 from statemachine.engines.base import BaseEngine, EventQueue
 from statemachine.exceptions import TransitionNotAllowed
 
-__all__ = ["Machine", "TransitionNotAllowed", "cells", "mermaid", "table"]
+__all__ = ["Machine", "TransitionNotAllowed", "cells", "meanings", "mermaid", "purpose", "table"]
 
 
 class Machine(StateMachine):
@@ -100,3 +101,15 @@ def mermaid(machine: type[Machine]) -> str:
     lines += [f"    {state} --> {target} : {' / '.join(names)}" for (state, target), names in merged.items()]
     lines += [f"    {state.id} --> [*]" for state in machine.states if state.final]
     return "\n".join(lines)
+
+
+def purpose(machine: type[Machine]) -> str:
+    """What a machine is about: the first paragraph of its docstring."""
+    return inspect.cleandoc(machine.__doc__ or "").partition("\n\n")[0]
+
+
+def meanings(machine: type[Machine], section: str) -> dict[str, str]:
+    """What the states or events of a machine mean: name -> text, from the section `States` or `Events` of its
+    docstring."""
+    lines = inspect.cleandoc(machine.__doc__ or "").partition(f"{section}:\n")[2].partition("\n\n")[0].splitlines()
+    return {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
