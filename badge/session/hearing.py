@@ -136,7 +136,8 @@ class Ear:
         """Load, catch up with what came meanwhile, then notice when audio that is expected does not come."""
         with suppress(ProviderError):  # without a detector the badge has to bound its utterances itself
             self._track.attach(await self._vad.ready())
-        while self.catch_up():
+        while self._early is not None:
+            self.catch_up()
             await trio.lowlevel.checkpoint()  # the rest must not keep the thread from others
         while True:
             while not self._expecting:
@@ -147,13 +148,12 @@ class Ear:
 
     # --- the steps of the task between its waits ---
 
-    def catch_up(self) -> bool:
-        """Work on one item that came while the detector loaded; False when none is left, and none has to wait any more."""
+    def catch_up(self) -> None:
+        """Work on one item that came while the detector loaded; after the last one nothing has to wait any more."""
         if self._early:
             self._work_on(*self._early.pop(0))
-            return True
-        self._early = None
-        return False
+        else:
+            self._early = None
 
     def miss_audio(self) -> None:
         """Take it for silence when audio that is expected has not come."""

@@ -10,6 +10,7 @@ its events recorded without being told.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,10 @@ from tests.machines.world import Mishap, StandingClock, Terms, World, state_of
 
 WAITING, QUEUED = 2, 1
 """Bounds of the queues while exploring: full queues are states, too, and every longer queue behaves like a full one."""
+
+
+MOST = 20_000
+"""States under one set of terms; more means that something is counted that grows without end."""
 
 
 def terms(name: str, *, detector: str = "ready", hears: bool = True, **rest: Any) -> Terms:
@@ -90,7 +95,7 @@ def recorded(events: list[Cell], failures: list[BaseException]) -> Iterator[None
     original, bounds, config = SyncEngine._take_external_event, (scribe.WAITING, turns.QUEUED), structlog.get_config()
     SyncEngine._take_external_event = take  # type: ignore[method-assign]
     scribe.WAITING, turns.QUEUED = WAITING, QUEUED
-    structlog.configure(processors=[note])
+    structlog.configure(processors=[note], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     try:
         yield
     finally:
@@ -165,6 +170,8 @@ class Explorer:
             for check in STATE_CHECKS:
                 if (wrong := check(self.world)) is not None:
                     raise self.found.violated(wrong, state)
+            if len(self.found.came) > MOST:
+                raise self.found.violated("there is no end of new states", state)
             self._todo.append((state, Snapshot.of(self.world)))
         return state
 

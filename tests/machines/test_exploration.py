@@ -178,6 +178,10 @@ def _nothing(*_: object, **__: object) -> None:
     """Does not do what it should."""
 
 
+def _raise(*_: object, **__: object) -> None:
+    raise RuntimeError
+
+
 CANCEL = Turns.cancel
 DEFAULT = ALL_TERMS[0].name
 BROKEN = [
@@ -193,9 +197,10 @@ BROKEN = [
     (Conversation, "long_silence", _farewell_at_any_time, DEFAULT, "an answer is cut off"),
     (Conversation, "_takes_turns", property(lambda _: False), DEFAULT, "words are lost"),
     (Conversation, "_takes_turns", property(lambda _: False), "recognition switched off", "no turn can ever begin"),
+    (Conversation, "utterance_begins", _raise, DEFAULT, "an error was caught"),
     (Conversation, "end", _nothing, DEFAULT, "closes and"),
     (Ear, "miss_audio", _nothing, "no detector", "waits for nothing"),
-    (Ear, "_end", _nothing, DEFAULT, "waits for nothing|nobody|nothing"),
+    (Ear, "_end", _nothing, "realtime", "waits for nothing"),
     (Session, "receive", _receive_always, "recognition switched off", "closes and|none may begin"),
     (watchdog.Watchdog, "expire", _nothing, "recognition switched off", "can never close|waits for nothing"),
 ]

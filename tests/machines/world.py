@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import trio
@@ -190,8 +191,8 @@ class World:
         if self.terms.detector != "late" and self.talk._ear._early is not None:
             if self.terms.detector != "none":
                 self.talk._ear._track.attach(self.detector)
-            while self.talk._ear.catch_up():
-                pass
+            while self.talk._ear._early is not None:
+                self.talk._ear.catch_up()
 
     @property
     def detector(self) -> Any:
@@ -213,6 +214,7 @@ class World:
         return self.life == "opening" or (self.session.takes_turns and not (self.talk and self.talk._parting))
 
 
+@cache
 def _short(frame: str) -> str:
     """A message in short: `tts start`, `stt`, `error component_failed` …"""
     message = json.loads(frame)
