@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from heapq import heappop, heappush
@@ -13,7 +14,7 @@ from statemachine.engines.base import BaseEngine, EventQueue
 from statemachine.event_data import TriggerData
 from statemachine.exceptions import TransitionNotAllowed
 
-__all__ = ["Machine", "TransitionNotAllowed", "Watch", "cells", "mermaid", "table", "unwatched"]
+__all__ = ["Machine", "TransitionNotAllowed", "Watch", "cells", "meanings", "mermaid", "purpose", "table", "unwatched"]
 
 
 Watch = Callable[[str, str, str, str], None]
@@ -125,3 +126,15 @@ def mermaid(machine: type[Machine]) -> str:
     lines += [f"    {state} --> {target} : {' / '.join(names)}" for (state, target), names in merged.items()]
     lines += [f"    {state.id} --> [*]" for state in machine.states if state.final]
     return "\n".join(lines)
+
+
+def purpose(machine: type[Machine]) -> str:
+    """What a machine is about: the first paragraph of its docstring."""
+    return inspect.cleandoc(machine.__doc__ or "").partition("\n\n")[0]
+
+
+def meanings(machine: type[Machine], section: str) -> dict[str, str]:
+    """What the states or events of a machine mean: name -> text, from the section `States` or `Events` of its
+    docstring."""
+    lines = inspect.cleandoc(machine.__doc__ or "").partition(f"{section}:\n")[2].partition("\n\n")[0].splitlines()
+    return {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}

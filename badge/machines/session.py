@@ -28,9 +28,21 @@ class LifeActions(Protocol):
 class SessionMachine(Machine):
     """The life cycle of one session.
 
-    Events: `registered` the device is in the registry; `idle` nothing came for the idle limit; `active` something came
-    after the warning; `supersede` the device connected again; `close(goodbye)` the end, for whatever reason;
-    `gone` everything is cleaned up.
+    States:
+        opening: the connection stands, the device is not in the registry yet
+        open: the badge is served
+        warned: it has been silent for so long that it was warned
+        superseded: the device has connected again, and this connection only finishes what it is doing
+        closing: the last messages go out
+        closed: nothing moves any more
+
+    Events:
+        registered: the device is in the registry
+        idle: nothing came for the idle limit
+        active: something came after the warning
+        supersede: the device has connected again
+        close: the end, for whatever reason
+        gone: everything is cleaned up
     """
 
     opening = State(initial=True)

@@ -20,11 +20,22 @@ class TurnActions(Protocol):
 
 
 class TurnMachine(Machine):
-    """The floor of one session.
+    """The floor of one session. New words or new speech take it from the assistant.
 
-    Events: `listen` an utterance begins; `stop` it has ended, its words are on the way; `heard(words)` words to answer,
-    spoken or typed; `nothing_heard` there were none; `first_audio` the answer is audible; `finished` the answer is
-    over, well or badly; `abort` the user wants silence. New words or new speech take the floor from the assistant.
+    States:
+        idle: nobody has it
+        listening: the user speaks, or is expected to
+        thinking: the user's words are being recognised, or their answer is on its way
+        speaking: the answer can be heard
+
+    Events:
+        listen: an utterance begins
+        stop: it has ended, its words are on the way
+        heard: there are words to answer, spoken or typed
+        nothing_heard: there were none
+        first_audio: the answer is audible
+        finished: the answer is over, well or badly
+        abort: the user wants silence
     """
 
     idle = State(initial=True)

@@ -95,10 +95,10 @@ class Conversation:
         if self._floor.state != "listening":
             self._last_listen_event = trio.current_time()
         self._interrupted = None
-        if not self._greeting():
+        self._ear.bound(Bound.START)
+        if not self._greeting():  # last, because a session that waited for the end of the answer leaves now
             self._turns.forget_queue()
             self._floor.listen()
-        self._ear.bound(Bound.START)
 
     def stop_listening(self) -> None:
         """The badge ends the utterance, after the audio it has already sent."""
@@ -123,11 +123,9 @@ class Conversation:
         self._turns.forget_queue()
         self._floor.abort()
 
-    def part(self, goodbye: Goodbye) -> bool:
-        """Leave when the answer under way has been given or interrupted; False when there is none."""
-        if self.busy:
-            self._parting = goodbye
-        return self.busy
+    def part(self, goodbye: Goodbye) -> None:
+        """Leave when the answer under way has been given or interrupted."""
+        self._parting = goodbye
 
     def end(self) -> None:
         """The connection ends: stop listening and speaking."""
@@ -177,8 +175,9 @@ class Conversation:
         )
 
     def long_silence(self) -> None:
-        """Nobody has spoken for the no-voice limit: say goodbye and leave."""
-        self._begin(farewell(self._services.settings.asr.language, TurnTrace(trio.current_time())))
+        """Nobody has spoken for the no-voice limit: say goodbye and leave; but who listens to an answer is silent."""
+        if not self.busy:
+            self._begin(farewell(self._services.settings.asr.language, TurnTrace(trio.current_time())))
 
     # --- what the scribe observes ---
 
@@ -234,8 +233,9 @@ class Conversation:
         self._floor.finished()
         if parting := turn.plan.parting or self._parting:
             self._door.leave(parting)
-        elif queued := self._turns.next_queued():
-            self._floor.heard(queued)
+        else:
+            while not self.busy and (queued := self._turns.next_queued()):
+                self._begin(queued)
 
     def turn_broke(self) -> None:
         """An error of ours ended the answer."""
@@ -275,6 +275,7 @@ class Conversation:
         if not self._takes_turns:
             if plan.show is not None:
                 self._mouth.show(plan.show)
+            self._unheard()
         elif self._services.settings.chat.new_words == "wait" and self._turns.current:
             self._turns.queue(plan)
         else:

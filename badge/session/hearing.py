@@ -136,19 +136,31 @@ class Ear:
         """Load, catch up with what came meanwhile, then notice when audio that is expected does not come."""
         with suppress(ProviderError):  # without a detector the badge has to bound its utterances itself
             self._track.attach(await self._vad.ready())
-        while self._early:
-            self._work_on(*self._early.pop(0))
+        while self._early is not None:
+            self.catch_up()
             await trio.lowlevel.checkpoint()  # the rest must not keep the thread from others
-        self._early = None
         while True:
             while not self._expecting:
                 self._expectation = trio.Event()
                 await self._expectation.wait()
             await trio.sleep_until(self._last_item + MISSING_AUDIO)
-            now = trio.current_time()
-            if self._expecting and now >= self._last_item + MISSING_AUDIO:
-                self._last_item = now
-                self._decide(self._track.silence(MISSING_AUDIO), now)
+            self.miss_audio()
+
+    # --- the steps of the task between its waits ---
+
+    def catch_up(self) -> None:
+        """Work on one item that came while the detector loaded; after the last one nothing has to wait any more."""
+        if self._early:
+            self._work_on(*self._early.pop(0))
+        else:
+            self._early = None
+
+    def miss_audio(self) -> None:
+        """Take it for silence when audio that is expected has not come."""
+        now = trio.current_time()
+        if self._expecting and now >= self._last_item + MISSING_AUDIO:
+            self._last_item = now
+            self._decide(self._track.silence(MISSING_AUDIO), now)
 
     @property
     def _expecting(self) -> bool:
@@ -164,8 +176,7 @@ class Ear:
         if self._capture is not None:
             self._end(trio.current_time())
         else:
-            self._track.restart()
-            self._host.nobody_spoke()
+            self._listen_in_vain()
         self._host.detector_broke()
 
     def _decode_and_watch(self, item: bytes | Bound, at: float) -> None:
@@ -202,7 +213,9 @@ class Ear:
     def _audio(self, packet: bytes, at: float) -> None:
         attention = self._host.attention()
         if self._capture is None and attention is Attention.IGNORE:
-            if self._track.remembers:
+            if self._track.armed:  # the chance to speak has gone
+                self._listen_in_vain()
+            elif self._track.remembers:
                 self._track.restart()
             self._quiet = 0.0
             return
@@ -243,8 +256,11 @@ class Ear:
                 self._capture.last_audio = self._capture.voiced_at
                 self._end(at)
             elif edge is Edge.UNHEARD and self._track.armed:
-                self._track.restart()
-                self._host.nobody_spoke()
+                self._listen_in_vain()
+
+    def _listen_in_vain(self) -> None:
+        self._track.restart()
+        self._host.nobody_spoke()
 
     def _open(self, pcm: bytes, at: float, *, by_voice: bool) -> None:
         capture = Capture(limit=round(self._settings.listen.buffer_mb * 1_048_576), started=at)

@@ -228,7 +228,9 @@ class Session:
         """Somebody outside wants the session to end: at once when it is quiet, after the running answer otherwise."""
         if goodbye is Goodbye.SUPERSEDED:
             self._life.supersede()
-        elif not (self._busy() and self.conversation.part(goodbye)):
+        elif self._busy():
+            self.conversation.part(goodbye)
+        else:
             self._life.close(goodbye)
 
     # --- what the life cycle makes happen ---

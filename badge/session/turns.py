@@ -113,17 +113,25 @@ class Turns:
             while self._next is None:
                 self._called = trio.Event()
                 await self._called.wait()
-            plan, self._next = self._next, None
-            self._number += 1
-            turn = Turn(self._number, self._new_id(), plan, self._host.turn_audible)
-            with structlog.contextvars.bound_contextvars(turn=turn.number):
-                await self._carry_out(turn)
+            with structlog.contextvars.bound_contextvars(turn=self._number + 1):
+                turn = self.open()
+                with turn.scope, boundary("turn", log, on_error=partial(self.broke, turn)):
+                    await self._performer.perform(turn)
+                self.let_go(turn)
 
-    async def _carry_out(self, turn: Turn) -> None:
-        self._current = turn
+    # --- the steps of the task between its waits ---
+
+    def open(self) -> Turn:
+        """The slot is free: the plan that waits becomes the running turn."""
+        assert self._next is not None
+        plan, self._next = self._next, None
+        self._number += 1
+        self._current = turn = Turn(self._number, self._new_id(), plan, self._host.turn_audible)
         self._performer.open(turn)
-        with turn.scope, boundary("turn", log, on_error=partial(self._broke, turn)):
-            await self._performer.perform(turn)
+        return turn
+
+    def let_go(self, turn: Turn) -> None:
+        """The performance has ended; nobody is told when the turn was cancelled, because then it was over before."""
         trace = turn.plan.trace
         log.info(
             "turn over", answer=turn.id, cancelled=self._current is not turn, total_ms=trace.total, **trace.stages()
@@ -133,6 +141,7 @@ class Turns:
             self._performer.close(turn)
             self._host.turn_over(turn)
 
-    def _broke(self, turn: Turn) -> None:
+    def broke(self, turn: Turn) -> None:
+        """An error of ours ended the performance."""
         if self._current is turn:  # otherwise nobody waits for it any more
             self._host.turn_broke()

@@ -61,7 +61,7 @@ class VoiceTrack:
     @property
     def remembers(self) -> bool:
         """Whether there is anything to forget."""
-        return self._codec is not None or self.armed
+        return self._codec is not None
 
     def restart(self) -> None:
         """Forget what was heard, and look for the start of an utterance."""

@@ -44,16 +44,24 @@ class Watchdog:
     async def run(self) -> None:
         """Warn, wait and end the session in time, until cancelled."""
         while True:
-            if self._too_slow:
-                self._life.close(Goodbye.TOO_SLOW)
-                self._too_slow = False
-            with trio.move_on_at(self._deadline()) as patience:
+            self.give_up_slow()
+            with trio.move_on_at(self.deadline) as patience:
                 self._bell = trio.Event()
                 await self._bell.wait()
             if patience.cancelled_caught:
-                self._expired()
+                self.expire()
 
-    def _deadline(self) -> float:
+    # --- the steps of the task between its waits ---
+
+    def give_up_slow(self) -> None:
+        """End the session of a badge that does not read."""
+        if self._too_slow:
+            self._life.close(Goodbye.TOO_SLOW)
+            self._too_slow = False
+
+    @property
+    def deadline(self) -> float:
+        """When nothing has happened for too long, as things are (Trio time)."""
         match self._life.state:
             case "open":
                 return self._last_sign + self._timeouts.no_voice_s + IDLE_EXTRA
@@ -64,12 +72,13 @@ class Watchdog:
             case _:
                 return inf
 
-    def _expired(self) -> None:
+    def expire(self) -> None:
+        """The deadline has passed."""
         state = self._life.state
         if state == "open":
             if self._busy():
                 self.touch()
-            if trio.current_time() >= self._deadline():  # otherwise a frame has moved it
+            if trio.current_time() >= self.deadline:  # otherwise a frame has moved it
                 self._life.idle()
                 self.ring()
         elif state == "warned":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from badge.diagram import MACHINES, diagrams
-from badge.machines.base import Machine, TransitionNotAllowed, cells, mermaid, table
+from badge.machines.base import Machine, TransitionNotAllowed, cells, meanings, mermaid, purpose, table
 from badge.machines.session import LifeActions, SessionMachine
 from badge.machines.turn import TurnActions, TurnMachine
 
@@ -200,6 +200,15 @@ def test_diagram_shows_every_edge() -> None:
     assert "thinking --> thinking : heard" in text
     assert mermaid(SessionMachine).endswith("closed --> [*]")
     assert all(machine.__name__ in diagrams() for machine in MACHINES)
+
+
+@pytest.mark.parametrize("machine_class", MACHINES)
+def test_every_state_and_event_has_a_meaning(machine_class: type[Machine]) -> None:
+    assert purpose(machine_class).endswith(".")
+    for section, things in (("States", machine_class.states), ("Events", machine_class.events)):
+        meaning = meanings(machine_class, section)
+        assert list(meaning) == [thing.id for thing in things]
+        assert all(meaning.values())
 
 
 @pytest.mark.parametrize("machine_class", MACHINES)

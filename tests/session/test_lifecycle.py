@@ -230,6 +230,45 @@ async def test_a_superseded_connection_may_finish_what_it_does(
     assert speaking.turn[-1] == "tts stop"
 
 
+@pytest.mark.req("RG-6")
+async def test_what_waits_for_its_turn_does_not_begin_on_a_superseded_connection(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The words are shown, and the floor is free."""
+    settings = changed(chat={"new_words": "wait"})
+    house = House(nursery, settings=settings, tts=ScriptedTts(lambda _: Utterance(duration=0.6)))
+    old = await house.enter(DEVICE)
+    for text in ("one", "two", "three"):
+        old.tell(type="listen", state="detect", text=text)
+    await old.until("tts", "sentence_start")
+    await house.enter(DEVICE)
+    await old.until("tts", "stop")
+    await old.quiet()
+    assert old.session.conversation.state == "idle"
+    await old.gone.wait()
+    assert [m["text"] for m in old.of("stt")] == ["one", "two", "three"]
+    assert len(old.of("tts", "start")) == 1
+
+
+@pytest.mark.req("RG-6")
+async def test_a_superseded_connection_does_not_listen_for_ever(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery)
+    waiting = await house.enter("waiting")
+    waiting.tell(type="listen", state="start", mode="auto")
+    await house.enter("waiting")
+    await waiting.sound("voice", 0.3)
+    assert waiting.session.conversation.state == "idle"
+    dictating = await house.enter("dictating")
+    dictating.tell(type="listen", state="start", mode="manual")
+    await dictating.sound("voice", 0.6)
+    await house.enter("dictating")
+    dictating.tell(type="listen", state="stop")
+    await dictating.until("stt")
+    assert dictating.session.conversation.state == "idle"
+
+
 @pytest.mark.req("RG-7")
 async def test_the_dialogue_moves_on_with_the_device(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
@@ -508,6 +547,23 @@ async def test_a_long_answer_is_no_idleness(nursery: trio.Nursery, autojump_cloc
     ended = trio.current_time()
     await badge.until("system", within=300)
     assert trio.current_time() - ended > 0
+
+
+@pytest.mark.req("TO-7")
+async def test_who_listens_to_a_long_answer_is_not_sent_away(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    settings = changed(timeouts={"no_voice_s": 5.0})
+    house = House(nursery, settings=settings, tts=ScriptedTts(lambda _: Utterance(duration=12)))
+    badge = await house.enter()
+    badge.tell(type="listen", state="start", mode="realtime")
+    badge.tell(type="listen", state="detect", text="sing me an opera")
+    async with trio.open_nursery() as talk:
+        talk.start_soon(badge.sound, "silence", 30)
+        await badge.until("tts", "stop")
+        talk.cancel_scope.cancel()
+    assert len(badge.of("tts", "start")) == 1
+    assert len(badge.audio) == 200  # 12 s of 60 ms
 
 
 @pytest.mark.req("TO-7")
