@@ -20,7 +20,7 @@ clock is virtual, and Trio moves only within a step, so that a walk is a functio
 | I-13 instances of models | waits for model leases |
 | I-14 idle sessions | here |
 
-And two that have no number: no session is ever stuck, and nothing fails inside.
+And three that have no number: no session is ever stuck, the floor is what the badge hears, and nothing fails inside.
 
 `BADGE_WALKS=2000 pytest tests/session/test_random_walk.py` walks as often, and elsewhere each time.
 """

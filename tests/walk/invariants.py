@@ -159,6 +159,14 @@ class Invariants(RuleBasedStateMachine):
                 self._hold_time_limits(passer)
 
     @invariant()
+    def the_floor_is_what_the_badge_hears(self) -> None:
+        """Who reads is in a segment of speech only while the assistant has the floor, and always while it speaks."""
+        for passer in self.street.passers:
+            if passer.open and passer.reading.is_set():
+                allowed = {"speaking", "thinking"} if passer.witness.speaking else {"idle", "listening", "thinking"}
+                assert passer.floor in allowed, f"floor: {passer.floor}, speaks: {passer.witness.speaking}"
+
+    @invariant()
     def nothing_fails_inside(self) -> None:
         """No error is caught where only errors of the server itself are caught, and no badge is told of one."""
         assert not self.failures, f"inside: {self.failures}"
@@ -246,5 +254,7 @@ class Invariants(RuleBasedStateMachine):
         assert not self.street.residents(), "I-2: an entry of nobody"
 
     def _check_all(self) -> None:
-        for name in ("nothing_fails_inside", *filter(lambda name: name.startswith("i_"), dir(self))):
-            getattr(self, name)()
+        self.nothing_fails_inside()
+        for name in dir(self):
+            if name.startswith("i_"):
+                getattr(self, name)()
