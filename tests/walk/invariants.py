@@ -194,11 +194,7 @@ class Invariants(RuleBasedStateMachine):
             assert busy or isclose(warned, passer.last_frame + limit), (
                 f"I-14: warned after {warned - passer.last_frame}"
             )
-        if (
-            passer.closed is not None
-            and passer.closed[1:] == (1000, "idle")
-            and "quiet for a while" not in witness.said
-        ):
+        if passer.closed is not None and passer.closed[1:] == (1000, "idle") and not witness.dismissed:
             assert warned is not None, "I-14: closed without a warning"
             assert isclose(passer.closed[0], warned + timeouts.grace_s), "I-14: closed at the wrong time"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from math import inf
 from typing import Any
 
@@ -13,13 +15,23 @@ import trio._core._run
 import trio.testing
 
 
-def seed_scheduler(seed: int) -> None:
+@contextmanager
+def deterministic(seed: int) -> Iterator[None]:
     """Let the order in which Trio runs its tasks be a function of `seed` alone.
 
-    Trio has no public way to this. `badge.replay.determinism` is going to be its one place; then this one goes.
+    Trio has no public way to this. `badge.replay.determinism` has the same; where that is there, this one goes.
     """
+    dice = trio._core._run._r
+    before = trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING, dice.getstate(), random.getstate()
     trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True
-    trio._core._run._r.seed(seed)
+    dice.seed(seed)
+    random.seed(seed)  # trio-websocket takes the payload of its pings from here
+    try:
+        yield
+    finally:
+        trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = before[0]
+        dice.setstate(before[1])
+        random.setstate(before[2])
 
 
 class Stage:
@@ -29,7 +41,8 @@ class Stage:
     """
 
     def __init__(self, seed: int) -> None:
-        seed_scheduler(seed)
+        self._luck = ExitStack()
+        self._luck.enter_context(deterministic(seed))
         self._clock = trio.testing.MockClock()
         self._ticks: deque[Callable[[], object]] = deque()
         self._order: Callable[[], Awaitable[Any]] | None = None
@@ -58,8 +71,9 @@ class Stage:
     def end(self) -> None:
         """Cancel everything, with as much time as that takes."""
         self._over = True
-        while self._end is None:
-            self._ticks.popleft()()
+        with self._luck:
+            while self._end is None:
+                self._ticks.popleft()()
 
     async def let_pass(self, seconds: float) -> None:
         """For use in a step: time passes."""

@@ -11,7 +11,7 @@ from badge import texts
 from protocol import Framing, decode_frame
 from tests.walk.moods import serial
 
-UNSEEN = -1.0
+DISMISSAL = texts.SILENCE_GOODBYE["en"]
 RECORDING = texts.NOT_UNDERSTOOD["en"]
 """The sentence that is not synthesised: its audio has no number."""
 
@@ -40,8 +40,8 @@ class Witness:
     warnings: list[float] = field(factory=list)
     told: list[str] = field(factory=list)
     """codes of error messages"""
-    said: str = ""
-    """the last sentence"""
+    dismissed: bool = False
+    """the server has said goodbye because nobody spoke"""
     _patience: int | None = None
 
     @property
@@ -108,7 +108,7 @@ class Witness:
             self._begin_sentence(text)
 
     def _begin_sentence(self, text: str) -> None:
-        self.said = text
+        self.dismissed |= bool(text) and DISMISSAL.startswith(text)
         answer, segment = serial(text), self.segments[-1]
         if answer and any(answer in earlier.answers for earlier in self.segments[:-1]):
             self._blame("I-4", f"answer {answer} comes back")
