@@ -37,10 +37,16 @@ class ProviderError(Exception):
 
 @contextmanager
 def single_error() -> Iterator[None]:
-    """Let the one error of a request leave as itself, though it crosses the provider's nursery as a group."""
+    """Let the one error of a request leave as itself, though it crosses the provider's nursery as a group.
+
+    An error that meets a cancellation is dropped: whoever asked does not wait for an answer any more.
+    """
     try:
         yield
     except BaseExceptionGroup as group:
+        cancelled, errors = group.split(trio.Cancelled)
+        if cancelled is not None and errors is not None and errors.split((ProviderError, trio.TooSlowError))[1] is None:
+            raise cancelled from None
         leaf: BaseException = group
         while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
             leaf = leaf.exceptions[0]

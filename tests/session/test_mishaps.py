@@ -10,13 +10,14 @@ import pytest
 import trio
 import trio.testing
 
+from badge.boundary import leaves
 from badge.components import Component
 from badge.link import Goodbye
 from badge.session.hearing import EARLY_ITEMS
 from badge.session.scribe import WAITING
 from providers.opus import Encoder
 from providers.pcm import seconds
-from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition
+from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition, single_error
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, ScriptedVad, Utterance, tone
 from tests.house import Guest, House, changed, packets
 
@@ -376,3 +377,27 @@ async def test_a_component_that_is_switched_off_says_so(
     assert component.failure is None
     with pytest.raises(ProviderError, match="switched off"):
         await component.ready()
+
+
+@pytest.mark.parametrize("error", [BROKEN, trio.TooSlowError()])
+async def test_an_error_that_meets_a_cancellation_is_nobodys(error: Exception) -> None:
+    """A model that gives up in the moment in which its badge is given up has not failed inside the server."""
+    with trio.CancelScope() as request, single_error():
+        async with trio.open_nursery() as provider:
+            provider.start_soon(trio.sleep_forever)
+            request.cancel()
+            raise error
+    assert request.cancelled_caught
+
+
+async def test_an_error_of_ours_is_seen_though_it_meets_a_cancellation() -> None:
+    async def ask() -> None:
+        with trio.CancelScope() as request, single_error():
+            async with trio.open_nursery() as provider:
+                provider.start_soon(trio.sleep_forever)
+                request.cancel()
+                raise ZeroDivisionError
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await ask()
+    assert [type(exc) for exc in leaves(caught.value)] == [ZeroDivisionError]
