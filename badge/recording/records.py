@@ -141,11 +141,15 @@ INPUTS = frozenset(
         Kind.TTS_CHUNK,
         Kind.TTS_END,
         Kind.TTS_ERROR,
+        Kind.ASR_LEAVE,
+        Kind.LLM_LEAVE,
+        Kind.TTS_LEAVE,
         Kind.RECALL_ANSWER,
         Kind.RECALL_ERROR,
     }
 )
-"""What is done to the session; a replay does it again."""
+"""What is done to the session; a replay does it again. That a stream is left is in both: the session wants to leave it,
+and the provider lets go of it."""
 
 
 @frozen

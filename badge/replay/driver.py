@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from math import inf
 
 import trio
@@ -23,7 +24,7 @@ from badge.replay.script import ACTORS, Script
 PATIENCE = 0.25
 """Seconds that an output may be later than it was then."""
 
-RECENT = 6
+RECENT = 12
 """Groups of records that are tried in another order when a replay diverges after them."""
 
 EARLY = 0.02
@@ -33,6 +34,8 @@ MOMENT = 1e-6
 """Seconds; less than any two things that happen one after the other are apart."""
 
 MICROSECOND = 1_000_000
+
+SAID = frozenset({Kind.ASR_PARTIAL, Kind.ASR_FINAL, Kind.LLM_TOKEN, Kind.TTS_CHUNK})
 
 AT_ONCE = frozenset({Kind.POST, Kind.RETIRE, Kind.LLM_ERROR, Kind.TTS_ERROR})
 """Inputs that the session feels in the step in which they are done to it, or that are noted later than they are felt;
@@ -67,6 +70,8 @@ class Driver:
         self._deliver = deliver
         self._begun = trio.current_time()
         self._done_early: set[int] = set()
+        self._ahead = False
+        """whether the driver comes before everybody in the next pass"""
         self._felt_in = 0
         """the pass in which the last thing that was done is felt"""
         self._calm = 0
@@ -78,23 +83,26 @@ class Driver:
 
     async def drive(self) -> None:
         """Do everything that was done. Raises `DivergedError`."""
-        for group in groups(self._script.records):
+        for group, following in pairwise([*groups(self._script.records), range(0)]):
             inputs = [index for index in group if self._is_input(index)]
             if inputs:
                 await self._await_outputs(before=group[0])
                 this_pass = max(self._comparison.last_pass, self._felt_in) + self._script.records[group[0]].after
                 later, at_once = self._split(group, inputs)
-                await self._do(later, this_pass - 1, self._cast_of(group))
+                timers = not self._is_input(group[0])
+                await self._do(later, this_pass - 1, self._cast_of(group), timers=timers)
                 self.recent.append(group[0])
+                if any(self._script.records[index].kind is Kind.IN for index in later) and not at_once:
+                    await self._do_before_it_is_too_late(following)
                 for index in at_once:
                     await self._await_outputs(before=index)
                     await self._do([index], self._felt_in if later else this_pass, [])
         await self._await_outputs(before=len(self._script.records))
 
-    async def _do(self, inputs: list[int], this_pass: int, cast: list[str]) -> None:
-        """Do these things in a pass of the scheduler; in the next one `cast` acts."""
+    async def _do(self, inputs: list[int], this_pass: int, cast: list[str], *, timers: bool = False) -> None:
+        """Do these things in a pass of the scheduler; in the next one `cast` acts, and what `timers` set off."""
         if inputs:
-            await self._approach(self._script.records[inputs[-1]], this_pass)
+            await self._approach(self._script.records[inputs[-1]], this_pass, timers=timers)
             await self._settle_components(inputs[0])
             self._cast = cast
             self._felt_in = self._comparison.passes.count + bool(cast)
@@ -104,8 +112,9 @@ class Driver:
     def _split(self, group: range, inputs: list[int]) -> tuple[list[int], list[int]]:
         """What has to be done before the pass in which the group happened, and what within it, after everybody."""
         kinds = {index: self._script.records[index].kind for index in group}
-        last = max((i for i, kind in kinds.items() if kind in ACTORS and kind not in AT_ONCE), default=-1)
-        within = [index for index in inputs if kinds[index] in AT_ONCE and index > last]
+        traces = [index for index, kind in kinds.items() if kind in ACTORS and kind not in AT_ONCE]
+        first = min(traces, default=group.stop)
+        within = [index for index in inputs if kinds[index] in AT_ONCE and not index < first < group.stop]
         return [index for index in inputs if index not in within], within
 
     def _cast_of(self, group: range) -> list[str]:
@@ -115,13 +124,25 @@ class Driver:
         cast = actors(self._script.records[index] for index in group)
         return ["", *cast] if group[0] in self._hidden_first else cast
 
+    async def _do_before_it_is_too_late(self, following: range) -> None:
+        """What a provider said just before this group is felt just after it, even if the group cancels who listens."""
+        records = self._script.records
+        said = [index for index in following if records[index].kind in SAID and self._is_input(index)]
+        if said and records[following[0]].after == 1:
+            self._ahead = True
+            await self._pass()
+            self._ahead = False
+            for index in said:
+                self._act(records[index])
+                self._done_early.add(index)
+
     def _is_input(self, index: int) -> bool:
         return self._script.records[index].kind in INPUTS and index not in self._done_early
 
     def _arrange(self, tasks: list[trio.lowlevel.Task]) -> None:
         """Let tasks act in the order in which they did then. Tasks that left no trace come last, or where a place is
         vacant. The driver comes after everybody, and sees what came of the pass."""
-        ranks = {self._me: len(self._cast) + 1.0}
+        ranks = {self._me: -1.0 if self._ahead else len(self._cast) + 1.0}
         vacant = float(len(self._cast))
         for rank, name in enumerate(self._cast):
             task = self._comparison.actors.get(name)
@@ -149,9 +170,9 @@ class Driver:
             raise DivergedError
         self._jump_to(max(due, timer))
 
-    async def _approach(self, record: Record, this_pass: int) -> None:
+    async def _approach(self, record: Record, this_pass: int, *, timers: bool) -> None:
         """Go on to a pass of the scheduler, and move the clock to the time of the record, without letting timers pass that
-        may have been later then."""
+        may have been later then; unless one of them is known to have gone off in the same pass."""
         at = self._begun + record.at / MICROSECOND
         while self._comparison.passes.count < this_pass and await self._pass():
             pass
@@ -161,7 +182,7 @@ class Driver:
                 break
             self._jump_to(timer)
             await self._settle()
-        self._jump_to(min(at, timer - MOMENT))
+        self._jump_to(at if timers else min(at, timer - MOMENT))
 
     async def _settle_components(self, index: int) -> None:
         """A component that was found to be ready, or broken, while this was being answered, was so before."""

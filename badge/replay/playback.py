@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -35,6 +35,7 @@ class Reel:
         self._news = trio.Event()
         self._ended = False
         self._failed = trio.Event()
+        self._let_go = trio.Event()
 
     def push(self, item: Any) -> None:
         """The next piece has come."""
@@ -45,6 +46,15 @@ class Reel:
         """There is no more."""
         self._ended = True
         self._ring()
+
+    def let_go(self) -> None:
+        """The provider lets go of whoever has left."""
+        self._let_go.set()
+
+    async def leave(self) -> None:
+        """Wait as long as the provider took to let go."""
+        with trio.CancelScope(shield=True):
+            await self._let_go.wait()
 
     def fail(self) -> None:
         """The provider has failed."""
@@ -76,7 +86,10 @@ class Reel:
         """The stream as a provider would open it: a failure cancels whoever listens, or is raised when he leaves."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._break)
-            yield self
+            try:
+                yield self
+            finally:
+                await self.leave()  # noqa: ASYNC102 - the driver ends it
             nursery.cancel_scope.cancel("left")
             if self._ended and self.error is not None:
                 raise error_of(self.error)
@@ -94,13 +107,25 @@ class Reel:
 class Reels:
     """The reels of one kind of stream, by number; one that was not recorded is silent."""
 
-    def __init__(self, errors: dict[int, dict[str, Any]]) -> None:
+    def __init__(self, errors: dict[int, dict[str, Any]], left: Collection[int] = ()) -> None:
         self._errors = errors
+        self._left = left
         self._reels: dict[int, Reel] = {}
         self._opened = 0
+        self._over = False
 
     def __getitem__(self, number: int) -> Reel:
-        return self._reels.setdefault(number, Reel(self._errors.get(number)))
+        if number not in self._reels:
+            self._reels[number] = Reel(self._errors.get(number))
+            if self._over or number not in self._left:
+                self._reels[number].let_go()
+        return self._reels[number]
+
+    def close(self) -> None:
+        """Let everybody go, for good."""
+        self._over = True
+        for reel in self._reels.values():
+            reel.let_go()
 
     def open(self) -> Reel:
         """The reel of the next stream."""
@@ -172,8 +197,11 @@ class PlayedAsr(Played):
     @asynccontextmanager
     async def recognise(self) -> AsyncIterator[PlayedRecognition]:
         """The next utterance."""
-        yield PlayedRecognition(self._reels.open())
-        await trio.lowlevel.checkpoint()
+        reel = self._reels.open()
+        try:
+            yield PlayedRecognition(reel)
+        finally:
+            await reel.leave()  # noqa: ASYNC102 - the driver ends it
 
 
 class PlayedRecognition:

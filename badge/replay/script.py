@@ -95,6 +95,10 @@ class Script:
         """The streams that fail."""
         return {record.data[0]: record.data[1] for record in self.records if record.kind is kind}
 
+    def left(self, kind: Kind) -> frozenset[int]:
+        """The streams that are left, by the kind of record that says so."""
+        return frozenset(record.data[0] for record in self.records if record.kind is kind)
+
     def outputs(self) -> dict[str, list[int]]:
         """Indices of what has to be done again, by channel."""
         found: dict[str, list[int]] = defaultdict(list)

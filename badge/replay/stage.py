@@ -150,6 +150,7 @@ async def _perform(
             pass
         else:
             badge.compare(comparison)
+        stage.players.leave()
         clock.autojump_threshold = 0  # whoever still says goodbye does so by the clock
         nursery.cancel_scope.cancel("the replay is over")
     return _Run(comparison, frozenset(hidden_first or ()), tuple(driver.recent))
@@ -218,9 +219,10 @@ class Cast:
 
     def __init__(self, script: Script) -> None:
         known = script.components()
-        self.asr, self.recall = Reels({}), Reels({})
-        self.llm = Reels(script.errors(Kind.LLM_ERROR))
-        self.tts = Reels(script.errors(Kind.TTS_ERROR))
+        self.recall = Reels({})
+        self.asr = Reels({}, script.left(Kind.ASR_LEAVE))
+        self.llm = Reels(script.errors(Kind.LLM_ERROR), script.left(Kind.LLM_LEAVE))
+        self.tts = Reels(script.errors(Kind.TTS_ERROR), script.left(Kind.TTS_LEAVE))
         self.providers: dict[str, Played] = {
             "vad": PlayedVad(known.get("vad", {}), script.verdicts()),
             "asr": PlayedAsr(known.get("asr", {}), self.asr),
@@ -234,6 +236,11 @@ class Cast:
         }
         for name, facts in script.header["components"].items():
             self.decide(name, facts)
+
+    def leave(self) -> None:
+        """Nobody has to wait for a provider any more."""
+        for reels in (self.asr, self.llm, self.tts):
+            reels.close()
 
     def component(self, name: str) -> Component[Any]:
         """One component, as it was at the beginning."""
@@ -253,6 +260,12 @@ class Cast:
                 self.asr[number].push(Transcript(text))
             case Kind.ASR_ERROR, (error, _):
                 self.asr[number].push(error_of(error))
+            case Kind.ASR_LEAVE, _:
+                self.asr[number].let_go()
+            case Kind.LLM_LEAVE, _:
+                self.llm[number].let_go()
+            case Kind.TTS_LEAVE, _:
+                self.tts[number].let_go()
             case Kind.LLM_TOKEN, (token,):
                 self.llm[number].push(token_of(token))
             case Kind.LLM_END, _:
@@ -291,7 +304,6 @@ class PlayedWire:
         with suppress(LinkClosedError):
             while True:
                 self._arrived.append(await self._wire.receive())
-        self._frames.end()
 
     async def receive(self) -> str | bytes:
         """The next message, when its time has come."""
@@ -342,6 +354,8 @@ class PlayedWire:
         match record.kind:
             case Kind.IN:
                 self._frames.push(self._arrived.popleft())
+            case Kind.LOST:
+                self._frames.end()
             case Kind.PONG:
                 self._pongs.push(None)
             case Kind.UNPONGED:
@@ -386,6 +400,8 @@ class Badge:
         stage, data = self._stage, record.data
         match record.kind:
             case Kind.LOST:
+                assert stage.wire is not None
+                stage.wire.happen(record)
                 self._nursery.start_soon(self._hang_up)
             case Kind.IN | Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
                 assert stage.wire is not None
