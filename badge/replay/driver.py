@@ -27,9 +27,6 @@ PATIENCE = 0.25
 RECENT = 12
 """Groups of records that are tried in another order when a replay diverges after them."""
 
-EARLY = 0.02
-"""Seconds by which a timer may be due before its time: how long the machine may have needed then to come to it."""
-
 MOMENT = 1e-6
 """Seconds; less than any two things that happen one after the other are apart."""
 
@@ -57,10 +54,13 @@ class Driver:
         order: Order,
         deliver: Callable[[Record], None],
         *,
+        early: float,
         hidden_first: Collection[int] | None,
     ) -> None:
-        """`hidden_first`: groups of records before which tasks that left no trace run first; None: all tasks run in any
+        """`early`: seconds by which a timer may be due before its time, because the machine needed so long to come to it;
+        `hidden_first`: groups of records before which tasks that left no trace run first; None: all tasks run in any
         order."""
+        self._early = early
         self._hidden_first = hidden_first
         self.recent: deque[int] = deque(maxlen=RECENT)
         """the last groups in which something was done, by their first record"""
@@ -178,7 +178,7 @@ class Driver:
             pass
         while True:
             timer = trio.current_time() + trio.lowlevel.current_statistics().seconds_to_next_deadline
-            if timer > at - EARLY:
+            if timer > at - self._early:
                 break
             self._jump_to(timer)
             await self._settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, cast
@@ -84,9 +84,7 @@ def replay(script: Script, *, seed: int | None = None) -> Outcome:
     a `seed` none is looked for: tasks run in an order that depends on nothing else.
     """
     begun = perf_counter()
-    found = _run(script, seed, () if seed is None else None)
-    if seed is None:
-        found = _search(script, found)
+    found = _search(script) if seed is None else _run(script, Guess(frozenset(), LAGS[0]), seed=seed)
     comparison = found.comparison
     return Outcome(
         name=script.name,
@@ -100,40 +98,70 @@ def replay(script: Script, *, seed: int | None = None) -> Outcome:
 
 
 @frozen
+class Guess:
+    """What a recording does not tell: groups of records before which tasks that left no trace ran first, and how far, in
+    s, the machine may have been behind its timers."""
+
+    hidden_first: frozenset[int]
+    lag: float
+
+
+@frozen
 class _Run:
     comparison: Comparison
-    hidden_first: frozenset[int]
+    guess: Guess
     recent: tuple[int, ...]
 
+    @property
+    def identical(self) -> bool:
+        return self.comparison.divergence is None
 
-ORDERS = 60
-"""Orders that are tried at most."""
+
+LAGS = (0.02, 0.1, 0.5)
+
+TRIALS = 60
+"""Guesses that are tried at most for each lag."""
 
 
-def _search(script: Script, best: _Run) -> _Run:
-    """The run that gets furthest, when groups of records shortly before the divergence are tried in another order."""
-    tried = 0
+def _search(script: Script) -> _Run:
+    """The first run that is identical, else the one that gets furthest."""
+    best: _Run | None = None
+    for lag in LAGS:
+        found = _best_order(script, _run(script, Guess(frozenset(), lag)))
+        if best is None or found.identical or found.comparison.progress > best.comparison.progress:
+            best = found
+        if best.identical:
+            break
+    assert best is not None
+    return best
+
+
+def _best_order(script: Script, best: _Run) -> _Run:
+    """Try groups of records shortly before the divergence in another order, for as long as that gets further."""
     candidates = list(reversed(best.recent))
-    while best.comparison.divergence is not None and candidates and tried < ORDERS:
-        tried += 1
-        run = _run(script, None, best.hidden_first ^ {candidates.pop(0)})
-        if run.comparison.divergence is None or run.comparison.progress > best.comparison.progress:
+    for _ in range(TRIALS):
+        if best.identical or not candidates:
+            break
+        guess = Guess(best.guess.hidden_first ^ {candidates.pop(0)}, best.guess.lag)
+        run = _run(script, guess)
+        if run.identical or run.comparison.progress > best.comparison.progress:
             best = run
             candidates = list(reversed(best.recent))
     return best
 
 
-def _run(script: Script, seed: int | None, hidden_first: Collection[int] | None) -> _Run:
+def _run(script: Script, guess: Guess, *, seed: int | None = None) -> _Run:
     clock = trio.testing.MockClock()
     order = Order(int(script.header["scheduler_seed"]) if seed is None else seed)
     with deterministic(order):
-        run: _Run = trio.run(_perform, script, clock, order, hidden_first, clock=clock)
-    return run
+        hidden_first = guess.hidden_first if seed is None else None
+        comparison, recent = trio.run(_perform, script, clock, order, guess.lag, hidden_first, clock=clock)
+    return _Run(comparison, guess, recent)
 
 
 async def _perform(
-    script: Script, clock: trio.testing.MockClock, order: Order, hidden_first: Collection[int] | None
-) -> _Run:
+    script: Script, clock: trio.testing.MockClock, order: Order, lag: float, hidden_first: Collection[int] | None
+) -> tuple[Comparison, tuple[int, ...]]:
     comparison = Comparison(script)
     trio.lowlevel.add_instrument(comparison.passes)
     async with trio.open_nursery() as nursery:
@@ -142,7 +170,7 @@ async def _perform(
             nursery.start_soon(component.run)
         badge = await stage.connect(nursery)
         await trio.testing.wait_all_tasks_blocked()
-        driver = Driver(script, comparison, clock, order, badge.deliver, hidden_first=hidden_first)
+        driver = Driver(script, comparison, clock, order, badge.deliver, early=lag, hidden_first=hidden_first)
         try:
             await driver.drive()
             await stage.take_leave(clock)
@@ -153,7 +181,7 @@ async def _perform(
         stage.players.leave()
         clock.autojump_threshold = 0  # whoever still says goodbye does so by the clock
         nursery.cancel_scope.cancel("the replay is over")
-    return _Run(comparison, frozenset(hidden_first or ()), tuple(driver.recent))
+    return comparison, tuple(driver.recent)
 
 
 PROMPT_SEND = 2
@@ -219,18 +247,20 @@ class Cast:
 
     def __init__(self, script: Script) -> None:
         known = script.components()
-        self.recall = Reels({})
-        self.asr = Reels({}, script.left(Kind.ASR_LEAVE))
-        self.llm = Reels(script.errors(Kind.LLM_ERROR), script.left(Kind.LLM_LEAVE))
-        self.tts = Reels(script.errors(Kind.TTS_ERROR), script.left(Kind.TTS_LEAVE))
+        self._reels = {
+            "asr": Reels({}, script.left(Kind.ASR_LEAVE)),
+            "llm": Reels(script.errors(Kind.LLM_ERROR), script.left(Kind.LLM_LEAVE)),
+            "tts": Reels(script.errors(Kind.TTS_ERROR), script.left(Kind.TTS_LEAVE)),
+            "recall": Reels({}),
+        }
         self.providers: dict[str, Played] = {
             "vad": PlayedVad(known.get("vad", {}), script.verdicts()),
-            "asr": PlayedAsr(known.get("asr", {}), self.asr),
-            "tts": PlayedTts(known.get("tts", {}), self.tts),
-            "recall": PlayedRecall(known.get("recall", {}), self.recall),
+            "asr": PlayedAsr(known.get("asr", {}), self._reels["asr"]),
+            "tts": PlayedTts(known.get("tts", {}), self._reels["tts"]),
+            "recall": PlayedRecall(known.get("recall", {}), self._reels["recall"]),
         }
         for name in script.settings.llm:
-            self.providers[f"llm.{name}"] = PlayedLlm(known.get(f"llm.{name}", {}), self.llm)
+            self.providers[f"llm.{name}"] = PlayedLlm(known.get(f"llm.{name}", {}), self._reels["llm"])
         self._off = {
             name for name in self.providers if script.header["components"].get(name, {"state": "off"})["state"] == "off"
         }
@@ -239,7 +269,7 @@ class Cast:
 
     def leave(self) -> None:
         """Nobody has to wait for a provider any more."""
-        for reels in (self.asr, self.llm, self.tts):
+        for reels in self._reels.values():
             reels.close()
 
     def component(self, name: str) -> Component[Any]:
@@ -251,37 +281,31 @@ class Cast:
         if name in self.providers:
             self.providers[name].decide(facts)
 
-    def say(self, kind: Kind, number: int, data: tuple[Any, ...]) -> None:  # noqa: C901 - a table in words
-        """A provider says something."""
-        match kind, data:
-            case Kind.ASR_PARTIAL, (fed, text):
-                self.asr[number].push((fed, text))
-            case Kind.ASR_FINAL, (text,):
-                self.asr[number].push(Transcript(text))
-            case Kind.ASR_ERROR, (error, _):
-                self.asr[number].push(error_of(error))
-            case Kind.ASR_LEAVE, _:
-                self.asr[number].let_go()
-            case Kind.LLM_LEAVE, _:
-                self.llm[number].let_go()
-            case Kind.TTS_LEAVE, _:
-                self.tts[number].let_go()
-            case Kind.LLM_TOKEN, (token,):
-                self.llm[number].push(token_of(token))
-            case Kind.LLM_END, _:
-                self.llm[number].end()
-            case Kind.LLM_ERROR, _:
-                self.llm[number].fail()
-            case Kind.TTS_CHUNK, (sound, *_):
-                self.tts[number].push(sound)
-            case Kind.TTS_END, _:
-                self.tts[number].end()
-            case Kind.TTS_ERROR, _:
-                self.tts[number].fail()
-            case Kind.RECALL_ANSWER, (text,):
-                self.recall[number].push(text)
-            case Kind.RECALL_ERROR, (error,):
-                self.recall[number].push(error_of(error))
+    def say(self, kind: Kind, number: int, data: tuple[Any, ...]) -> None:
+        """A provider says something, fails, ends, or lets go of whoever has left."""
+        family, _, what = kind.partition(".")
+        reel = self._reels[family][number]
+        match what:
+            case "end":
+                reel.end()
+            case "leave":
+                reel.let_go()
+            case "error" if family in ("llm", "tts"):
+                reel.fail()
+            case _:
+                reel.push(_SAID[kind](*data))
+
+
+_SAID: dict[Kind, Callable[..., Any]] = {
+    Kind.ASR_PARTIAL: lambda fed, text: (fed, text),
+    Kind.ASR_FINAL: Transcript,
+    Kind.ASR_ERROR: lambda error, _: error_of(error),
+    Kind.LLM_TOKEN: token_of,
+    Kind.TTS_CHUNK: lambda sound, *_: sound,
+    Kind.RECALL_ANSWER: str,
+    Kind.RECALL_ERROR: error_of,
+}
+"""What a stream gets, from the data of a record after the number of the stream."""
 
 
 class PlayedWire:
