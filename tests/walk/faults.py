@@ -153,7 +153,7 @@ def badges_wait_for_each_other(patch: pytest.MonkeyPatch) -> None:
 
 @_fault("I-14", "time_passes", "ping", "the_wall_clock_steps")
 def nobody_is_warned(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Watchdog, "deadline", lambda self: float("inf"))
+    patch.setattr(Watchdog, "deadline", property(lambda self: float("inf")))
 
 
 @_fault("I-14", "time_passes", "ping", "the_wall_clock_steps")
