@@ -70,8 +70,9 @@ class Driver:
         self._deliver = deliver
         self._begun = trio.current_time()
         self._done_early: set[int] = set()
-        self._ahead = False
-        """whether the driver comes before everybody in the next pass"""
+        self._prompter: trio.lowlevel.Task | None = None
+        self._cue = trio.Event()
+        self._lines: list[int] = []
         self._felt_in = 0
         """the pass in which the last thing that was done is felt"""
         self._calm = 0
@@ -92,8 +93,8 @@ class Driver:
                 timers = not self._is_input(group[0])
                 await self._do(later, this_pass - 1, self._cast_of(group), timers=timers)
                 self.recent.append(group[0])
-                if any(self._script.records[index].kind is Kind.IN for index in later) and not at_once:
-                    await self._do_before_it_is_too_late(following)
+                if any(self._script.records[index].kind is Kind.IN for index in later):
+                    self._cue_prompter(following)
                 for index in at_once:
                     await self._await_outputs(before=index)
                     await self._do([index], self._felt_in if later else this_pass, [])
@@ -114,7 +115,8 @@ class Driver:
         kinds = {index: self._script.records[index].kind for index in group}
         traces = [index for index, kind in kinds.items() if kind in ACTORS and kind not in AT_ONCE]
         first = min(traces, default=group.stop)
-        within = [index for index in inputs if kinds[index] in AT_ONCE and not index < first < group.stop]
+        early = group[0] in (self._hidden_first or ())
+        within = [i for i in inputs if kinds[i] in AT_ONCE and not (early or i < first < group.stop)]
         return [index for index in inputs if index not in within], within
 
     def _cast_of(self, group: range) -> list[str]:
@@ -124,17 +126,25 @@ class Driver:
         cast = actors(self._script.records[index] for index in group)
         return ["", *cast] if group[0] in self._hidden_first else cast
 
-    async def _do_before_it_is_too_late(self, following: range) -> None:
-        """What a provider said just before this group is felt just after it, even if the group cancels who listens."""
+    async def prompt(self) -> None:
+        """What a provider said just before something was done is felt just after it, even if that cancels who listens:
+        this task says it for the provider, before everybody else in a pass. Runs until cancelled."""
+        self._prompter = trio.lowlevel.current_task()
+        while True:
+            await self._cue.wait()
+            self._cue = trio.Event()
+            for index in self._lines:
+                self._act(self._script.records[index])
+            self._lines = []
+
+    def _cue_prompter(self, following: range) -> None:
         records = self._script.records
-        said = [index for index in following if records[index].kind in SAID and self._is_input(index)]
-        if said and records[following[0]].after == 1:
-            self._ahead = True
-            await self._pass()
-            self._ahead = False
-            for index in said:
-                self._act(records[index])
-                self._done_early.add(index)
+        self._lines = [index for index in following if records[index].kind in SAID and self._is_input(index)]
+        if self._lines and records[following[0]].after == 1:
+            self._done_early.update(self._lines)
+            self._cue.set()
+        else:
+            self._lines = []
 
     def _is_input(self, index: int) -> bool:
         return self._script.records[index].kind in INPUTS and index not in self._done_early
@@ -142,7 +152,9 @@ class Driver:
     def _arrange(self, tasks: list[trio.lowlevel.Task]) -> None:
         """Let tasks act in the order in which they did then. Tasks that left no trace come last, or where a place is
         vacant. The driver comes after everybody, and sees what came of the pass."""
-        ranks = {self._me: -1.0 if self._ahead else len(self._cast) + 1.0}
+        ranks = {self._me: len(self._cast) + 1.0}
+        if self._prompter is not None:
+            ranks[self._prompter] = -1.0
         vacant = float(len(self._cast))
         for rank, name in enumerate(self._cast):
             task = self._comparison.actors.get(name)

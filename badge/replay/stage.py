@@ -171,6 +171,8 @@ async def _perform(
         badge = await stage.connect(nursery)
         await trio.testing.wait_all_tasks_blocked()
         driver = Driver(script, comparison, clock, order, badge.deliver, early=lag, hidden_first=hidden_first)
+        nursery.start_soon(driver.prompt)
+        await trio.testing.wait_all_tasks_blocked()
         try:
             await driver.drive()
             await stage.take_leave(clock)
@@ -347,7 +349,10 @@ class PlayedWire:
             for _ in range(PROMPT_SEND):
                 await trio.lowlevel.checkpoint()
         else:
-            answer = await self._sends.receive()
+            try:
+                answer = self._sends.receive_nowait()
+            except trio.WouldBlock:
+                answer = await self._sends.receive()
             if isinstance(answer, LinkClosedError):
                 raise answer
 
