@@ -4,7 +4,7 @@ A real server on real sockets serves many badges at once, each with a random sto
 typed words, interruptions, a second connection of the same device, garbage, and providers that are slow or fail. Every
 session is recorded; then every recording is replayed, several times.
 
-    python tests/bench/replays.py [--sessions 100] [--runs 5] [--seconds 12] [--keep FOLDER]
+    python tests/bench/replays.py [--sessions 100] [--runs 5] [--seconds 12] [--at-once 25] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def voice(dice: random.Random, text: str) -> Utterance:
     return Utterance(duration=0.06 * len(text), delay=dice.uniform(0, 0.2), piece=dice.uniform(0.05, 0.4), error=error)
 
 
-async def live(server: Running, number: int, seconds: float, dice: random.Random) -> None:
-    """One badge for some seconds."""
-    await trio.sleep(dice.uniform(0, 2))
+async def live(server: Running, number: int, begin: float, seconds: float, dice: random.Random) -> None:
+    """One badge for some seconds, after others have begun."""
+    await trio.sleep(begin)
     framing = dice.choice([Framing.V1, Framing.V2, Framing.V3])
     end = trio.current_time() + seconds
     while trio.current_time() < end:
@@ -113,8 +113,8 @@ async def act(badge: Client, dice: random.Random) -> None:
             badge.close_code = 1006
 
 
-async def record(folder: Path, sessions: int, seconds: float) -> None:
-    """Fill a folder with recordings."""
+async def record(folder: Path, sessions: int, seconds: float, at_once: int) -> None:
+    """Fill a folder with recordings, so many at once."""
     dice = random.Random(4)
     settings = changed(
         recording={"use": "all", "folder": str(folder)}, limits={"connections": 1000}, stats={"every_s": 1.0}
@@ -129,7 +129,7 @@ async def record(folder: Path, sessions: int, seconds: float) -> None:
         trio.open_nursery() as nursery,
     ):
         for number in range(sessions):
-            nursery.start_soon(live, server, number, seconds, random.Random(number))
+            nursery.start_soon(live, server, number, number * seconds / at_once, seconds, random.Random(number))
 
 
 def main() -> int:
@@ -137,13 +137,14 @@ def main() -> int:
     parser.add_argument("--sessions", type=int, default=100, help="devices, each of which may connect several times")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=12)
+    parser.add_argument("--at-once", type=int, default=25, help="badges that are connected at one time")
     parser.add_argument("--keep", type=Path, help="leave the recordings here")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     logging.getLogger("trio-websocket").disabled = True
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
-        trio.run(record, folder, args.sessions, args.seconds)
+        trio.run(record, folder, args.sessions, args.seconds, args.at_once)
         return replay_all(sorted(folder.glob(f"*{SUFFIX}")), args.runs)
 
 
