@@ -101,18 +101,11 @@ def parse(name: str, data: bytes) -> Recording:
         raise RecordingError(f"{name}: {why}; nothing of it can be used")
     if not flaw and records[-1].kind is not Kind.END:
         flaw = f"record {len(records)}, byte {len(data)}: the recording ends without its last record, it was cut off"
-    return Recording(name=name, header=_header(name, records[0]), records=tuple(records[1:]), flaw=flaw)
+    return Recording(name=name, header=records[0].data[0], records=tuple(records[1:]), flaw=flaw)
 
 
 def _about(data: bytes) -> str:
     return f"it begins with {data[:8]!r}" if data else "it is empty"
-
-
-def _header(name: str, record: Record) -> dict[str, Any]:
-    header = record.data[0] if record.data else None
-    if not isinstance(header, dict):
-        raise RecordingError(f"{name}: record 0, byte {_HEAD.size}: the header is not a mapping")
-    return header
 
 
 class _FlawError(Exception):
@@ -129,12 +122,14 @@ class _Unpacking:
     def records(self) -> Iterator[Record]:
         """Each whole record. Raises `_FlawError` where there is something else."""
         rest = bytearray()
+        last = 0
         for piece in self._pieces():
             rest += piece
             at = 0
             while (end := self._end_of(rest, at)) is not None:
-                yield _record(bytes(rest[at + _FRAME.size : end]), _FRAME.unpack_from(rest, at)[1])
-                at = end
+                record = _record(bytes(rest[at + _FRAME.size : end]), _FRAME.unpack_from(rest, at)[1], last)
+                yield record
+                at, last = end, record.at
             del rest[:at]
         if rest:
             raise _FlawError(f"the recording is cut off in the middle of a record, {len(rest)} bytes into it")
@@ -160,13 +155,17 @@ class _Unpacking:
             yield unpacked
 
 
-def _record(payload: bytes, crc: int) -> Record:
+def _record(payload: bytes, crc: int, last: int) -> Record:
+    """The record after one at `last` µs."""
     if zlib.crc32(payload) != crc:
         raise _FlawError("the recording is damaged: the checksum of a record is wrong")
     try:
         at, after, kind, *data = msgpack.unpackb(payload, unicode_errors="surrogatepass", strict_map_key=False)
-        return Record(int(at), int(after), Kind(kind), tuple(data))
-    except (ValueError, TypeError, msgpack.UnpackException) as exc:
+        record = Record(int(at), int(after), Kind(kind), tuple(data))
+    except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as exc:
         raise _FlawError(
             f"the recording holds something that this program does not know ({type(exc).__name__})"
         ) from None
+    if record.at < last or record.after < 0 or not fits(record.kind, record.data):
+        raise _FlawError(f"the recording holds a record that makes no sense ({record.kind})")
+    return record

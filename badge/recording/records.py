@@ -161,3 +161,62 @@ class Record:
     after: int
     kind: Kind
     data: tuple[Any, ...] = field(repr=False)
+
+
+_FRAME = (str, bytes)
+_NUMBER = (int,)
+_TEXT = (str,)
+_MAYBE_TEXT = (str, type(None))
+
+SHAPES: dict[Kind, tuple[tuple[type, ...], ...]] = {
+    Kind.BEGIN: ((dict,),),
+    Kind.END: (_TEXT,),
+    Kind.IN: (_FRAME,),
+    Kind.LOST: (_NUMBER,),
+    Kind.OUT: (_FRAME,),
+    Kind.SENT: (),
+    Kind.UNSENT: (_NUMBER,),
+    Kind.CUT: (),
+    Kind.PING: (),
+    Kind.PONG: (),
+    Kind.UNPONGED: (_NUMBER,),
+    Kind.CLOSE: (_NUMBER, _TEXT),
+    Kind.ENTER: ((list, type(None)), _TEXT),
+    Kind.POST: (_TEXT, (bool,)),
+    Kind.RETIRE: (_TEXT,),
+    Kind.CANCEL: (),
+    Kind.STATE: (_TEXT, _TEXT, _TEXT, _TEXT),
+    Kind.COMPONENT: (_TEXT, (dict,)),
+    Kind.VAD: (_NUMBER, _NUMBER, _MAYBE_TEXT),
+    Kind.ASR_OPEN: (_NUMBER,),
+    Kind.ASR_PARTIAL: (_NUMBER, _NUMBER, _TEXT),
+    Kind.ASR_FINISH: (_NUMBER, _NUMBER, _NUMBER),
+    Kind.ASR_FINAL: (_NUMBER, _TEXT),
+    Kind.ASR_ERROR: (_NUMBER, (dict,), (int, type(None))),
+    Kind.ASR_LEAVE: (_NUMBER,),
+    Kind.LLM_OPEN: (_NUMBER, _TEXT, _NUMBER, (list,)),
+    Kind.LLM_TOKEN: (_NUMBER, (str, dict)),
+    Kind.LLM_END: (_NUMBER,),
+    Kind.LLM_ERROR: (_NUMBER, (dict,)),
+    Kind.LLM_LEAVE: (_NUMBER,),
+    Kind.TTS_OPEN: (_NUMBER, _TEXT),
+    Kind.TTS_CHUNK: (_NUMBER, (bytes,)),
+    Kind.TTS_END: (_NUMBER,),
+    Kind.TTS_ERROR: (_NUMBER, (dict,)),
+    Kind.TTS_LEAVE: (_NUMBER,),
+    Kind.RECALL_ASK: (_NUMBER, _TEXT),
+    Kind.RECALL_ANSWER: (_NUMBER, _TEXT),
+    Kind.RECALL_ERROR: (_NUMBER, (dict,)),
+}
+"""The types of each kind's data."""
+
+HASHED = frozenset({Kind.IN, Kind.OUT, Kind.TTS_CHUNK})
+"""Records whose data may end with the hash of the sound that was taken out."""
+
+
+def fits(kind: Kind, data: tuple[Any, ...]) -> bool:
+    """Whether this can be the data of such a record."""
+    shape = SHAPES[kind]
+    if kind in HASHED and len(data) == len(shape) + 1 and isinstance(data[-1], bytes):
+        data = data[:-1]
+    return len(data) == len(shape) and all(isinstance(item, types) for item, types in zip(data, shape, strict=True))

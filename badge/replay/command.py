@@ -14,11 +14,15 @@ import structlog
 from attrs import frozen
 from tqdm import tqdm
 
+from badge.boundary import boundary
+from badge.log import get_log
 from badge.recording.capsule import redacted
 from badge.recording.fileformat import RecordingError, parse, read
 from badge.recording.journal import SUFFIX
 from badge.replay.script import script_of
 from badge.replay.stage import Outcome, replay
+
+log = get_log(__name__)
 
 Write = Callable[[str], None]
 
@@ -74,11 +78,14 @@ class Report:
 def carry_out(task: Task) -> Report:
     """Replay one file."""
     quieten()
-    try:
-        script = script_of(read(task.path), partly=task.partly)
-        return Report(path=task.path, outcomes=tuple((seed, replay(script, seed=seed)) for seed in task.seeds))
-    except RecordingError as exc:
-        return Report(path=task.path, unusable=str(exc))
+    report = Report(path=task.path, unusable=f"{task.path}: the replay failed; was this recording made by hand?")
+    with boundary("replay", log):
+        try:
+            script = script_of(read(task.path), partly=task.partly)
+            report = Report(path=task.path, outcomes=tuple((seed, replay(script, seed=seed)) for seed in task.seeds))
+        except RecordingError as exc:
+            report = Report(path=task.path, unusable=str(exc))
+    return report
 
 
 def quieten() -> None:

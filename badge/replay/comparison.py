@@ -198,7 +198,7 @@ def _step(kind: Kind, data: tuple[Any, ...]) -> str:
     if kind is Kind.STATE:
         return " ".join(data)
     if kind is not Kind.OUT:
-        return f"{kind} {data[0]}"
+        return " ".join((str(kind), *map(str, data[:1])))
     if isinstance(data[0], bytes):
         return "audio"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -139,7 +140,8 @@ def script_of(recording: Recording, *, partly: bool = False) -> Script:
             silent=header["audio"] == "hash",
             whole=not recording.flaw,
         )
-        int(header["seed"]), int(header["scheduler_seed"]), header["codec"], script.components(), header["started"]
+        int(header["seed"]), int(header["scheduler_seed"]), header["codec"], script.components()
+        datetime.datetime.fromisoformat(header["started"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
         raise RecordingError(f"{recording.name}: record 0, byte 10: the header is not understood ({exc!r})") from None
     if isinstance(settings, list):

@@ -168,20 +168,19 @@ async def _perform(
         stage = Stage(script, comparison)
         for component in stage.services.components():
             nursery.start_soon(component.run)
-        badge = await stage.connect(nursery)
-        await trio.testing.wait_all_tasks_blocked()
-        driver = Driver(script, comparison, clock, order, badge.deliver, early=lag, hidden_first=hidden_first)
-        nursery.start_soon(driver.prompt)
-        await trio.testing.wait_all_tasks_blocked()
         try:
-            await driver.drive()
-            await stage.take_leave(clock)
-        except DivergedError:
-            pass
-        else:
-            badge.compare(comparison)
-        stage.players.leave()
-        clock.autojump_threshold = 0  # whoever still says goodbye does so by the clock
+            badge = await stage.connect(nursery)
+            await trio.testing.wait_all_tasks_blocked()
+            driver = Driver(script, comparison, clock, order, badge.deliver, early=lag, hidden_first=hidden_first)
+            nursery.start_soon(driver.prompt)
+            await trio.testing.wait_all_tasks_blocked()
+            with suppress(DivergedError):
+                await driver.drive()
+                await stage.take_leave(clock)
+                badge.compare(comparison)
+        finally:
+            stage.players.leave()
+            clock.autojump_threshold = 0  # whoever still says goodbye does so by the clock
         nursery.cancel_scope.cancel("the replay is over")
     return comparison, tuple(driver.recent)
 

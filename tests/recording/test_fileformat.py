@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from badge.recording.fileformat import LONGEST, MAGIC, VERSION, Packer, Recording, RecordingError, parse, read
-from badge.recording.records import INPUTS, OUTPUTS, Kind, Record
+from badge.recording.records import INPUTS, OUTPUTS, SHAPES, Kind, Record, fits
 
 HEADER = {"program": "1", "settings": {}}
 RAW = [
@@ -120,6 +120,10 @@ def framed(payload: bytes, *, crc: int | None = None, length: int | None = None)
         (framed(msgpack.packb("no list")), "does not know"),
         (framed(msgpack.packb([1])), "does not know"),
         (framed(b"\xc1"), "does not know"),
+        (framed(msgpack.packb([1, 0, "in"])), "makes no sense (in)"),
+        (framed(msgpack.packb([1, 0, "lost", "x"])), "makes no sense (lost)"),
+        (framed(msgpack.packb([-1, 0, "cut"])), "makes no sense (cut)"),
+        (framed(msgpack.packb([1, -1, "cut"])), "makes no sense (cut)"),
     ],
 )
 def test_records_that_cannot_be_are_located(data: bytes, flaw: str) -> None:
@@ -132,7 +136,7 @@ def test_records_that_cannot_be_are_located(data: bytes, flaw: str) -> None:
 def test_a_header_that_is_none_is_refused() -> None:
     with pytest.raises(RecordingError, match="header is missing"):
         parse("x", packed([RAW[1]]))
-    with pytest.raises(RecordingError, match="not a mapping"):
+    with pytest.raises(RecordingError, match=r"makes no sense \(begin\)"):
         parse("x", packed([(0, 0, Kind.BEGIN, "no mapping")]))
 
 
@@ -145,3 +149,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_record_shows_no_words() -> None:
     assert "secret" not in repr(Record(0, 0, Kind.IN, ("secret",)))
+
+
+def test_every_kind_has_a_shape() -> None:
+    assert set(SHAPES) == set(Kind)
+    for record in RAW:
+        assert fits(record[2], record[3:])  # type: ignore[arg-type]
+    assert fits(Kind.IN, (b"sound", b"hash"))
+    assert not fits(Kind.POST, ("text", True, b"hash"))

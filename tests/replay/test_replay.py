@@ -165,10 +165,14 @@ def test_a_planted_race_is_found_by_trying_orders(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Conversation, "take_text", take_text)
     monkeypatch.setattr(Thinker, "think", racy)
-    seeds = [seed for seed in range(100) if not outcome(recorded, seed=seed).identical]
-    assert 0 < len(seeds) < 60
-    again = outcome(recorded, seed=seeds[0])
-    assert again.divergence == outcome(recorded, seed=seeds[0]).divergence
+
+    def under(seed: int) -> object:
+        quick.clear()
+        return outcome(recorded, seed=seed).divergence
+
+    seeds = [seed for seed in range(100) if under(seed) is not None]
+    assert 0 < len(seeds) < 40
+    assert under(seeds[0]) == under(seeds[0])
 
 
 def test_a_recording_that_was_cut_replays_as_far_as_it_goes() -> None:
@@ -290,8 +294,19 @@ def test_headers_that_make_no_sense(
     assert f"{file}: record 0, byte 10: the " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.BEGIN, Kind.END}))
-@pytest.mark.parametrize("data", [(), ("x",), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (Kind.RETIRE, ("NOBODY",)),
+        (Kind.COMPONENT, ("asr", {})),
+        (Kind.COMPONENT, ("telepathy", {"state": "ready"})),
+        (Kind.ASR_ERROR, (1, {}, None)),
+        (Kind.LLM_TOKEN, (1, {"colour": "red"})),
+        (Kind.TTS_CHUNK, (99, b"x")),
+        (Kind.IN, ("one too many",)),
+        (Kind.LOST, (-5,)),
+    ],
+)
 def test_records_that_make_no_sense(
     kind: Kind, data: tuple[object, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -301,6 +316,7 @@ def test_records_that_make_no_sense(
     file.write_bytes(repacked(good, [*good.records[:4], odd, *good.records[4:]]))
     assert main(["replay", str(file)]) in (0, 1, 2)
     printed = capsys.readouterr()
+    assert str(file) in printed.out
     assert "Traceback" not in printed.out + printed.err
 
 
