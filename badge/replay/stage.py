@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, cast
-from urllib.parse import urlencode
 
 import trio
 import trio.testing
 import trio_websocket
 from attrs import field, frozen
 
-from badge.clock import Ids
-from badge.components import Component
 from badge.config import AuthSettings
-from badge.dialogue import Dialogue
 from badge.edge.auth import Gate
 from badge.edge.server import Reception
-from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox, Wire
-from badge.llms import Llms
-from badge.modes.base import Purpose
-from badge.peers.presence import Presence, Resident
-from badge.phrases import Phrases
+from badge.link import Goodbye, LinkClosedError, Wire
 from badge.recording.recorder import converse_on_record
 from badge.recording.records import Kind, Record
 from badge.replay.comparison import Comparison, Divergence
 from badge.replay.determinism import Order, deterministic
 from badge.replay.driver import DivergedError, Driver
 from badge.replay.playback import (
+    Company,
     Played,
     PlayedAsr,
     PlayedLlm,
@@ -44,8 +36,9 @@ from badge.replay.playback import (
     token_of,
 )
 from badge.replay.script import Script
+from badge.replay.surroundings import PlayedPresence, services_of, target_of
 from badge.services import Services
-from protocol import Framing, Identity
+from protocol import Identity
 from providers.ports import Transcript
 
 LAST_MOMENTS = 10.0
@@ -169,8 +162,8 @@ class Stage:
         self.script = script
         self._comparison = comparison
         self.players = Cast(script)
-        self.presence = _PlayedPresence(script)
-        self.services = _services(script, self.players, self.presence)
+        self.presence = PlayedPresence(script)
+        self.services = services_of(script, script.settings, self.players.component, self.presence)
         self.over = trio.Event()
         self.scope = trio.CancelScope()
         self.wire: PlayedWire | None = None
@@ -183,7 +176,7 @@ class Stage:
         reception = Reception(self.services, Gate(AuthSettings(), "", self.services.clock), self._attend)
         nursery.start_soon(reception.receive, ours)
         stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
-        connection = await trio_websocket.wrap_client_stream(nursery, stream, "badge", _target(self.script))
+        connection = await trio_websocket.wrap_client_stream(nursery, stream, "badge", target_of(self.script))
         await self._at_the_door.wait()
         assert self.wire is not None
         badge = Badge(self, connection, theirs, nursery)
@@ -213,7 +206,7 @@ class Stage:
         self.over.set()
 
 
-class Cast:
+class Cast(Company):
     """The providers of a replay, and what they are about to say."""
 
     def __init__(self, script: Script) -> None:
@@ -221,28 +214,15 @@ class Cast:
         self.asr, self.recall = Reels({}), Reels({})
         self.llm = Reels(script.errors(Kind.LLM_ERROR))
         self.tts = Reels(script.errors(Kind.TTS_ERROR))
-        self.providers: dict[str, Played] = {
+        providers: dict[str, Played] = {
             "vad": PlayedVad(known.get("vad", {}), script.verdicts()),
             "asr": PlayedAsr(known.get("asr", {}), self.asr),
             "tts": PlayedTts(known.get("tts", {}), self.tts),
             "recall": PlayedRecall(known.get("recall", {}), self.recall),
         }
         for name in script.settings.llm:
-            self.providers[f"llm.{name}"] = PlayedLlm(known.get(f"llm.{name}", {}), self.llm)
-        self._off = {
-            name for name in self.providers if script.header["components"].get(name, {"state": "off"})["state"] == "off"
-        }
-        for name, facts in script.header["components"].items():
-            self.decide(name, facts)
-
-    def component(self, name: str) -> Component[Any]:
-        """One component, as it was at the beginning."""
-        return Component(name, () if name in self._off else (self.providers[name],))
-
-    def decide(self, name: str, facts: dict[str, Any]) -> None:
-        """A component is known to be ready, or to have failed."""
-        if name in self.providers:
-            self.providers[name].decide(facts)
+            providers[f"llm.{name}"] = PlayedLlm(known.get(f"llm.{name}", {}), self.llm)
+        super().__init__(providers, script.header["components"])
 
     def say(self, kind: Kind, number: int, data: tuple[Any, ...]) -> None:  # noqa: C901 - a table in words
         """A provider says something."""
@@ -427,59 +407,3 @@ class Badge:
 
     async def _hang_up(self) -> None:
         await self._stream.aclose()
-
-
-class _PlayedPresence(Presence):
-    """A registry in which the device finds what it found then."""
-
-    def __init__(self, script: Script) -> None:
-        said, full = script.arrival()
-        super().__init__(0 if full else 2)
-        self.mailbox = Mailbox(Outbox(lambda: None), lambda _: None)
-        self._said = said
-
-    def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
-        """Register; a connection that was here before has left its dialogue."""
-        if self._said is not None:
-            before = Dialogue(len(self._said) + 1)
-            for user, answer in self._said:
-                exchange = before.begin(user)
-                if answer:
-                    exchange.add(answer)
-            super().enter(device, Mailbox(Outbox(lambda: None), lambda _: None), before)
-        self.mailbox = mailbox
-        return super().enter(device, mailbox, dialogue)
-
-
-@frozen
-class _PlayedClock:
-    started: datetime.datetime
-
-    def now(self) -> datetime.datetime:
-        return self.started + datetime.timedelta(seconds=trio.current_time())
-
-
-def _services(script: Script, cast: Cast, presence: Presence) -> Services:
-    settings = script.settings
-    purposes = {Purpose.CHAT: settings.llm_by_purpose.chat}
-    return Services(
-        settings=settings,
-        clock=_PlayedClock(datetime.datetime.fromisoformat(str(script.header["started"]))),
-        ids=Ids(int(script.header["seed"])),
-        presence=presence,
-        phrases=Phrases(wake=settings.phrases.wake, exits=settings.phrases.exit),
-        vad=cast.component("vad"),
-        asr=cast.component("asr"),
-        tts=cast.component("tts"),
-        recall=cast.component("recall"),
-        llms=Llms({name: cast.component(f"llm.{name}") for name in settings.llm}, purposes),
-    )
-
-
-def _target(script: Script) -> str:
-    """The request that the badge makes."""
-    identity: Mapping[str, str] = script.identity
-    query = {"device-id": identity["device"], "client-id": identity["client"]}
-    if script.framing is Framing.GATEWAY:
-        return f"/?{urlencode(query)}&from=mqtt_gateway"
-    return f"/?{urlencode({**query, 'protocol-version': script.framing.value})}"
