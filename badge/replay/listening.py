@@ -31,6 +31,11 @@ class Span:
         """Samples that both have."""
         return max(0, min(self.end, other.end) - max(self.start, other.start))
 
+    def common(self, other: Span) -> Span:
+        """What both have."""
+        start = max(self.start, other.start)
+        return Span(start=start, end=max(start, min(self.end, other.end)))
+
     @property
     def length(self) -> int:
         """Samples."""
@@ -107,6 +112,7 @@ class Listening:
         self._decoder: Decoder | RawDecoder = Decoder(EAR_RATE)
         self._frames: list[tuple[int, float]] = [(0, 0.0)]
         self._stops: list[int] = []
+        self._voiced: list[Span] = []
 
     def note(self, at: float, kind: Kind, data: tuple[Any, ...]) -> None:
         """This happened `at` s after the session began."""
@@ -118,6 +124,8 @@ class Listening:
                 self._look_for_format(frame)
             case Kind.STATE, ("TurnMachine", "stop", _, _):
                 self._stops.append(self.heard)
+            case Kind.VAD, (_, fed, str() as verdicts) if "1" in verdicts:
+                self._voiced.append(Span(start=self.heard - fed // 2, end=self.heard))
             case Kind.ASR_OPEN, (number,):
                 previous = self.attempts.get(number - 1)
                 self.attempts[number] = Attempt(number=number, opened=self.heard, previous=previous, last_sign=at)
@@ -136,6 +144,10 @@ class Listening:
             else:
                 found.append([attempt])
         return [Utterance(attempts=tuple(attempts)) for attempts in found]
+
+    def voice(self, span: Span) -> int:
+        """How many samples of some audio are in packets that had a voice in them."""
+        return sum(span.overlap(voiced) for voiced in self._voiced)
 
     def when(self, span: Span) -> tuple[float, float]:
         """When the badge sent the beginning and the end of some audio, in s since the session began."""

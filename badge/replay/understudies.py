@@ -108,7 +108,7 @@ class RecallUnderstudy(Played):
 class AsrUnderstudy(Played):
     """Understands what was understood then.
 
-    The words of a recorded utterance go, whole and once, to the first utterance that has a fair share of its audio and
+    The words of a recorded utterance go, whole and once, to the first utterance that has a fair share of its speech and
     not less than is still to come: where one is cut in two the larger part has all words and the other none; where two
     are joined their words are. Audio that was no part of an utterance then has no words. What else happens - partial
     texts, failures, the time it takes - is as with the recorded utterance that has most audio in common.
@@ -116,12 +116,12 @@ class AsrUnderstudy(Played):
 
     def __init__(self, known: dict[str, Any], past: Listening, present: Listening, *, patience: float) -> None:
         super().__init__(known)
+        self._past = past
         self._utterances = past.utterances()
         self._present = present
         self._patience = patience
         self._given: set[int] = set()
         self._number = 0
-        self._tried = 0
         latencies = [u.attempts[-1].latency for u in self._utterances if u.words is not None]
         self._usual = median(latencies or [0.0])
 
@@ -170,12 +170,18 @@ class AsrUnderstudy(Played):
         return " ".join(filter(None, (u.words for u in self._utterances if self._has_words_of(u, span))))
 
     def _has_words_of(self, utterance: Utterance, span: Span) -> bool:
-        number, whole, shared = utterance.attempts[0].number, utterance.span, utterance.span.overlap(span)
-        to_come = whole.end - max(span.end, whole.start)
-        if number in self._given or not shared or shared < SHARE * whole.length or shared < to_come:
+        number, whole = utterance.attempts[0].number, utterance.span
+        rest = Span(start=span.end, end=max(span.end, whole.end))
+        shared, to_come = self._speech(whole, span), self._speech(whole, rest)
+        if number in self._given or not shared or shared < SHARE * self._speech(whole, whole) or shared < to_come:
             return False
         self._given.add(number)
         return True
+
+    def _speech(self, whole: Span, part: Span) -> int:
+        """Samples of a recorded utterance in some audio: those with a voice, where a detector listened to it."""
+        common = whole.common(part)
+        return self._past.voice(common) if self._past.voice(whole) else common.length
 
 
 class RecognitionUnderstudy:

@@ -109,13 +109,13 @@ def what_if(paths: Sequence[Path], wanted: Iterable[str], write: Write, *, partl
 
 def _answers(questions: Sequence[Question]) -> Iterator[Answer]:
     if len(questions) <= ALONE:
-        yield from map(answer, questions)
+        yield from map(answer_for, questions)
         return
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(answer, questions)
+        yield from pool.map(answer_for, questions)
 
 
-def answer(question: Question) -> Answer:
+def answer_for(question: Question) -> Answer:
     """Rehearse one recording twice: with the recorded settings and with the changed ones."""
     try:
         script = script_of(read(question.path), partly=question.partly)
