@@ -49,6 +49,10 @@ from providers.ports import ProviderError
 LAST_MOMENTS = 10.0
 """Seconds that a session may take longer than it took then."""
 
+BURST = 0.005
+"""Seconds within which messages of the badge come at once: the time between them was that of the server, which needs
+none here."""
+
 DETECTORS = ("silero", "energy")
 """Detectors that can be asked again."""
 
@@ -167,9 +171,13 @@ class _Stage:
     async def _go_on(self, badge: trio_websocket.WebSocketConnection) -> None:
         """Do what was done to the session, at the times of then; after that it has a little time to end."""
         left = False
+        at = -BURST
         for record in self._script.records:
             if record.kind in _DONE_TO_IT and not left:
-                await trio.sleep_until(self.notes.begun + record.at / 1_000_000)
+                now = record.at / 1_000_000
+                if record.kind is not Kind.IN or now - at >= BURST:
+                    at = now
+                await trio.sleep_until(self.notes.begun + at)
                 left = record.kind is Kind.LOST
                 await self._do(badge, record)
         await trio.sleep_until(self.notes.begun + self._script.duration)

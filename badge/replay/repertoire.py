@@ -26,6 +26,9 @@ CHARACTER = 0.065
 AFTERWARDS = 0.25
 """Seconds after which an answer that was interrupted ends by itself, so that it is interrupted again where it was."""
 
+UNKNOWN = 0.25
+"""Seconds until something begins, where the recording does not tell."""
+
 SLACK = 0.001
 """Seconds by which a wait may have been shorter than the patience that it cost."""
 
@@ -54,6 +57,8 @@ class Repertoire:
         for take in takes:
             self._by_question[self._plain(take.asked)].append(take)
         self._unused = list(takes)
+        self.delay = median([take.items[0][0] for take in takes if take.items] or [UNKNOWN])
+        """seconds until an answer begins, usually"""
 
     def find(self, question: str) -> Take | None:
         """What was answered to this question, the next of several answers; None when it was never asked."""
@@ -104,7 +109,6 @@ class Speech:
         self._piece = _silent_packet(script.settings.tts.frame_ms) if packets else bytes(byte_count(PIECE, MOUTH_RATE))
         self._lasts = script.settings.tts.frame_ms / 1000 if packets else PIECE
         sound = [take for take in takes if take.whole and take.items and take.asked]
-        self._delay = median([take.items[0][0] for take in takes if take.items] or [0.0])
         characters = sum(len(take.asked) for take in sound)
         self._character = sum(map(self._length, sound)) / characters if characters else CHARACTER
 
@@ -116,7 +120,7 @@ class Speech:
             return take
         begun = take.items if take is not None else ()
         missing = len(sentence) * self._character - (self._length(take) if take is not None else 0.0)
-        at = self._delay if take is None or take.end is None else max(self._delay, take.end)
+        at = self._repertoire.delay if take is None or take.end is None else max(self._repertoire.delay, take.end)
         rest = tuple((at, self._piece) for _ in range(round(missing / self._lasts)))
         return Take(asked=sentence, items=(*begun, *rest), end=at)
 

@@ -14,7 +14,7 @@ from badge.choice import choose_vad
 from badge.config import Settings, VadSettings
 from badge.replay.listening import Attempt, Listening, Span, Utterance
 from badge.replay.playback import Played, RecordedFailure, Reel, error_of
-from badge.replay.repertoire import Repertoire, Speech, Take
+from badge.replay.repertoire import AFTERWARDS, Repertoire, Speech, Take
 from providers.ports import EAR_RATE, Prompt, ProviderError, Transcript, Vad, VadStream
 from providers.scripted import ScriptedVadStream
 
@@ -59,10 +59,8 @@ class LlmUnderstudy(Played):
         words = next((message.content for message in reversed(prompt.messages) if message.role == "user"), "")
         take = self._replies.find(words) or self._replies.next()
         if take is None:
-            nothing = ProviderError(self.name, "the recording has no further answer")
-            take = Take(
-                asked=words, items=(), end=None, error={"provider": self.name, "detail": nothing.detail}, failed=0
-            )
+            nothing = {"provider": self.name, "detail": "the recording has no further answer"}
+            take = Take(asked=words, items=(), end=None, error=nothing, failed=self._replies.delay)
         async with _playing(take) as reel:
             yield reel
 
@@ -153,8 +151,12 @@ class AsrUnderstudy(Played):
         return attempt.hung(self._patience)
 
     def latency(self, model: Attempt | None) -> float:
-        """Seconds that the final text takes."""
-        return model.latency if model is not None and model.answered is not None else self._usual
+        """Seconds that the final text takes; longer than it was waited for, where it was not."""
+        if model is None or model.asked is None:
+            return self._usual
+        if model.answered is None:
+            return max(self._usual, (model.left or model.asked) - model.asked + AFTERWARDS)
+        return model.latency
 
     def partial(self, span: Span) -> str:
         """The text so far."""
