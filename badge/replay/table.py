@@ -85,7 +85,7 @@ def _words(pieces: Sequence[Piece]) -> str:
 
 def _quoted(words: str | None) -> str:
     if words is None:
-        return "not recognised"
+        return "not known"
     short = words if len(words) <= WIDEST else words[: WIDEST - 3] + "..."
     return f'"{short}"'
 

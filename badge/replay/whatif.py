@@ -36,6 +36,7 @@ NOT_ASKED = {
     "asr.language": "what was understood comes from the recording; only what the server says of its own changes",
     "tts.use": "what was spoken comes from the recording, unless it is none",
     "llm_by_purpose.chat": "answers come from the recording",
+    "limits.connections": "others are as many as they were",
     "chat.prompt": "answers come from the recording",
     "chat.history": "answers come from the recording",
     "chat.intent": "answers come from the recording",

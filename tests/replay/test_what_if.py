@@ -196,6 +196,35 @@ def test_nothing_changes_in_a_recording_without_words() -> None:
     assert table(redacted(parse("test", data), audio="keep", text="redact"), "listen.silence_ms=500") == {}
 
 
+def test_a_badge_that_takes_nothing_for_a_while_does_so_again() -> None:
+    async def act(badge: Guest) -> None:
+        await badge.speak(voice=0.9)
+        await badge.until("tts", "sentence_start")
+        badge.wire.reading = trio.Event()
+        await trio.sleep(2)
+        badge.wire.reading.set()
+        await badge.until("tts", "stop")
+
+    data = record(act)
+    then, _ = asked(data, "tts.frame_ms=60")
+    assert then.turns[0].total > 2000 or "send" not in then.turns[0].stages
+    assert table(data, "timeouts.stall_s=1")["ended by"] == (
+        "badge, 1000",
+        "server, 1013 too slow: messages were not read",
+    )
+
+
+def test_a_goodbye_ends_the_session_as_it_did() -> None:
+    async def act(badge: Guest) -> None:
+        badge.tell(type="listen", state="detect", text="goodbye")
+        await badge.gone.wait()
+
+    data = record(act)
+    assert table(data, "tts.frame_ms=60") == {}
+    changes = table(data, "phrases.exit=[]")
+    assert changes["ended by"] == ("server, 1000 conversation finished", "it goes on")
+
+
 # --- hearing ----------------------------------------------------------------------------------------------------------
 
 
