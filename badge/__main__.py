@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import fetch, say
+from badge import fetch, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -24,7 +24,6 @@ from badge.config import Settings
 from badge.configfile import ConfigError, load, render
 from badge.diagram import diagrams
 from badge.log import logging_to
-from badge.replay import command as replay
 
 CONFIG = Path("config.toml")
 
@@ -77,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         elif command is _models:
             fetch.add_arguments(one)
         elif command is _replay:
-            replay.add_replay_arguments(one)
+            rerun.add_replay_arguments(one)
         elif command is _redact:
-            replay.add_redact_arguments(one)
+            rerun.add_redact_arguments(one)
     return parser
 
 
@@ -178,11 +177,11 @@ def _models(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    return replay.replay_files(args, partial(tqdm.write, file=sys.stdout))
+    return rerun.replay_files(args, partial(tqdm.write, file=sys.stdout))
 
 
 def _redact(args: argparse.Namespace) -> int:
-    return replay.redact_file(args, print)
+    return rerun.redact_file(args, print)
 
 
 def _diagram(_: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import msgpack
 from attrs import field, frozen
 
-from badge.recording.records import Kind, Record
+from badge.recording.records import Kind, Record, fits
 
 MAGIC = b"BADGEREC"
 VERSION = 1

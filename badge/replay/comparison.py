@@ -128,7 +128,7 @@ class Comparison:
             self._states[data[0]] = data[3]
         elif kind is Kind.OUT:
             self.sent.append(data[0])
-        self.trace.append((self._now, _step(kind, data)))
+        self.trace.append((self._now, step(kind, data)))
         channel = channel_of(kind, data)
         expected, place = self._expected.get(channel, []), self._next.get(channel, 0)
         if place >= len(expected):
@@ -193,7 +193,7 @@ class Sameness:
         return recorded == produced or _same_ledger(recorded, produced)
 
 
-def _step(kind: Kind, data: tuple[Any, ...]) -> str:
+def step(kind: Kind, data: tuple[Any, ...]) -> str:
     """What an output is, without its words."""
     if kind is Kind.STATE:
         return " ".join(data)

@@ -32,6 +32,17 @@ class Order(random.Random):
         x.reverse()  # it takes them from the end
 
 
+class FixedOrder(Order):
+    """Always the order of their creation: a pass more or less somewhere does not decide other races differently."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def shuffle(self, x: Any) -> None:
+        """Leave them as they come."""
+        x.reverse()  # they are taken from the end
+
+
 @contextmanager
 def deterministic(order: Order) -> Iterator[None]:
     """Let `trio.run` inside this context run its tasks in this order, which nothing else has an influence on.

@@ -92,6 +92,19 @@ class Script:
                 found[record.data[0]].append(record.data[2])
         return found
 
+    def verdicts_by_message(self) -> dict[int, str | None]:
+        """The verdicts on each message with audio that was listened to as it came, by its number among all messages of
+        the badge, from 1."""
+        found: dict[int, str | None] = {}
+        count = passes = 0
+        for record in self.records:
+            passes += record.after
+            if record.kind is Kind.IN:
+                count, passes = count + 1, 0
+            elif record.kind is Kind.VAD and not passes:
+                found[count] = record.data[2]
+        return found
+
     def errors(self, kind: Kind) -> dict[int, dict[str, Any]]:
         """The streams that fail."""
         return {record.data[0]: record.data[1] for record in self.records if record.kind is kind}

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.app import Running
 from badge.recording.journal import SUFFIX
-from badge.replay.command import Task, carry_out, describe
+from badge.rerun import Task, carry_out, describe
 from protocol import Framing
 from providers.ports import ProviderError
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance

@@ -14,7 +14,7 @@ from badge.recording.fileformat import Recording, parse
 from badge.recording.records import INPUTS, Kind, Record
 from badge.replay.determinism import CannotBeDeterministicError, Order, deterministic
 from badge.replay.script import script_of
-from badge.replay.stage import replay
+from badge.replay.search import replay
 from badge.session.conversation import Conversation
 from badge.session.thinking import Thinker
 from badge.session.turns import Turns

@@ -19,8 +19,9 @@ from badge.log import get_log
 from badge.recording.capsule import redacted
 from badge.recording.fileformat import RecordingError, parse, read
 from badge.recording.journal import SUFFIX
+from badge.rehearsal.whatif import what_if
 from badge.replay.script import script_of
-from badge.replay.stage import Outcome, replay
+from badge.replay.search import Outcome, replay
 
 log = get_log(__name__)
 
@@ -102,10 +103,13 @@ def replay_files(args: argparse.Namespace, write: Write) -> int:
     seeds: tuple[int | None, ...] = tuple(range(args.schedules)) if args.schedules else (None,)
     begun = perf_counter()
     try:
-        tasks = [Task(path=path, seeds=seeds, partly=args.partly) for path in recordings(args.files)]
+        paths = recordings(args.files)
     except RecordingError as exc:
         write(str(exc))
         return 2
+    if args.what_if:
+        return what_if(paths, args.what_if, write, partly=args.partly)
+    tasks = [Task(path=path, seeds=seeds, partly=args.partly) for path in paths]
     reports = []
     for report in tqdm(_reports(tasks), total=len(tasks), unit="recording", disable=len(tasks) < 2, leave=False):
         reports.append(report)
