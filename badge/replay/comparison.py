@@ -78,6 +78,7 @@ class Comparison:
         """the pass of the scheduler in which the last thing happened"""
         self.actors: dict[str, trio.lowlevel.Task] = {}
         """the tasks of the session in which something happened last"""
+        self._over = False
         self.divergence: Divergence | None = None
         self.late = 0.0
         """largest distance, in s, between the time of an output then and now"""
@@ -91,8 +92,12 @@ class Comparison:
         if actor := ACTORS.get(kind):
             self.actors[actor] = trio.lowlevel.current_task()
         self._recent.append(f"{self._now:9.3f}  {show(kind, data)}")
-        if kind in OUTPUTS and self.divergence is None:
+        if kind in OUTPUTS and self.divergence is None and not self._over:
             self._check(kind, data)
+
+    def end(self) -> None:
+        """Whatever happens from now on is not compared."""
+        self._over = True
 
     @property
     def missing(self) -> int | None:
@@ -247,5 +252,5 @@ def task_tree(task: trio.lowlevel.Task | None, indent: str = "") -> str:
         return ""
     lines = [indent + task.name.rpartition(".")[2]]
     for nursery in task.child_nurseries:
-        lines += [task_tree(child, indent + "  ") for child in nursery.child_tasks]
+        lines += sorted(task_tree(child, indent + "  ") for child in nursery.child_tasks)
     return "\n".join(lines)

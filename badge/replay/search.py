@@ -87,14 +87,13 @@ TRIALS = 60
 
 def _search(script: Script) -> _Run:
     """The first run that is identical, else the one that gets furthest."""
-    best: _Run | None = None
-    for lag in LAGS:
-        found = _best_order(script, _run(script, Guess(frozenset(), lag)))
-        if best is None or found.identical or found.comparison.progress > best.comparison.progress:
-            best = found
+    best = _best_order(script, _run(script, Guess(frozenset(), LAGS[0])))
+    for lag in LAGS[1:]:
         if best.identical:
             break
-    assert best is not None
+        run = _run(script, Guess(best.guess.hidden_first, lag))
+        if run.identical or run.comparison.progress > best.comparison.progress:
+            best = _best_order(script, run)
     return best
 
 

@@ -56,6 +56,7 @@ async def perform(
                 await stage.take_leave(clock)
                 badge.compare(comparison)
         finally:
+            comparison.end()
             stage.players.leave()
             clock.autojump_threshold = 0  # whoever still says goodbye does so by the clock
         nursery.cancel_scope.cancel("the replay is over")

@@ -122,7 +122,8 @@ async def answer_questions(meter: StallMeter) -> None:
 
 
 async def main(args: argparse.Namespace) -> None:
-    settings = local(changed(limits={"connections": 100_000}, stats={"broadcast": args.stats}))
+    recording = {"use": "all", "folder": args.record} if args.record else {}
+    settings = local(changed(limits={"connections": 100_000}, stats={"broadcast": args.stats}, recording=recording))
     clock = SystemClock()
     embedded = args.providers == "embedded"
     services = (
@@ -153,6 +154,7 @@ if __name__ == "__main__":
         help="how far audio gets: into the microphone's queue, to the ear (which ignores it), or all the way",
     )
     parser.add_argument("--stalls", action="store_true", help="measure how long the loop keeps others waiting")
+    parser.add_argument("--record", help="record every session into this folder")
     parser.add_argument("--stats", action="store_true", help="broadcast who is online")
     import structlog
 
