@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from time import perf_counter
 
 import trio
@@ -81,6 +82,8 @@ class _Run:
 
 LAGS = (0.02, 0.1, 0.5)
 
+PAIRED = 6
+
 TRIALS = 60
 """Guesses that are tried at most for each lag."""
 
@@ -99,16 +102,22 @@ def _search(script: Script) -> _Run:
 
 def _best_order(script: Script, best: _Run) -> _Run:
     """Try groups of records shortly before the divergence in another order, for as long as that gets further."""
-    candidates = list(reversed(best.recent))
+    candidates = _changes(best)
     for _ in range(TRIALS):
         if best.identical or not candidates:
             break
-        guess = Guess(best.guess.hidden_first ^ {candidates.pop(0)}, best.guess.lag)
+        guess = Guess(best.guess.hidden_first ^ candidates.pop(0), best.guess.lag)
         run = _run(script, guess)
         if run.identical or run.comparison.progress > best.comparison.progress:
             best = run
-            candidates = list(reversed(best.recent))
+            candidates = _changes(best)
     return best
+
+
+def _changes(run: _Run) -> list[frozenset[int]]:
+    """Groups whose order may be another one: each alone, the last first, then the last few in pairs."""
+    recent = run.recent[::-1]
+    return [frozenset({group}) for group in recent] + [frozenset(pair) for pair in combinations(recent[:PAIRED], 2)]
 
 
 def _run(script: Script, guess: Guess, *, seed: int | None = None) -> _Run:
