@@ -146,6 +146,12 @@ def takeover_new(story: Story) -> bool:
     return bool(said) and story.whole_turn(*BY_TEXT)
 
 
+def idle_timeout(story: Story) -> bool:
+    """Warned, and then sent away."""
+    life = [event for event, _, _ in story.transitions("SessionMachine")]
+    return life == ["registered", "idle", "close", "gone"] and len(story.closed) == 1
+
+
 def garbage(story: Story) -> bool:
     """Errors of several kinds are told, and the badge is served afterwards."""
     codes = [message["code"] for message in story.messages(Kind.OUT) if message["type"] == "error"]
@@ -177,6 +183,7 @@ STORIES: dict[str, Callable[[Story], bool]] = {
     "abort-before-first-token": abort_before_first_token,
     "takeover-old": takeover_old,
     "takeover-new": takeover_new,
+    "idle-timeout": idle_timeout,
     "garbage": garbage,
     "llm-error-mid-stream": llm_error_mid_stream,
     "tts-failure": lambda story: story.before(Kind.TTS_CHUNK, Kind.TTS_ERROR) and bool(story.data(Kind.TTS_ERROR)),
