@@ -12,6 +12,7 @@ from attrs import frozen
 
 from badge.phrases import ANNOUNCEMENT, bare
 from badge.recording.records import Kind
+from badge.recording.silence import silenced
 from protocol import Framing, RemoteProtocolError, decode_frame
 from providers.language import IDEOGRAPH
 from providers.sentences import ABBREVIATIONS
@@ -19,6 +20,12 @@ from providers.sentences import ABBREVIATIONS
 Raw = tuple[Any, ...]
 
 _WORDS = re.compile(r"[A-Za-z]+|[^\W_]|[^\x00-\x7f]", re.ASCII)
+_LETTERS_THAT_DECIDE = frozenset("IaApPmM")
+"""I is a word where other capitals are initials; a.m. and p.m. may end a sentence."""
+
+_ID = re.compile(r"[\w:.@-]*\d[\w:.@-]*", re.ASCII)
+"""One word with a digit in it, in a field that is no text: it may name somebody, or his badge."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}")
 
 _PROTOCOL = frozenset(
@@ -35,8 +42,8 @@ class Masking:
     """Turns words into their shape: letters become x, digits 0, ideographs 某; punctuation, spaces and emoji stay.
 
     Each character is replaced by itself, so that a piece of a masked text is the masked piece of the text. What stays:
-    single letters and the abbreviations that decide where a sentence ends, and texts that are one of `phrases`, the
-    configured wake and exit words, because what the session does tells them anyway.
+    the letters and abbreviations that decide where a sentence ends, and texts that are one of `phrases`, the configured
+    wake and exit words, because what the session does tells them anyway.
     """
 
     phrases: frozenset[str]
@@ -97,7 +104,7 @@ class Masking:
         for table, key in (("chat", "prompt"), ("phrases", "greeting")):
             settings[table][key] = shape(settings[table][key])
         settings["welcome"] = _json("", settings["welcome"], shape)
-        identity = {k: shape(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
+        identity = {k: _blank(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
         components = {
             name: {k: self.error(v) if k == "error" else v for k, v in known.items()}
             for name, known in header["components"].items()
@@ -127,7 +134,9 @@ def _json(key: str, value: Any, mask: Callable[[str], str]) -> Any:
     """The shape of a JSON value that stands under `key`."""
     match value:
         case str():
-            return value if key in _PROTOCOL and _NAME.fullmatch(value) else mask(value)
+            if key in _PROTOCOL and _NAME.fullmatch(value):
+                return value
+            return _blank(value) if key != "text" and _ID.fullmatch(value) else mask(value)
         case bool() | None:
             return value
         case int() | float():
@@ -141,9 +150,7 @@ def _json(key: str, value: Any, mask: Callable[[str], str]) -> Any:
 def _shape(match: re.Match[str]) -> str:
     found = match[0]
     if len(found) > 1 or found.isascii():
-        if (len(found) == 1 and found.isalpha()) or found.lower() in ABBREVIATIONS:
-            return found
-        return "".join("0" if c.isdigit() else "X" if c.isupper() else "x" for c in found)
+        return found if found in _LETTERS_THAT_DECIDE or found.lower() in ABBREVIATIONS else _blank(found)
     if IDEOGRAPH.match(found):
         return "某"
     if found.isdecimal():
@@ -153,11 +160,9 @@ def _shape(match: re.Match[str]) -> str:
     return found
 
 
-def silenced(packet: bytes) -> bytes:
-    """An Opus packet of the same duration and size with no sound in it: the parts of its head that say how long it is
-    stay (RFC 6716, 3.1 and 3.2.5)."""
-    head = 2 if packet and packet[0] & 3 == 3 else 1
-    return packet[:head] + bytes(len(packet) - len(packet[:head]))
+def _blank(text: str) -> str:
+    """A text with none of its letters and digits left."""
+    return "".join("0" if c.isdigit() else c if not c.isalpha() else "X" if c.isupper() else "x" for c in text)
 
 
 @frozen

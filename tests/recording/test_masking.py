@@ -1,0 +1,169 @@
+"""What stays of words in a recording that is to be shared: their shape, and where sentences end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from badge.config import Settings
+from badge.phrases import ANNOUNCEMENT
+from badge.recording.privacy import Masking, Refinement, shape
+from badge.recording.recorder import session_settings
+from badge.recording.records import Kind
+from providers.language import IDEOGRAPH
+from providers.sentences import ABBREVIATIONS, SentenceSplitter
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Call Maria at 0171 555-23, please!", "Xxxx Xxxxx xx 0000 000-00, xxxxxx!"),
+        ("我叫小明。你呢？", "某某某某。某某？"),
+        ("Dr. Who, e.g. at 5 p.m. on Jan. 3rd", "Dr. Xxx, x.x. xx 0 p.m. xx Jan. 0xx"),
+        ("It is I, a J. Smith.", "Xx xx I, a X. Xxxxx."),
+        ("s e c r e t", "x x x x x x"),
+        ("Größe façade Мир ١٢ 😀 ½", "XxЖЖx xxжxxx Жжж ٠٠ 😀 ½"),
+        ("", ""),
+    ],
+)
+def test_words_keep_their_shape(text: str, expected: str) -> None:
+    expected = expected.replace("XxЖЖx", "Xxжжx")
+    assert shape(text) == expected
+
+
+@given(st.text(max_size=60))
+def test_a_shape_is_as_long_has_the_same_marks_and_is_its_own_shape(text: str) -> None:
+    masked = shape(text)
+    assert len(masked) == len(text)
+    assert shape(masked) == masked
+    assert all(then == now for then, now in zip(text, masked, strict=True) if not is_letter(then))
+
+
+def is_letter(character: str) -> bool:
+    """Also one of those that are newer than the tables of Python."""
+    return character.isalnum() or IDEOGRAPH.match(character) is not None
+
+
+VOCABULARY = st.sampled_from(
+    [
+        "Dr.",
+        "Jan.",
+        "I",
+        "a",
+        "p.m.",
+        "secret",
+        "Otto,",
+        "你好",
+        "。",
+        "3.5",
+        "etc.",
+        "Yes!",
+        "J.",
+        "U.S.",
+        "x",
+        "😀",
+        "no.",
+    ]
+)
+
+
+@given(st.lists(VOCABULARY, max_size=12), st.integers(0, 12))
+def test_a_piece_of_a_shape_is_the_shape_of_the_piece(words: list[str], at: int) -> None:
+    """As long as no word is cut in two."""
+    before, after = " ".join(words[:at]), " ".join(words[at:])
+    assert shape(before + " " + after) == shape(before) + " " + shape(after)
+
+
+@given(st.lists(VOCABULARY, max_size=20))
+@example(
+    ["Meet", "J.", "Smith", "at", "5", "p.m.", "He", "is", "a", "Dr.", "I", "think.", "So", "it", "is", "I.", "Go"]
+)
+def test_sentences_end_where_they_did(words: list[str]) -> None:
+    text = " ".join(words)
+    first, second = SentenceSplitter(), SentenceSplitter()
+    pieces = [*first.feed(text), *first.flush()]
+    assert [shape(piece) for piece in pieces] == [*second.feed(shape(text)), *second.flush()]
+
+
+def test_no_abbreviation_is_hidden() -> None:
+    """Whether a sentence ends depends on them."""
+    assert all(shape(word) == word for word in ABBREVIATIONS)
+
+
+# --- messages ---------------------------------------------------------------------------------------------------------------
+
+MASKING = Masking(frozenset({"你好小智", "goodbye"}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "frame", "expected"),
+    [
+        (
+            Kind.IN,
+            '{"type": "listen", "state": "detect", "mode": "auto", "text": "Hello Otto"}',
+            '{"type":"listen","state":"detect","mode":"auto","text":"Xxxxx Xxxx"}',
+        ),
+        (Kind.IN, '{"type":"listen","state":"detect","text":"Goodbye!"}', None),
+        (Kind.OUT, '{"type":"stt","text":"你好，小智"}', None),
+        (
+            Kind.OUT,
+            '{"type":"tts","state":"sentence_start","text":"Goodbye!"}',
+            '{"type":"tts","state":"sentence_start","text":"Xxxxxxx!"}',
+        ),
+        (
+            Kind.IN,
+            '{"type":"hello","version":1,"audio_params":{"format":"opus","sample_rate":16000},"serial":4711}',
+            '{"type":"hello","version":1,"audio_params":{"format":"opus","sample_rate":16000},"serial":0}',
+        ),
+        (Kind.POST, '{"type":"server","online":["ba:d6:e0:a1"]}', '{"type":"server","online":["xx:x0:x0:x0"]}'),
+        (Kind.IN, '{"type":"x","Otto\'s key":true,"n":null}', '{"type":"x","Xxxx\'x xxx":true,"n":null}'),
+        (Kind.IN, '{"type":"listen","state":"my secret words"}', '{"type":"listen","state":"xx xxxxxx xxxxx"}'),
+        (Kind.IN, "hello Otto", "xxxxx Xxxx"),
+        (Kind.IN, "[" * 100_000, "[" * 100_000),
+    ],
+)
+def test_messages_stay_messages(kind: Kind, frame: str, expected: str | None) -> None:
+    assert MASKING.frame(kind, frame) == (frame if expected is None else expected)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["type", "state", "text", "id", "Otto"]), JSON))
+def test_every_message_can_be_read_and_is_its_own_shape(message: dict[str, Any]) -> None:
+    masked = MASKING.frame(Kind.IN, json.dumps(message))
+    assert json.loads(masked).keys() == message.keys()
+    assert MASKING.frame(Kind.IN, masked) == masked
+
+
+def test_phrases_and_announcements_are_known_again() -> None:
+    assert MASKING.words("Good-bye!") == "Good-bye!"
+    assert MASKING.words("goodbye Otto") == "xxxxxxx Xxxx"
+    assert MASKING.words(f"{ANNOUNCEMENT}Dinner is ready.") == f"{ANNOUNCEMENT}Xxxxxx xx xxxxx."
+
+
+@given(
+    st.lists(st.sampled_from(["see", " you", ",", " Dr", ". ", "X", "你", "。", "a", ".m", ". "]), max_size=12),
+    st.data(),
+)
+def test_how_an_answer_was_cut_into_tokens_and_batches_makes_no_difference(
+    tokens: list[str], data: st.DataObject
+) -> None:
+    """A word that comes in two pieces is masked as one."""
+    header = {"settings": session_settings(Settings())}
+    records = [(n, 1, Kind.LLM_TOKEN, 1, token) for n, token in enumerate(tokens)]
+    records += [(99, 1, Kind.LLM_END, 1), (99, 1, Kind.END, "over")]
+    cut = data.draw(st.integers(0, len(records)))
+    refine = Refinement(header, audio="keep", text="redact")
+    done = [*refine(records[:cut]), *refine(records[cut:])]
+    assert [(r[0], r[2]) for r in done] == [(r[0], r[2]) for r in records]
+    assert "".join(r[4] for r in done if r[2] is Kind.LLM_TOKEN) == shape("".join(tokens))
+    assert [len(r[4]) for r in done[: len(tokens)]] == [len(token) for token in tokens]

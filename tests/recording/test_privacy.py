@@ -1,0 +1,160 @@
+"""What leaves the house in a redacted recording: the course of a session, and nothing that was said in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from badge.recording.capsule import redacted
+from badge.recording.fileformat import Recording, parse, read
+from badge.recording.records import Kind
+from badge.replay.command import redact_file
+from badge.replay.script import script_of
+from badge.replay.stage import replay
+from protocol import Framing, ListenMode, decode_frame
+
+FILES = {path.stem: path for path in sorted((Path(__file__).parents[1] / "recordings").rglob("*.badgerec"))}
+
+WINDOW = 32
+"""Bytes in a row; sound that is found again is longer."""
+
+
+def unpacked(data: bytes) -> bytes:
+    """The bytes of a recording as they are before they are compressed."""
+    return zlib.decompressobj().decompress(data[10:])
+
+
+def said(recording: Recording) -> Iterator[str]:
+    """Everything that was spoken, typed or answered, and who did."""
+    yield from (recording.header["identity"][key] for key in ("device", "client"))
+    yield recording.header["settings"]["chat"]["prompt"]
+    tokens = ""
+    for record in recording.records:
+        match record.kind, record.data:
+            case Kind.IN | Kind.OUT | Kind.POST, (str(frame), *_):
+                yield from texts_in(frame)
+            case Kind.LLM_TOKEN, (_, str(token)):
+                tokens += token
+            case Kind.ASR_PARTIAL | Kind.ASR_FINAL | Kind.TTS_OPEN, (*_, str(text)):
+                yield text
+            case Kind.LLM_OPEN, (*_, messages):
+                yield from (text for _, text in messages)
+            case Kind.ENTER, (list(dialogue), _):
+                yield from (text for exchange in dialogue for text in exchange)
+    yield tokens
+
+
+def texts_in(frame: str) -> list[str]:
+    """The text of a message; a frame that is no message is one itself."""
+    try:
+        message = json.loads(frame)
+    except (ValueError, RecursionError):
+        return [frame]
+    text = message.get("text") if isinstance(message, dict) else None
+    return [text] if isinstance(text, str) else []
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """The names of fields."""
+    if isinstance(value, dict):
+        yield from value
+        for inner in value.values():
+            yield from names_in(inner)
+
+
+def words_of(text: str) -> set[str]:
+    """Words of four letters or more, and pairs of Chinese characters."""
+    ideographs = re.findall(r"[\u4e00-\u9fff]+", text)
+    pairs = {run[at : at + 2] for run in ideographs for at in range(len(run) - 1)}
+    return {word.lower() for word in re.findall("[A-Za-z]{4,}", text)} | pairs
+
+
+def secrets(recording: Recording) -> set[str]:
+    """All words that were said, but for those that end or begin a conversation."""
+    phrases = recording.header["settings"]["phrases"]
+    known = set().union(*map(words_of, (*phrases["wake"], *phrases["exit"])))
+    return set().union(*map(words_of, said(recording))) - known
+
+
+def betrayed(recording: Recording, data: bytes) -> set[str]:
+    """The words that were said and that these bytes have in them, elsewhere than in the names that the format has for
+    settings, events, messages and those who talk."""
+    words = secrets(recording)
+    phrases = recording.header["settings"]["phrases"]
+    names = {*names_in(recording.header), *phrases["wake"], *phrases["exit"], *get_args(ListenMode)}
+    names.update(("hello", "user", "assistant", "offline assistant"))
+    names.update(event for r in recording.records if r.kind is Kind.STATE for event in r.data)
+    data = data.lower()
+    for name in sorted(names, key=len, reverse=True):
+        if any(word in name.lower() for word in words):
+            data = data.replace(name.lower().encode(), b" ")
+    return {word for word in words if word.encode() in data}
+
+
+def sounds(recording: Recording) -> Iterator[bytes]:
+    """What was heard and what was spoken."""
+    framing = Framing[recording.header["identity"]["framing"]]
+    for record in recording.records:
+        if record.kind is Kind.TTS_CHUNK:
+            yield record.data[1]
+        elif record.kind in (Kind.IN, Kind.OUT) and isinstance(record.data[0], bytes) and len(record.data[0]) > WINDOW:
+            yield decode_frame(framing, record.data[0]).opus
+
+
+def windows(data: bytes) -> Iterator[bytes]:
+    """All that is there in a row, without silence."""
+    silence = bytes(WINDOW)
+    for at in range(len(data) - WINDOW + 1):
+        window = data[at : at + WINDOW]
+        if window != silence:
+            yield window
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES.keys())
+def test_a_capsule_takes_the_same_course_and_tells_nothing(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "capsule.badgerec"
+    told: list[str] = []
+    assert redact_file(Namespace(file=path, out=target, audio="hash", text="redact"), told.append) == 0, told
+    original, capsule = read(path), read(target)
+    assert replay(script_of(capsule)).trace == replay(script_of(original)).trace
+    assert [(r.at, r.after, r.kind) for r in capsule.records] == [(r.at, r.after, r.kind) for r in original.records]
+    left = unpacked(target.read_bytes())
+    assert not betrayed(original, left)
+    assert original.header["identity"]["device"].encode() not in left
+    seen = set(windows(left))
+    assert not any(window in seen for sound in sounds(original) for window in windows(sound))
+
+
+def test_the_search_finds_what_is_there() -> None:
+    """Unless it can fail it proves nothing."""
+    path = FILES["voice-turn"]
+    original = read(path)
+    left = unpacked(path.read_bytes())
+    assert {"forward", "meters", "friendly", "recorded"} <= {
+        word for word in secrets(original) if word.encode() in left
+    }
+    seen = set(windows(left))
+    assert any(window in seen for sound in sounds(original) for window in windows(sound))
+
+
+def test_words_may_stay_where_only_the_sound_has_to_go(tmp_path: Path) -> None:
+    path, target = FILES["voice-turn"], tmp_path / "capsule.badgerec"
+    told: list[str] = []
+    assert redact_file(Namespace(file=path, out=target, audio="hash", text="keep"), told.append) == 0, told
+    left = unpacked(target.read_bytes())
+    assert b"go forward ten meters" in left
+    seen = set(windows(left))
+    assert not any(window in seen for sound in sounds(read(path)) for window in windows(sound))
+
+
+def test_a_capsule_of_a_capsule_is_the_same() -> None:
+    original = read(FILES["voice-turn"])
+    once = redacted(original, audio="hash", text="redact")
+    assert redacted(parse("once", once), audio="hash", text="redact") == once
