@@ -15,9 +15,9 @@ import pytest
 from badge.recording.capsule import redacted
 from badge.recording.fileformat import Recording, parse, read
 from badge.recording.records import Kind
-from badge.replay.command import redact_file
 from badge.replay.script import script_of
-from badge.replay.stage import replay
+from badge.replay.search import replay
+from badge.rerun import redact_file
 from protocol import Framing, ListenMode, decode_frame
 
 FILES = {path.stem: path for path in sorted((Path(__file__).parents[1] / "recordings").rglob("*.badgerec"))}

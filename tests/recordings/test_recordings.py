@@ -16,7 +16,7 @@ from attrs import frozen
 from badge.recording.fileformat import Packer, Recording, read
 from badge.recording.journal import SUFFIX
 from badge.recording.records import Kind, Record
-from badge.replay.command import Report, Task, carry_out, describe
+from badge.rerun import Report, Task, carry_out, describe
 
 FOLDER = Path(__file__).parent
 FILES = {path.stem: path for path in sorted(FOLDER.rglob(f"*{SUFFIX}"))}
