@@ -17,8 +17,8 @@ MAGIC = b"BADGEREC"
 VERSION = 1
 """Grows when older programs can no longer read what is written. Whatever was once written can be read for ever."""
 
-LEVEL = 1
-"""Of compression: the rest is only slower, because speech hardly shrinks."""
+LEVEL, STRATEGY = 1, zlib.Z_RLE
+"""Of compression: speech shrinks as well by this as by anything slower, in a fifth of the time."""
 
 LONGEST = 16 * 1_048_576
 """Bytes of one record; more is damage."""
@@ -52,14 +52,15 @@ class Packer:
     """Turns batches of records into the bytes of one file. Whatever has been written can be read, wherever it is cut."""
 
     def __init__(self) -> None:
-        self._deflate = zlib.compressobj(LEVEL)
+        self._deflate = zlib.compressobj(LEVEL, strategy=STRATEGY)
         self._begun = False
+        self._message = msgpack.Packer(use_bin_type=True, unicode_errors="surrogatepass")
 
     def pack(self, records: Iterable[tuple[Any, ...]]) -> bytes:
         """The bytes that these records, as (at, after, kind, *data), add to the file."""
         framed = bytearray()
         for record in records:
-            payload = msgpack.packb(record, use_bin_type=True, unicode_errors="surrogatepass")
+            payload = self._message.pack(record)
             framed += _FRAME.pack(len(payload), zlib.crc32(payload))
             framed += payload
         head = b"" if self._begun else _HEAD.pack(MAGIC, VERSION)

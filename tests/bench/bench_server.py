@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+import wave
 from pathlib import Path
 
 import trio
@@ -39,6 +40,8 @@ from providers.scripted import (
 )
 from tests.e2e.running import local
 from tests.house import changed
+
+SPEECH = Path(__file__).parents[2] / "badge" / "assets" / "voice_recognition_failed_en.wav"
 
 PATIENCE = 0.005
 
@@ -84,12 +87,32 @@ _HIGH = [min(byte, 256 - byte) for byte in range(256)]
 """How loud a sample is, in steps of 256, by its high byte."""
 
 
-def scripted(settings: Settings, speech: float, audio: str) -> Services:
-    """Scripted providers; the answer is ready-made Opus, as from a service that delivers packets."""
+def voice(settings: Settings, seconds: float, kind: str) -> ScriptedTts:
+    """Who answers for so long: in a tone or in recorded speech, as ready-made Opus, as from a service that delivers
+    packets, or as PCM."""
+    if kind == "tone":
+        sound = tone(seconds, MOUTH_RATE)
+    else:
+        with wave.open(str(SPEECH), "rb") as file:
+            speech = file.readframes(file.getnframes())
+        size = round(seconds * MOUTH_RATE) * 2
+        sound = (speech * (size // len(speech) + 1))[:size]
+    if kind == "pcm":
+        return _PcmVoice(sound)
     encoder = Encoder(MOUTH_RATE, settings.tts.frame_ms)
     size = encoder.frame_bytes
-    sound = tone(speech, MOUTH_RATE)
     packets = [encoder.encode(sound[at : at + size].ljust(size, b"\0")) for at in range(0, len(sound), size)]
+    return ScriptedTts(packets=packets)
+
+
+class _PcmVoice(ScriptedTts):
+    def __init__(self, sound: bytes) -> None:
+        super().__init__(packets=[sound[at : at + 9600] for at in range(0, len(sound), 9600)])
+        self.encoding = "pcm"
+
+
+def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Services:
+    """Scripted providers."""
     return Services(
         settings=settings,
         clock=SystemClock(),
@@ -98,7 +121,7 @@ def scripted(settings: Settings, speech: float, audio: str) -> Services:
         phrases=Phrases(wake=[], exits=[]),
         vad=Component("vad", (CountingVad(load=1e9 if audio == "queue" else 0),)),
         asr=Component("asr", () if audio == "ear" else (ScriptedAsr([Hearing(text="go on", delay=0.05)]),)),
-        tts=Component("tts", (ScriptedTts(packets=packets),)),
+        tts=Component("tts", (tts,)),
         llms=Llms(
             {"default": Component("llm.default", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
             {Purpose.CHAT: "default"},
@@ -129,7 +152,7 @@ async def main(args: argparse.Namespace) -> None:
     services = (
         assemble(settings, choose(settings, {}, clock), clock, Ids())
         if embedded
-        else scripted(settings, args.speech, args.audio)
+        else scripted(settings, voice(settings, args.speech, args.voice), args.audio)
     )
     meter = StallMeter()
     async with trio.open_nursery() as nursery:
@@ -154,6 +177,7 @@ if __name__ == "__main__":
         help="how far audio gets: into the microphone's queue, to the ear (which ignores it), or all the way",
     )
     parser.add_argument("--stalls", action="store_true", help="measure how long the loop keeps others waiting")
+    parser.add_argument("--voice", choices=("tone", "speech", "pcm"), default="tone", help="what answers sound like")
     parser.add_argument("--record", help="record every session into this folder")
     parser.add_argument("--stats", action="store_true", help="broadcast who is online")
     import structlog

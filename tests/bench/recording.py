@@ -1,9 +1,10 @@
 """What recording costs: badges talking at once, with recording off and on, in turns, in the same run.
 
-The load is that of `talk.py`; the answers are recorded speech, which shrinks as badly as speech does. Reported: CPU of the server as
+The load is that of `talk.py`; the answers are recorded speech, which shrinks as badly as speech does: ready-made Opus, or
+PCM (`--voice pcm`), which the server encodes and the recording has to hold. Reported: CPU of the server as
 a share of one core, for each round, and the medians; bytes written; recordings lost.
 
-    python tests/bench/recording.py [--sessions 50] [--seconds 20] [--rounds 3]
+    python tests/bench/recording.py [--sessions 50] [--seconds 20] [--rounds 3] [--voice speech]
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from badge.recording.fileformat import read
 from badge.recording.journal import SUFFIX
 
 
-def measure(sessions: int, seconds: float, folder: Path | None) -> tuple[float, float]:
+def measure(sessions: int, seconds: float, voice: str, folder: Path | None) -> tuple[float, float]:
     """CPU as a share of a core, and the longest stall of the loop in ms."""
     speech = seconds - 3
     recording = ["--record", str(folder)] if folder else []
-    process = load.start(talk.SERVER, "--stalls", "--speech", str(speech), *recording)
+    process = load.start(talk.SERVER, "--stalls", "--speech", str(speech), "--voice", voice, *recording)
     try:
         assert process.stdout is not None
         port = json.loads(process.stdout.readline())["port"]
@@ -55,14 +56,15 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--voice", choices=("speech", "pcm"), default="speech")
     args = parser.parse_args()
     load.keep_off()
     without, with_it = [], []
     for number in range(args.rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            off, off_stall = measure(args.sessions, args.seconds, None)
-            on, on_stall = measure(args.sessions, args.seconds, folder)
+            off, off_stall = measure(args.sessions, args.seconds, args.voice, None)
+            on, on_stall = measure(args.sessions, args.seconds, args.voice, folder)
             files = sorted(folder.glob(f"*{SUFFIX}"))
             written = sum(file.stat().st_size for file in files)
             whole = sum(not read(file).flaw for file in files)
