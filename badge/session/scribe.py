@@ -12,7 +12,7 @@ from badge.components import Component
 from badge.config import AsrSettings
 from badge.log import get_log
 from badge.session.capture import Capture
-from providers.ports import EAR_RATE, Asr, ProviderError, single_error
+from providers.ports import EAR_RATE, Asr, ProviderError, single_error, well_formed
 
 log = get_log(__name__)
 
@@ -117,7 +117,7 @@ class Scribe:
                 piece = pcm[:PIECE]
                 position += len(piece)
                 with trio.fail_after(self._settings.timeout_s):
-                    text = await recognition.feed(piece)
+                    text = well_formed(await recognition.feed(piece))
                 if text != shown:
                     shown = text
                     self._host.partly_understood(shown)

@@ -14,7 +14,7 @@ from badge.services import Services
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
-from providers.ports import Prompt, ProviderError, Text, single_error
+from providers.ports import Prompt, ProviderError, Text, single_error, well_formed
 from providers.sentences import SentenceSplitter
 from providers.speakable import mood_of
 
@@ -116,7 +116,8 @@ class Thinker:
             return ""
         try:
             with trio.fail_after(self._services.settings.chat.first_token_s):
-                return await (await component.ready()).recall(self._traits.device, words)
+                recall = await component.ready()
+                return well_formed(await recall.recall(self._traits.device, words))
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("answering without memory", error=str(exc))
             return ""

@@ -17,8 +17,8 @@ from badge.session.hearing import EARLY_ITEMS
 from badge.session.scribe import WAITING
 from providers.opus import Encoder
 from providers.pcm import seconds
-from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition, single_error
-from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, ScriptedVad, Utterance, tone
+from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition, single_error, well_formed
+from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, ScriptedVad, Utterance, tone
 from tests.house import Guest, House, changed, packets
 
 ANSWER = "It is half past nine."
@@ -353,6 +353,29 @@ async def test_a_badge_without_pong_is_told_so(nursery: trio.Nursery, autojump_c
 
 
 # --- providers --------------------------------------------------------------------------------------------------------------
+
+
+async def test_half_a_surrogate_pair_goes_no_further(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """JSON escapes can bring text that cannot be encoded: it would end the connection, or poison every later prompt."""
+    asr = ScriptedAsr([Hearing(text="one \ud83d two", partials=["one \ud83d"])])
+    llm, recall = ScriptedLlm([Reply(pieces=["Well \ude00 yes. "])]), ScriptedRecall("likes \ud83d")
+    house = House(nursery, asr=asr, llm=llm, recall=recall)
+    badge = await house.enter()
+    badge.tell(type="hello", features={"partials": True})
+    for count in (1, 2):
+        await badge.speak()
+        await badge.until("tts", "stop", count=count)
+    for _, frame in badge.wire.sent:
+        assert isinstance(frame, bytes) or frame.encode()
+    assert words(badge)[-1] == "one \ufffd two"
+    for message in llm.prompts[-1].messages:
+        message.content.encode()
+
+
+def test_two_halves_of_a_surrogate_pair_are_one_character() -> None:
+    assert well_formed("\ud83d\ude00 \ud83d") == "😀 \ufffd"
 
 
 async def test_a_component_has_not_failed_while_the_next_candidate_loads(
