@@ -117,7 +117,7 @@ class Scribe:
                 piece = pcm[:PIECE]
                 position += len(piece)
                 with trio.fail_after(self._settings.timeout_s):
-                    text = well_formed(await recognition.feed(piece))
+                    text = well_formed(await recognition.feed(piece)).strip()
                 if text != shown:
                     shown = text
                     self._host.partly_understood(shown)
@@ -126,4 +126,4 @@ class Scribe:
                 return ""
             with trio.fail_after(self._settings.timeout_s):
                 transcript = await recognition.finish()
-        return transcript.text
+        return transcript.text.strip()

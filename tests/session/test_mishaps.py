@@ -160,6 +160,21 @@ async def test_words_before_an_utterance_that_failed_are_answered(
     assert asked(house) == "what time is it"
 
 
+async def test_a_blank_transcript_is_no_question(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery, asr=ScriptedAsr([Hearing(text=" \n", partials=[" "]), "what time is it"]))
+    badge = await house.enter()
+    badge.tell(type="hello", features={"partials": True})
+    await badge.speak()
+    await trio.sleep(5)
+    assert badge.turn == []
+    assert badge.session.conversation.state == "idle"
+    await badge.speak()
+    await badge.until("tts", "stop")
+    assert asked(house) == "what time is it"
+
+
 @pytest.mark.parametrize(("voice", "left"), [(0.6, WAITING), (100.0, 4)])
 async def test_what_waits_for_a_slow_recogniser_is_bounded(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, voice: float, left: int
