@@ -160,6 +160,19 @@ async def test_words_before_an_utterance_that_failed_are_answered(
     assert asked(house) == "what time is it"
 
 
+async def test_a_recogniser_that_never_loads_is_excused(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery, asr=ScriptedAsr(load=1e6))
+    badge = await house.enter()
+    asked_at = trio.current_time()
+    await badge.speak()
+    await badge.until("tts", "stop")
+    assert badge.of("tts", "sentence_start")[0]["text"] == "Sorry, I did not catch that. Please say it again."
+    assert badge.of("error")[0]["ref"] == {"component": "asr"}
+    assert badge.times("tts", "start")[0] - asked_at < 10
+
+
 async def test_a_blank_transcript_is_no_question(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -368,6 +381,35 @@ async def test_a_badge_without_pong_is_told_so(nursery: trio.Nursery, autojump_c
 
 
 # --- providers --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["entered", "left"])
+@pytest.mark.parametrize(("kind", "verb"), [("asr", "recognise"), ("llm", "stream"), ("tts", "speak")])
+async def test_a_provider_that_hangs_when_it_is_entered_or_left_is_given_up(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, kind: str, verb: str, when: str
+) -> None:
+    """None should; but nobody would ever be answered again."""
+    house = House(nursery)
+    provider = getattr(house, kind)
+    whole, hangs = getattr(provider, verb), [True]
+
+    @asynccontextmanager
+    async def hanging(*args: object) -> AsyncIterator[object]:
+        if when == "entered" and hangs and hangs.pop():
+            await trio.sleep_forever()
+        async with whole(*args) as stream:
+            yield stream
+        if hangs and hangs.pop():
+            await trio.sleep_forever()
+
+    setattr(provider, verb, hanging)
+    badge = await house.enter()
+    for count in (1, 2):
+        await badge.speak()
+        await badge.until("tts", "stop", count=count, within=20)
+        await trio.sleep(1)
+    assert badge.of("tts", "sentence_start")[-1]["text"] == ANSWER
+    assert badge.session.conversation.state == "idle"
 
 
 async def test_half_a_surrogate_pair_goes_no_further(
