@@ -62,6 +62,35 @@ async def test_a_detector_that_breaks_in_an_utterance_ends_it(
     assert words(badge) == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    "vad", [ScriptedVad(load=1e6), ScriptedVad(load=1, broken=ProviderError("vad", "no model"))], ids=["slow", "broken"]
+)
+async def test_a_detector_that_does_not_load_is_told(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, vad: ScriptedVad
+) -> None:
+    """Whoever holds a button is answered; whoever does not would wait for ever without knowing why."""
+    badge = await House(nursery, vad=vad).enter()
+    await badge.speak()
+    await badge.until("tts", "stop", within=20)
+    assert badge.of("tts", "sentence_start")[0]["text"] == ANSWER
+    assert [error["ref"] for error in badge.of("error")] == [{"component": "vad"}]
+    await badge.speak()
+    await badge.until("tts", "stop", count=2, within=5)
+
+
+async def test_a_detector_that_loads_late_is_used(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery, vad=ScriptedVad(load=30)).enter()
+    badge.tell(type="listen", state="start", mode="manual")
+    badge.tell(type="abort")
+    await trio.sleep(31)
+    badge.tell(type="listen", state="start", mode="auto")
+    await badge.sound("voice", 0.6)
+    await badge.sound("silence", 0.9)
+    await badge.until("tts", "stop", within=5)
+
+
 async def test_manual_listening_takes_over_an_utterance_begun_by_voice(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
