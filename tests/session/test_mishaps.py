@@ -18,7 +18,17 @@ from badge.session.scribe import WAITING
 from providers.opus import Encoder
 from providers.pcm import seconds
 from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition, single_error, well_formed
-from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, ScriptedVad, Utterance, tone
+from providers.scripted import (
+    Hearing,
+    Reply,
+    ScriptedAsr,
+    ScriptedLlm,
+    ScriptedRecall,
+    ScriptedTts,
+    ScriptedVad,
+    Utterance,
+    tone,
+)
 from tests.house import Guest, House, changed, packets
 
 ANSWER = "It is half past nine."
@@ -202,9 +212,7 @@ async def test_a_recogniser_that_never_loads_is_excused(
     assert badge.times("tts", "start")[0] - asked_at < 10
 
 
-async def test_a_blank_transcript_is_no_question(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_blank_transcript_is_no_question(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     house = House(nursery, asr=ScriptedAsr([Hearing(text=" \n", partials=[" "]), "what time is it"]))
     badge = await house.enter()
     badge.tell(type="hello", features={"partials": True})
