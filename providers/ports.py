@@ -55,6 +55,15 @@ def single_error() -> Iterator[None]:
         raise
 
 
+def well_formed(text: str) -> str:
+    """The text as it can be sent on: halves of surrogate pairs, as JSON escapes can bring them, are joined or replaced."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 class Incoming(Protocol[T_co]):
     """What comes in piece by piece; a `trio.MemoryReceiveChannel` is one."""
 
@@ -110,7 +119,7 @@ class Vad(Provider, Protocol):
 class Transcript:
     """What was said: `text` is empty when nothing was understood."""
 
-    text: str = field(repr=False)
+    text: str = field(repr=False, converter=well_formed)
 
 
 class Recognition(Protocol):
@@ -167,7 +176,7 @@ class Prompt:
 class Text:
     """A piece of the answer as it comes."""
 
-    text: str = field(repr=False)
+    text: str = field(repr=False, converter=well_formed)
 
 
 @frozen(kw_only=True)

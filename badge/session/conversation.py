@@ -170,7 +170,7 @@ class Conversation:
         """The badge has to bound its utterances itself from now on."""
         self._mouth.complain(
             ErrorCode.COMPONENT_FAILED,
-            "voice detection failed; bound utterances with listen start and stop",
+            "voice detection does not work; bound utterances with listen start and stop",
             component="vad",
         )
 

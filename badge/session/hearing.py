@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from enum import Enum
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import trio
 
@@ -29,6 +29,9 @@ many starts and stops find room beyond that."""
 
 STALE = 0.5
 """Seconds without any packet after which what came before is no pre-roll of what follows."""
+
+LOADING = 10.0
+"""Seconds that the voice detector has to load; then the badge has to bound its utterances itself until it has."""
 
 MISSING_AUDIO = 1.0
 """Seconds without any packet that count as silence, for badges that send nothing while nobody speaks."""
@@ -69,7 +72,7 @@ class EarHost(Protocol):
         """Listening was in vain."""
 
     def detector_broke(self) -> None:
-        """Voices are not noticed any more; an utterance that was under way has been ended."""
+        """Voices are not noticed, or not any more; an utterance that was under way has been ended."""
 
     def long_silence(self) -> None:
         """Audio comes, but nobody has spoken for the no-voice limit."""
@@ -134,11 +137,31 @@ class Ear:
 
     async def run(self) -> None:
         """Load, catch up with what came meanwhile, then notice when audio that is expected does not come."""
-        with suppress(ProviderError):  # without a detector the badge has to bound its utterances itself
-            self._track.attach(await self._vad.ready())
+        with trio.move_on_after(LOADING) as patience:
+            await self._attach()
+        if patience.cancelled_caught:
+            self._host.detector_broke()
         while self._early is not None:
             self.catch_up()
             await trio.lowlevel.checkpoint()  # the rest must not keep the thread from others
+        if not patience.cancelled_caught:
+            await self._notice_missing_audio()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._attach_late)
+            nursery.start_soon(self._notice_missing_audio)
+
+    async def _attach(self) -> None:
+        try:
+            self._track.attach(await self._vad.ready())
+        except ProviderError:  # then the badge has to bound its utterances itself
+            if not self._vad.disabled:
+                self._host.detector_broke()
+
+    async def _attach_late(self) -> None:
+        with suppress(ProviderError):  # the badge knows
+            self._track.attach(await self._vad.ready())
+
+    async def _notice_missing_audio(self) -> NoReturn:
         while True:
             while not self._expecting:
                 self._expectation = trio.Event()

@@ -11,8 +11,9 @@ from badge.boundary import boundary
 from badge.components import Component
 from badge.config import AsrSettings
 from badge.log import get_log
+from badge.patience import Patience, patience
 from badge.session.capture import Capture
-from providers.ports import EAR_RATE, Asr, ProviderError, single_error
+from providers.ports import EAR_RATE, Asr, ProviderError, single_error, well_formed
 
 log = get_log(__name__)
 
@@ -106,24 +107,26 @@ class Scribe:
         pcm = await capture.read(0)
         if not pcm:
             return ""
-        asr = await self._asr.ready()
-        with single_error():
-            return await self._transcribe(asr, capture, pcm)
+        with single_error(), patience(self._settings.timeout_s) as patient:
+            asr = await self._asr.ready()
+            return await self._transcribe(asr, capture, pcm, patient)
 
-    async def _transcribe(self, asr: Asr, capture: Capture, pcm: bytes) -> str:
+    async def _transcribe(self, asr: Asr, capture: Capture, pcm: bytes, patient: Patience) -> str:
         position, shown = 0, ""
         async with asr.recognise() as recognition:
             while pcm:
                 piece = pcm[:PIECE]
                 position += len(piece)
-                with trio.fail_after(self._settings.timeout_s):
-                    text = await recognition.feed(piece)
+                patient.begin()
+                text = well_formed(await recognition.feed(piece)).strip()
+                patient.pause()
                 if text != shown:
                     shown = text
                     self._host.partly_understood(shown)
                 pcm = await capture.read(position)
+            patient.begin()
             if capture.broken:
                 return ""
-            with trio.fail_after(self._settings.timeout_s):
-                transcript = await recognition.finish()
-        return transcript.text
+            transcript = await recognition.finish()
+            patient.begin()
+        return transcript.text.strip()

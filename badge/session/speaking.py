@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import wave
 from functools import cache
-from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from badge.dialogue import Dialogue
 from badge.link import Outbox
 from badge.log import get_log
 from badge.modes.base import Ask, Play, Say
+from badge.patience import patience
 from badge.services import Services
 from badge.session.pacing import Pacer
 from badge.session.thinking import Script, Thinker
@@ -148,10 +148,14 @@ class Mouth:
             return None
 
     async def _speak(self, turn: Turn, tts: Synthesis, sentence: str, clips: trio.MemorySendChannel[Clip]) -> None:
-        async with tts.speak(sentence) as audio:
-            while (data := await _next(audio, patience=self._settings.timeout_s)) is not None:
-                turn.plan.trace.mark("tts", trio.current_time())
-                await _pass_on(Sound(data, packet=tts.encoding == "opus"), clips)
+        with patience(self._settings.timeout_s) as patient:
+            async with tts.speak(sentence) as audio:
+                while (data := await _next(audio)) is not None:
+                    patient.pause()
+                    turn.plan.trace.mark("tts", trio.current_time())
+                    await _pass_on(Sound(data, packet=tts.encoding == "opus"), clips)
+                    patient.begin()
+                patient.begin()
 
     async def _load(self, play: Play, clips: trio.MemorySendChannel[Clip]) -> None:
         with clips:
@@ -251,9 +255,8 @@ class _Deck:
             self._turn.audible()
 
 
-async def _next(channel: Incoming[T], *, patience: float = inf) -> T | None:
-    """The next item, without a pause when it is already there; None at the end. Raises `trio.TooSlowError` when there
-    is none for `patience` s."""
+async def _next(channel: Incoming[T]) -> T | None:
+    """The next item, without a pause when it is already there; None at the end."""
     try:
         return channel.receive_nowait()
     except trio.WouldBlock:
@@ -261,8 +264,7 @@ async def _next(channel: Incoming[T], *, patience: float = inf) -> T | None:
     except trio.EndOfChannel:
         return None
     try:
-        with trio.fail_after(patience):
-            return await channel.receive()
+        return await channel.receive()
     except trio.EndOfChannel:
         return None
 

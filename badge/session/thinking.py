@@ -10,11 +10,12 @@ from badge import texts
 from badge.dialogue import Dialogue
 from badge.log import get_log
 from badge.modes.base import Ask
+from badge.patience import patience
 from badge.services import Services
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
-from providers.ports import Prompt, ProviderError, Text, single_error
+from providers.ports import Prompt, ProviderError, Text, single_error, well_formed
 from providers.sentences import SentenceSplitter
 from providers.speakable import mood_of
 
@@ -81,8 +82,8 @@ class Thinker:
         try:
             with single_error():
                 await self._stream(ask, prompt, exchange.add, script)
-        except ProviderError as exc:
-            log.warning("the model failed", error=str(exc))
+        except (ProviderError, trio.TooSlowError) as exc:
+            log.warning("the model failed", error=str(exc) or "too slow")
         await script.end()
         if not script.spoke:
             apology = texts.LLM_FAILED[language_of(ask.words)]
@@ -91,24 +92,21 @@ class Thinker:
             await script.end()
 
     async def _stream(self, ask: Ask, prompt: Prompt, keep: Callable[[str], None], script: Script) -> None:
-        patience = self._services.settings.chat.first_token_s
-        slow = ProviderError("llm", f"no word within {patience:g} s", retryable=True)
-        with trio.move_on_after(patience) as loading:
+        with patience(self._services.settings.chat.first_token_s) as patient:
             llm = await self._services.llms.of(ask.purpose).ready()
-        if loading.cancelled_caught:
-            raise slow
-        async with llm.stream(prompt) as tokens:
-            while True:
-                with trio.move_on_after(patience) as waiting:
+            patient.begin()
+            async with llm.stream(prompt) as tokens:
+                while True:
+                    patient.begin()
                     try:
                         token = await tokens.receive()
                     except trio.EndOfChannel:
+                        patient.begin()
                         return
-                if waiting.cancelled_caught:
-                    raise slow
-                if isinstance(token, Text):
-                    keep(token.text)
-                    await script.add(token.text)
+                    if isinstance(token, Text):
+                        keep(token.text)
+                        patient.pause()
+                        await script.add(token.text)
 
     async def _remember(self, words: str) -> str:
         component = self._services.recall
@@ -116,7 +114,8 @@ class Thinker:
             return ""
         try:
             with trio.fail_after(self._services.settings.chat.first_token_s):
-                return await (await component.ready()).recall(self._traits.device, words)
+                recall = await component.ready()
+                return well_formed(await recall.recall(self._traits.device, words))
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("answering without memory", error=str(exc))
             return ""

@@ -17,8 +17,18 @@ from badge.session.hearing import EARLY_ITEMS
 from badge.session.scribe import WAITING
 from providers.opus import Encoder
 from providers.pcm import seconds
-from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition, single_error
-from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, ScriptedVad, Utterance, tone
+from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, Recognition, single_error, well_formed
+from providers.scripted import (
+    Hearing,
+    Reply,
+    ScriptedAsr,
+    ScriptedLlm,
+    ScriptedRecall,
+    ScriptedTts,
+    ScriptedVad,
+    Utterance,
+    tone,
+)
 from tests.house import Guest, House, changed, packets
 
 ANSWER = "It is half past nine."
@@ -60,6 +70,35 @@ async def test_a_detector_that_breaks_in_an_utterance_ends_it(
     await badge.speak()
     await badge.until("tts", "stop", count=2)
     assert words(badge) == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "vad", [ScriptedVad(load=1e6), ScriptedVad(load=1, broken=ProviderError("vad", "no model"))], ids=["slow", "broken"]
+)
+async def test_a_detector_that_does_not_load_is_told(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, vad: ScriptedVad
+) -> None:
+    """Whoever holds a button is answered; whoever does not would wait for ever without knowing why."""
+    badge = await House(nursery, vad=vad).enter()
+    await badge.speak()
+    await badge.until("tts", "stop", within=20)
+    assert badge.of("tts", "sentence_start")[0]["text"] == ANSWER
+    assert [error["ref"] for error in badge.of("error")] == [{"component": "vad"}]
+    await badge.speak()
+    await badge.until("tts", "stop", count=2, within=5)
+
+
+async def test_a_detector_that_loads_late_is_used(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    badge = await House(nursery, vad=ScriptedVad(load=30)).enter()
+    badge.tell(type="listen", state="start", mode="manual")
+    badge.tell(type="abort")
+    await trio.sleep(31)
+    badge.tell(type="listen", state="start", mode="auto")
+    await badge.sound("voice", 0.6)
+    await badge.sound("silence", 0.9)
+    await badge.until("tts", "stop", within=5)
 
 
 async def test_manual_listening_takes_over_an_utterance_begun_by_voice(
@@ -157,6 +196,32 @@ async def test_words_before_an_utterance_that_failed_are_answered(
     assert asked(house) == "turn on"
     await badge.speak(voice=0.6)
     await trio.sleep(10)
+    assert asked(house) == "what time is it"
+
+
+async def test_a_recogniser_that_never_loads_is_excused(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    house = House(nursery, asr=ScriptedAsr(load=1e6))
+    badge = await house.enter()
+    asked_at = trio.current_time()
+    await badge.speak()
+    await badge.until("tts", "stop")
+    assert badge.of("tts", "sentence_start")[0]["text"] == "Sorry, I did not catch that. Please say it again."
+    assert badge.of("error")[0]["ref"] == {"component": "asr"}
+    assert badge.times("tts", "start")[0] - asked_at < 10
+
+
+async def test_a_blank_transcript_is_no_question(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
+    house = House(nursery, asr=ScriptedAsr([Hearing(text=" \n", partials=[" "]), "what time is it"]))
+    badge = await house.enter()
+    badge.tell(type="hello", features={"partials": True})
+    await badge.speak()
+    await trio.sleep(5)
+    assert badge.turn == []
+    assert badge.session.conversation.state == "idle"
+    await badge.speak()
+    await badge.until("tts", "stop")
     assert asked(house) == "what time is it"
 
 
@@ -353,6 +418,58 @@ async def test_a_badge_without_pong_is_told_so(nursery: trio.Nursery, autojump_c
 
 
 # --- providers --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["entered", "left"])
+@pytest.mark.parametrize(("kind", "verb"), [("asr", "recognise"), ("llm", "stream"), ("tts", "speak")])
+async def test_a_provider_that_hangs_when_it_is_entered_or_left_is_given_up(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, kind: str, verb: str, when: str
+) -> None:
+    """None should; but nobody would ever be answered again."""
+    house = House(nursery)
+    provider = getattr(house, kind)
+    whole, hangs = getattr(provider, verb), [True]
+
+    @asynccontextmanager
+    async def hanging(*args: object) -> AsyncIterator[object]:
+        if when == "entered" and hangs and hangs.pop():
+            await trio.sleep_forever()
+        async with whole(*args) as stream:
+            yield stream
+        if hangs and hangs.pop():
+            await trio.sleep_forever()
+
+    setattr(provider, verb, hanging)
+    badge = await house.enter()
+    for count in (1, 2):
+        await badge.speak()
+        await badge.until("tts", "stop", count=count, within=20)
+        await trio.sleep(1)
+    assert badge.of("tts", "sentence_start")[-1]["text"] == ANSWER
+    assert badge.session.conversation.state == "idle"
+
+
+async def test_half_a_surrogate_pair_goes_no_further(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """JSON escapes can bring text that cannot be encoded: it would end the connection, or poison every later prompt."""
+    asr = ScriptedAsr([Hearing(text="one \ud83d two", partials=["one \ud83d"])])
+    llm, recall = ScriptedLlm([Reply(pieces=["Well \ude00 yes. "])]), ScriptedRecall("likes \ud83d")
+    house = House(nursery, asr=asr, llm=llm, recall=recall)
+    badge = await house.enter()
+    badge.tell(type="hello", features={"partials": True})
+    for count in (1, 2):
+        await badge.speak()
+        await badge.until("tts", "stop", count=count)
+    for _, frame in badge.wire.sent:
+        assert isinstance(frame, bytes) or frame.encode()
+    assert words(badge)[-1] == "one \ufffd two"
+    for message in llm.prompts[-1].messages:
+        message.content.encode()
+
+
+def test_two_halves_of_a_surrogate_pair_are_one_character() -> None:
+    assert well_formed("\ud83d\ude00 \ud83d") == "😀 \ufffd"
 
 
 async def test_a_component_has_not_failed_while_the_next_candidate_loads(
