@@ -29,7 +29,8 @@ def error_of(error: dict[str, Any]) -> Exception:
 class Reel:
     """What one stream of a provider says, released piece by piece."""
 
-    def __init__(self, error: dict[str, Any] | None = None) -> None:
+    def __init__(self, error: dict[str, Any] | None = None, *, held: bool = False) -> None:
+        """`held`: whoever leaves has to wait until the provider lets go of him."""
         self.error = error
         """how the stream fails in the end, if it does"""
         self._items: deque[Any] = deque()
@@ -37,6 +38,8 @@ class Reel:
         self._ended = False
         self._failed = trio.Event()
         self._let_go = trio.Event()
+        if not held:
+            self._let_go.set()
 
     def push(self, item: Any) -> None:
         """The next piece has come."""
@@ -117,9 +120,8 @@ class Reels:
 
     def __getitem__(self, number: int) -> Reel:
         if number not in self._reels:
-            self._reels[number] = Reel(self._errors.get(number))
-            if self._over or number not in self._left:
-                self._reels[number].let_go()
+            held = number in self._left and not self._over
+            self._reels[number] = Reel(self._errors.get(number), held=held)
         return self._reels[number]
 
     def close(self) -> None:
