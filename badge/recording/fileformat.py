@@ -20,8 +20,8 @@ VERSION = 1
 LEVEL, STRATEGY = 1, zlib.Z_RLE
 """Of compression: speech shrinks as well by this as by anything slower, in a fifth of the time."""
 
-LONGEST = 16 * 1_048_576
-"""Bytes of one record; more is damage."""
+LONGEST = 64 * 1_048_576
+"""Bytes of one batch of records; more is damage."""
 
 _HEAD = struct.Struct(">8sH")
 _FRAME = struct.Struct(">II")
@@ -53,19 +53,19 @@ class Packer:
 
     def __init__(self) -> None:
         self._deflate = zlib.compressobj(LEVEL, strategy=STRATEGY)
+        self._message = msgpack.Packer(use_bin_type=True, unicode_errors="surrogatepass", autoreset=False)
         self._begun = False
-        self._message = msgpack.Packer(use_bin_type=True, unicode_errors="surrogatepass")
 
     def pack(self, records: Iterable[tuple[Any, ...]]) -> bytes:
-        """The bytes that these records, as (at, after, kind, *data), add to the file."""
-        framed = bytearray()
+        """The bytes that a batch of records, as (at, after, kind, *data), adds to the file."""
         for record in records:
-            payload = self._message.pack(record)
-            framed += _FRAME.pack(len(payload), zlib.crc32(payload))
-            framed += payload
+            self._message.pack(record)
+        batch = self._message.bytes()
+        self._message.reset()
         head = b"" if self._begun else _HEAD.pack(MAGIC, VERSION)
         self._begun = True
-        return head + self._deflate.compress(framed) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+        framed = self._deflate.compress(_FRAME.pack(len(batch), zlib.crc32(batch)) + batch)
+        return head + framed + self._deflate.flush(zlib.Z_SYNC_FLUSH)
 
 
 def read(path: Path) -> Recording:
@@ -126,22 +126,25 @@ class _Unpacking:
         last = 0
         for piece in self._pieces():
             rest += piece
-            at = 0
-            while (end := self._end_of(rest, at)) is not None:
-                record = _record(bytes(rest[at + _FRAME.size : end]), _FRAME.unpack_from(rest, at)[1], last)
-                yield record
-                at, last = end, record.at
-            del rest[:at]
+            while (end := self._end_of(rest)) is not None:
+                batch = bytes(rest[_FRAME.size : end])
+                if zlib.crc32(batch) != _FRAME.unpack_from(rest)[1]:
+                    raise _FlawError("the recording is damaged: a checksum is wrong")
+                for record in _records(batch, last):
+                    last = record.at
+                    yield record
+                del rest[:end]
         if rest:
-            raise _FlawError(f"the recording is cut off in the middle of a record, {len(rest)} bytes into it")
+            yield from _records(bytes(rest[_FRAME.size :]), last, cut=True)
+            raise _FlawError("the recording is cut off in the middle of a batch of records")
 
-    def _end_of(self, rest: bytearray, at: int) -> int | None:
-        if len(rest) - at < _FRAME.size:
+    def _end_of(self, rest: bytearray) -> int | None:
+        if len(rest) < _FRAME.size:
             return None
-        length, _ = _FRAME.unpack_from(rest, at)
+        length, _ = _FRAME.unpack_from(rest)
         if length > LONGEST:
-            raise _FlawError("the recording is damaged: a record of impossible length")
-        end: int = at + _FRAME.size + length
+            raise _FlawError("the recording is damaged: a batch of impossible length")
+        end: int = _FRAME.size + length
         return end if end <= len(rest) else None
 
     def _pieces(self) -> Iterator[bytes]:
@@ -156,17 +159,20 @@ class _Unpacking:
             yield unpacked
 
 
-def _record(payload: bytes, crc: int, last: int) -> Record:
-    """The record after one at `last` µs."""
-    if zlib.crc32(payload) != crc:
-        raise _FlawError("the recording is damaged: the checksum of a record is wrong")
+def _records(batch: bytes, last: int, *, cut: bool = False) -> Iterator[Record]:
+    """The records of a batch, after one at `last` µs; of one that is `cut` those that are whole."""
+    unpacker = msgpack.Unpacker(unicode_errors="surrogatepass", strict_map_key=False, max_buffer_size=LONGEST)
+    unpacker.feed(batch)
     try:
-        at, after, kind, *data = msgpack.unpackb(payload, unicode_errors="surrogatepass", strict_map_key=False)
-        record = Record(int(at), int(after), Kind(kind), tuple(data))
+        for item in unpacker:
+            at, after, kind, *data = item
+            record = Record(int(at), int(after), Kind(kind), tuple(data))
+            if record.at < last or record.after < 0 or not fits(record.kind, record.data):
+                raise _FlawError(f"the recording holds a record that makes no sense ({record.kind})")
+            last = record.at
+            yield record
     except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as exc:
-        raise _FlawError(
-            f"the recording holds something that this program does not know ({type(exc).__name__})"
-        ) from None
-    if record.at < last or record.after < 0 or not fits(record.kind, record.data):
-        raise _FlawError(f"the recording holds a record that makes no sense ({record.kind})")
-    return record
+        unknown = f"the recording holds something that this program does not know ({type(exc).__name__})"
+        raise _FlawError("the recording is cut off in the middle of a record" if cut else unknown) from None
+    if not cut and unpacker.tell() != len(batch):
+        raise _FlawError("the recording is damaged: a batch does not end with a record")

@@ -16,7 +16,7 @@ from badge.recording.records import Kind
 
 log = get_log(__name__)
 
-FLUSH_EVERY = 0.5
+FLUSH_EVERY = 1.0
 """Seconds; what is younger is lost when the process is killed."""
 
 BACKLOG = 32 * 1_048_576
