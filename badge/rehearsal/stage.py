@@ -38,7 +38,7 @@ from badge.rehearsal.understudies import (
     VadUnderstudy,
     detector,
 )
-from badge.replay.determinism import FixedOrder, deterministic
+from badge.replay.determinism import Order, deterministic
 from badge.replay.playback import Company, Played
 from badge.replay.script import Script
 from badge.replay.surroundings import PlayedPresence, services_of, target_of
@@ -78,7 +78,7 @@ class Rehearsal:
 def rehearse(script: Script, settings: Settings) -> Rehearsal:
     """Run a recorded session with these settings. Raises `RecordingError` when its detector cannot be asked again."""
     stage = _Stage(script, settings)
-    with deterministic(FixedOrder()), _turns_noted() as turns:
+    with deterministic(Order(0)), _turns_noted() as turns:
         trio.run(stage.play, clock=trio.testing.MockClock(autojump_threshold=0))
     return Rehearsal(records=tuple(stage.notes.records), turns=tuple(turns))
 

@@ -49,16 +49,6 @@ class Divergence:
         return "\n".join(lines)
 
 
-class Steps(Passes):
-    """Counts the steps of all tasks, too."""
-
-    steps = 0
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:  # noqa: ARG002 - Trio's signature
-        """A task is about to run."""
-        self.steps += 1
-
-
 class Comparison:
     """A journal that knows what will be noted."""
 
@@ -73,7 +63,7 @@ class Comparison:
         self._recent: deque[str] = deque(maxlen=SHOWN)
         self._states: dict[str, str] = {}
         self._begun = trio.current_time()
-        self.passes = Steps()
+        self.passes = Passes()
         self.last_pass = 0
         """the pass of the scheduler in which the last thing happened"""
         self.actors: dict[str, trio.lowlevel.Task] = {}

@@ -19,27 +19,19 @@ class CannotBeDeterministicError(Exception):
 
 
 class Order(random.Random):
-    """The order of tasks within each pass: by a seed, unless `arrange` wants some of them elsewhere."""
+    """The order of tasks within each pass, unless `arrange` wants some of them elsewhere: by a seed; with seed 0 that of
+    their creation, so that a pass more or less somewhere does not decide other races differently."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
+        self._shuffled = seed != 0
         self.arrange: Arrange = lambda tasks: None  # noqa: ARG005
 
     def shuffle(self, x: Any) -> None:
         """Trio asks this for each pass; the tasks come in the order of their creation."""
-        super().shuffle(x)
+        if self._shuffled:
+            super().shuffle(x)
         self.arrange(x)
-        x.reverse()  # it takes them from the end
-
-
-class FixedOrder(Order):
-    """Always the order of their creation: a pass more or less somewhere does not decide other races differently."""
-
-    def __init__(self) -> None:
-        super().__init__(0)
-
-    def shuffle(self, x: Any) -> None:
-        """Leave them as they come."""
         x.reverse()  # they are taken from the end
 
 

@@ -75,8 +75,7 @@ class Driver:
         self._lines: list[int] = []
         self._felt_in = 0
         """the pass in which the last thing that was done is felt"""
-        self._calm = 0
-        """passes in which nobody else took a step"""
+        self._jumped = True
         self._me = trio.lowlevel.current_task()
         self._cast: list[str] = []
         """the tasks that act in the next pass, in their order"""
@@ -152,6 +151,11 @@ class Driver:
     def _arrange(self, tasks: list[trio.lowlevel.Task]) -> None:
         """Let tasks act in the order in which they did then. Tasks that left no trace come last, or where a place is
         vacant. The driver comes after everybody, and sees what came of the pass."""
+        if not self._cast and not self._lines:
+            if self._me in tasks:
+                tasks.remove(self._me)
+                tasks.append(self._me)
+            return
         ranks = {self._me: len(self._cast) + 1.0}
         if self._prompter is not None:
             ranks[self._prompter] = -1.0
@@ -213,29 +217,23 @@ class Driver:
             pass
 
     async def _pass(self) -> bool:
-        """Let every task that can run do so once; false when there is none.
-
-        A task that something was done to may come after this one in the present pass or in the next: only when nobody
-        else took a step for two of them, nobody can.
-        """
-        if self._calm >= 2:
+        """Let every task that can run do so once; false when there is none. The driver is the last in each pass, so that
+        who can run now will run in the next."""
+        if not self._jumped and not trio.lowlevel.current_statistics().tasks_runnable:
             return False
-        steps = self._comparison.passes.steps
+        self._jumped = False  # whoever a jump of the clock wakes can run only then
         await trio.lowlevel.checkpoint()
         if self._comparison.divergence is not None:
             raise DivergedError
-        others = self._comparison.passes.steps - steps - 1
-        self._calm = 0 if others else self._calm + 1
         return True
 
     def _act(self, record: Record) -> None:
-        self._calm = 0
         self._deliver(record)
 
     def _jump_to(self, at: float) -> None:
         now = trio.current_time()
         if now < at < inf:
-            self._calm = 0
+            self._jumped = True
             self._clock.jump(at - now)
 
 
