@@ -4,7 +4,7 @@ A real server on real sockets serves many badges at once, each with a random sto
 typed words, interruptions, a second connection of the same device, garbage, and providers that are slow or fail. Every
 session is recorded; then every recording is replayed, several times.
 
-    python tests/bench/replays.py [--sessions 100] [--runs 5] [--seconds 12] [--at-once 25] [--keep FOLDER]
+    python tests/bench/replays.py [--sessions 100] [--runs 5] [--seconds 12] [--at-once 25] [--calm] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -70,7 +71,7 @@ def voice(dice: random.Random, text: str) -> Utterance:
     return Utterance(duration=0.06 * len(text), delay=dice.uniform(0, 0.2), piece=dice.uniform(0.05, 0.4), error=error)
 
 
-async def live(server: Running, number: int, begin: float, seconds: float, dice: random.Random) -> None:
+async def live(server: Running, number: int, begin: float, seconds: float, dice: random.Random, *, calm: bool) -> None:
     """One badge for some seconds, after others have begun."""
     await trio.sleep(begin)
     framing = dice.choice([Framing.V1, Framing.V2, Framing.V3])
@@ -81,10 +82,21 @@ async def live(server: Running, number: int, begin: float, seconds: float, dice:
                 server, framing=framing, device_id=f"de:vi:ce:00:00:{number:02x}", protocol_version=str(framing.value)
             ) as badge:
                 while trio.current_time() < end and badge.close_code is None:
-                    await act(badge, dice)
+                    await (talk if calm else act)(badge, dice)
                 await trio.sleep(dice.uniform(0, 0.5))
         except* (trio_websocket.ConnectionClosed, AssertionError, trio.TooSlowError):
             await trio.sleep(0.1)
+
+
+async def talk(badge: Client, dice: random.Random) -> None:
+    """One question, its answer, and a while of nothing."""
+    turns = len(badge.of("tts", "stop"))
+    await badge.tell(type="listen", state="start", mode="manual")
+    await badge.sound("voice", dice.uniform(0.6, 2), pace=1)
+    await badge.tell(type="listen", state="stop")
+    with trio.move_on_after(15):
+        await badge.until("tts", "stop", count=turns + 1)
+    await trio.sleep(dice.uniform(1, 6))
 
 
 async def act(badge: Client, dice: random.Random) -> None:
@@ -113,7 +125,7 @@ async def act(badge: Client, dice: random.Random) -> None:
             badge.close_code = 1006
 
 
-async def record(folder: Path, sessions: int, seconds: float, at_once: int) -> None:
+async def record(folder: Path, sessions: int, seconds: float, at_once: int, *, calm: bool) -> None:
     """Fill a folder with recordings, so many at once."""
     dice = random.Random(4)
     settings = changed(
@@ -129,7 +141,8 @@ async def record(folder: Path, sessions: int, seconds: float, at_once: int) -> N
         trio.open_nursery() as nursery,
     ):
         for number in range(sessions):
-            nursery.start_soon(live, server, number, number * seconds / at_once, seconds, random.Random(number))
+            begin = number * seconds / at_once
+            nursery.start_soon(partial(live, server, number, begin, seconds, random.Random(number), calm=calm))
 
 
 def main() -> int:
@@ -138,13 +151,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=12)
     parser.add_argument("--at-once", type=int, default=25, help="badges that are connected at one time")
+    parser.add_argument("--calm", action="store_true", help="ordinary conversations: questions, answers and pauses")
     parser.add_argument("--keep", type=Path, help="leave the recordings here")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     logging.getLogger("trio-websocket").disabled = True
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)
-        trio.run(record, folder, args.sessions, args.seconds, args.at_once)
+        trio.run(partial(record, folder, args.sessions, args.seconds, args.at_once, calm=args.calm))
         return replay_all(sorted(folder.glob(f"*{SUFFIX}")), args.runs)
 
 
