@@ -22,22 +22,16 @@ from badge.config import RecordingSettings, Settings
 from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics
+from badge.recording.components import RecordedComponent, RecordedLlms, standing
 from badge.recording.connection import RecordedDelivery, RecordedPresence, RecordedWire
 from badge.recording.journal import SUFFIX, Archive, Journal, Note
 from badge.recording.privacy import Refinement
 from badge.recording.records import Kind
-from badge.recording.streams import (
-    RecordedAsr,
-    RecordedComponent,
-    RecordedLlms,
-    RecordedRecall,
-    RecordedTts,
-    RecordedVad,
-    standing,
-)
+from badge.recording.streams import RecordedAsr, RecordedRecall, RecordedTts, RecordedVad
 from badge.services import Services
 from badge.session.session import converse
 from protocol import Identity
+from protocol.identity import normalise
 from providers.opus import opus_version
 
 log = get_log(__name__)
@@ -56,6 +50,7 @@ class Recorder:
         self._folder = Path(settings.folder)
         self._archive = Archive(metrics, self._make_room)
         self._random = random.SystemRandom()
+        self._devices = frozenset(map(normalise, settings.devices))
         self._pruned: datetime.datetime | None = None
 
     async def run(self) -> None:
@@ -93,7 +88,7 @@ class Recorder:
             case "all":
                 return True
             case "some":
-                return device in self._settings.devices or self._random.random() < self._settings.share
+                return device in self._devices or self._random.random() < self._settings.share
 
     def _name(self, header: dict[str, Any]) -> str:
         """Sorted by time, told apart by the device and a random part; without the device where words are redacted."""

@@ -38,8 +38,9 @@ from badge.rehearsal.understudies import (
     VadUnderstudy,
     detector,
 )
+from badge.replay.company import Company
 from badge.replay.determinism import Order, deterministic
-from badge.replay.playback import Company, Played
+from badge.replay.playback import Played
 from badge.replay.script import Script
 from badge.replay.surroundings import PlayedPresence, services_of, target_of
 from badge.services import Services

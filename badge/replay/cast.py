@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from badge.recording.records import Kind
+from badge.replay.company import Company
 from badge.replay.playback import (
-    Company,
     Played,
     PlayedAsr,
     PlayedLlm,

@@ -22,6 +22,7 @@ from badge.phrases import Phrases
 from badge.replay.script import Script
 from badge.services import Services
 from protocol import Framing
+from providers.ports import ToolSpec
 
 
 class PlayedPresence(Presence):
@@ -73,6 +74,7 @@ def services_of(
         tts=component("tts"),
         recall=component("recall"),
         llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes),
+        tools=tuple(ToolSpec(**tool) for tool in script.header.get("tools", ())),
     )
 
 

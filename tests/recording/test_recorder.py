@@ -15,7 +15,7 @@ from badge.config import RecordingSettings, Settings
 from badge.metrics import Metrics
 from badge.recording import journal as journal_module
 from badge.recording.fileformat import Recording, read
-from badge.recording.journal import SUFFIX, Archive, Volume
+from badge.recording.journal import FLUSH_EVERY, SUFFIX, Archive, Volume
 from badge.recording.recorder import Recorder, make_header, session_settings
 from badge.recording.records import Kind
 from protocol import identify
@@ -126,18 +126,18 @@ async def test_a_full_disk_ends_the_recording_and_leaves_a_file_that_can_be_read
     with structlog.testing.capture_logs() as logs:
         for journal in journals:
             journal.note(Kind.IN, "kept")
-        await trio.sleep(1)
+        await trio.sleep(2 * FLUSH_EVERY)
         full[0] = True
         for journal in journals:
             journal.note(Kind.IN, "lost")
-        await trio.sleep(1)
+        await trio.sleep(2 * FLUSH_EVERY)
         assert not any(journal.open for journal in journals)
         full[0] = False
         journals[0].note(Kind.IN, "after the end")
         later = archive.begin(tmp_path / f"c{SUFFIX}", list, {"n": "c"}, limit=10**6)
-        await trio.sleep(1)
+        await trio.sleep(2 * FLUSH_EVERY)
         later.end("over")
-        await trio.sleep(1)
+        await trio.sleep(2 * FLUSH_EVERY)
     assert [line["reason"] for line in logs] == [f"{tmp_path}: No space left on device"]
     assert lost(metrics) == {"disk": 2.0}
     recording = read(tmp_path / f"a{SUFFIX}")

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from math import inf
 from typing import Any
 
 import outcome
 import trio
-import trio._core._run
 import trio.testing
 
-
-@contextmanager
-def deterministic(seed: int) -> Iterator[None]:
-    """Let the order in which Trio runs its tasks be a function of `seed` alone.
-
-    Trio has no public way to this. `badge.replay.determinism` has the same; where that is there, this one goes.
-    """
-    dice = trio._core._run._r
-    before = trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING, dice.getstate(), random.getstate()
-    trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True
-    dice.seed(seed)
-    random.seed(seed)  # trio-websocket takes the payload of its pings from here
-    try:
-        yield
-    finally:
-        trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = before[0]
-        dice.setstate(before[1])
-        random.setstate(before[2])
+from badge.replay.determinism import Order, deterministic
 
 
 class Stage:
@@ -42,7 +23,7 @@ class Stage:
 
     def __init__(self, seed: int) -> None:
         self._luck = ExitStack()
-        self._luck.enter_context(deterministic(seed))
+        self._luck.enter_context(deterministic(Order(seed)))
         self._clock = trio.testing.MockClock()
         self._ticks: deque[Callable[[], object]] = deque()
         self._order: Callable[[], Awaitable[Any]] | None = None
