@@ -16,7 +16,7 @@ class Metrics:
         self.recordings = self._counter("badge_recordings", "Sessions whose recording was begun")
         self.recordings_lost = Counter(
             "badge_recordings_lost",
-            "Recordings that ended before their session, by reason: disk, overrun, size",
+            "Recordings that ended before their session, by reason: disk, overrun, size, failed",
             ["reason"],
             registry=self._registry,
         )

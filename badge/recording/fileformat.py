@@ -173,6 +173,6 @@ def _records(batch: bytes, last: int, *, cut: bool = False) -> Iterator[Record]:
             yield record
     except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as exc:
         unknown = f"the recording holds something that this program does not know ({type(exc).__name__})"
-        raise _FlawError("the recording is cut off in the middle of a record" if cut else unknown) from None
+        raise _FlawError("the recording is damaged, or cut off" if cut else unknown) from None
     if not cut and unpacker.tell() != len(batch):
         raise _FlawError("the recording is damaged: a batch does not end with a record")

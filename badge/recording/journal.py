@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import inf
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import define
 
+from badge.boundary import boundary
 from badge.log import get_log
 from badge.metrics import Metrics
 from badge.recording.fileformat import Packer
@@ -26,7 +30,13 @@ not be replayed."""
 LAST_WRITE = 5.0
 """Seconds that the disk has when the server stops."""
 
+PREPARE_EVERY = 60.0
+"""Seconds between looks whether old files have to go."""
+
 SUFFIX = ".badgerec"
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 Raw = tuple[Any, ...]
 """A record before it is packed: (at, after, kind, *data)."""
@@ -79,8 +89,12 @@ class Journal:
         now, this_pass = trio.current_time(), self._passes.count
         after, self._last_pass = this_pass - self._last_pass, this_pass
         self._raw.append((round((now - self._begun) * 1_000_000), after, kind, *data))
-        last = data[-1] if data else None
-        size = 64 + (len(last) if isinstance(last, bytes | str) else 0)
+        size = 64
+        for item in data:
+            if isinstance(item, (bytes, str)):
+                size += len(item)
+            elif isinstance(item, (list, dict)):
+                size += _weight(item)
         self._size += size
         self._backlog.size += size
         if self._backlog.size > BACKLOG:
@@ -95,38 +109,61 @@ class Journal:
     def discard(self) -> None:
         """Nothing more will be noted, nor written."""
         self.open = False
-        self.take()
+        _, size = self.take()
+        self._backlog.size -= size
 
     @property
     def done(self) -> bool:
         """Whether nothing more will come out of it."""
         return not self.open and not self._raw
 
-    def take(self) -> list[Raw]:
-        """What was noted since the last time."""
-        raw, self._raw = self._raw, []
-        self._backlog.size -= self._size
-        self._size = 0
-        return raw
+    def take(self) -> tuple[list[Raw], int]:
+        """What was noted since the last time, and its size; it counts as backlog until it is written."""
+        raw, size = self._raw, self._size
+        self._raw, self._size = [], 0
+        return raw, size
+
+
+def _weight(value: Any) -> int:
+    """About how many bytes a nested value takes."""
+    if isinstance(value, bytes | str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_weight, value.values())) + 64
+    return sum(map(_weight, value)) + 64 if isinstance(value, list | tuple) else 8
 
 
 @define(eq=False)
 class Volume:
-    """One file being written, by the writer's thread only."""
+    """One file being written, by the writer's thread only. It holds speech: nobody else may read it."""
 
     path: Path
     refine: Refine
     limit: int
-    packer: Packer = field(factory=Packer)
+    packer: Packer | None = None
     size: int = 0
 
     def write(self, records: list[Raw]) -> int:
-        """Append; gives the bytes. Raises `OSError`."""
+        """Append; gives the bytes. Raises `OSError`, also when the file has been taken away meanwhile."""
+        if self.packer is None:
+            self.packer = Packer()
         data = self.packer.pack(self.refine(records))
-        with self.path.open("ab" if self.size else "xb") as file:
+        with open(self.path, "r+b" if self.size else "xb", opener=_private) as file:
+            file.seek(0, os.SEEK_END)
             file.write(data)
         self.size += len(data)
         return len(data)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+Prepare = Callable[[frozenset[Path]], None]
+"""Makes room on the disk, but keeps the files that are being written. Runs in the writer's thread; may raise `OSError`."""
+
+Result = tuple[Journal, Volume, int, int, str, str]
+"""Journal, its volume, size of what was taken, bytes written, and kind and detail of what went wrong."""
 
 
 class Archive:
@@ -135,7 +172,7 @@ class Archive:
     A disk that is slow or full ends recordings, never sessions.
     """
 
-    def __init__(self, metrics: Metrics, prepare: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, metrics: Metrics, prepare: Prepare = lambda _: None) -> None:
         self._metrics = metrics
         self._prepare = prepare
         self._backlog = Backlog()
@@ -144,21 +181,26 @@ class Archive:
         self._one_writer = trio.CapacityLimiter(1)
         self._trouble = False
 
-    def begin(self, path: Path, refine: Refine, header: dict[str, Any], *, limit: int) -> Journal:
-        """A new journal, to be written to `path` up to `limit` bytes."""
-        journal = Journal(
-            self._passes, self._backlog, lambda: self._lost("overrun", f"the disk is {BACKLOG} bytes behind")
-        )
+    def begin(self, path: Path, refine: Refine, header: dict[str, Any], *, limit: int) -> Journal | None:
+        """A new journal, to be written to `path` up to `limit` bytes; None when the disk is too far behind."""
+        self._metrics.recordings.inc()
+        if self._backlog.size > BACKLOG:
+            self._overrun()
+            return None
+        journal = Journal(self._passes, self._backlog, self._overrun)
         journal.note(Kind.BEGIN, header)
         self._open.append((journal, Volume(path, refine, limit)))
-        self._metrics.recordings.inc()
         return journal
 
     async def run(self) -> None:
         """Write until cancelled, and then the rest."""
         trio.lowlevel.add_instrument(self._passes)
+        prepared = -inf
         try:
             while True:
+                if trio.current_time() - prepared >= PREPARE_EVERY:
+                    prepared = trio.current_time()
+                    await self._in_thread(self._make_room, frozenset(volume.path for _, volume in self._open))
                 await trio.sleep(FLUSH_EVERY)
                 await self._flush()
         finally:
@@ -167,39 +209,52 @@ class Archive:
                 await self._flush()
 
     async def _flush(self) -> None:
-        work = [(volume, records) for journal, volume in self._open if (records := journal.take())]
-        if not work:
-            return
-        # One writer: when this is cancelled the thread goes on, and the next call waits for it.
-        results = await trio.to_thread.run_sync(self._write, work, abandon_on_cancel=True, limiter=self._one_writer)
-        self._account(results)
-        self._open = [(journal, volume) for journal, volume in self._open if not journal.done]
+        work = []
+        for journal, volume in self._open:
+            records, size = journal.take()
+            if records:
+                work.append((journal, volume, records, size))
+        if work:
+            self._account(await self._in_thread(self._write, work))
+            self._open = [(journal, volume) for journal, volume in self._open if not journal.done]
 
-    def _write(self, work: list[tuple[Volume, list[Raw]]]) -> list[tuple[Volume, int, str]]:
-        """Runs in the thread; gives for each volume the bytes that were written, and what went wrong."""
-        results = []
-        for volume, records in work:
-            try:
-                if not volume.size:
-                    self._prepare()
-                results.append((volume, volume.write(records), ""))
-            except OSError as exc:
-                results.append((volume, 0, f"{volume.path.parent}: {exc.strerror or exc}"))
+    async def _in_thread(self, work: Callable[[T], R], what: T) -> R:
+        # One writer: when this is cancelled the thread goes on, and the next call waits for it.
+        return await trio.to_thread.run_sync(work, what, abandon_on_cancel=True, limiter=self._one_writer)
+
+    def _make_room(self, busy: frozenset[Path]) -> None:
+        with boundary("making room for recordings", log), suppress(OSError):  # writing will tell
+            self._prepare(busy)
+
+    def _write(self, work: list[tuple[Journal, Volume, list[Raw], int]]) -> list[Result]:
+        """Runs in the thread."""
+        results: list[Result] = []
+        for journal, volume, records, size in work:
+            written, problem, detail = 0, "failed", "records could not be packed"
+            with boundary("recording", log):
+                try:
+                    written = volume.write(records)
+                    problem = ""
+                except OSError as exc:
+                    problem, detail = "disk", f"{volume.path.parent}: {exc.strerror or exc}"
+            results.append((journal, volume, size, written, problem, detail))
         return results
 
-    def _account(self, results: list[tuple[Volume, int, str]]) -> None:
-        journals = {id(volume): journal for journal, volume in self._open}
-        for volume, written, error in results:
-            journal = journals[id(volume)]
+    def _account(self, results: list[Result]) -> None:
+        for journal, volume, size, written, problem, detail in results:
+            self._backlog.size -= size
             self._metrics.recorded_bytes.inc(written)
-            if error:
+            if problem:
                 journal.discard()
-                self._lost("disk", error)
+                self._lost(problem, detail)
             elif volume.size > volume.limit and journal.open:
                 journal.end("size")
                 self._metrics.recordings_lost.labels(reason="size").inc()
-        if not any(error for _, _, error in results):
+        if not any(problem for *_, problem, _ in results):
             self._trouble = False
+
+    def _overrun(self) -> None:
+        self._lost("overrun", f"the disk is {BACKLOG} bytes behind")
 
     def _lost(self, reason: str, detail: str) -> None:
         """Count a recording that ends early; warn once until writing works again."""

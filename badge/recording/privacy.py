@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from attrs import frozen
 from badge.phrases import ANNOUNCEMENT, bare
 from badge.recording.records import Kind
 from badge.recording.silence import silenced
+from badge.texts import EXIT_COMMANDS, WAKE_WORDS
 from protocol import Framing, RemoteProtocolError, decode_frame
 from providers.language import IDEOGRAPH
 from providers.sentences import ABBREVIATIONS
@@ -23,8 +25,13 @@ _WORDS = re.compile(r"[A-Za-z]+|[^\W_]|[^\x00-\x7f]", re.ASCII)
 _LETTERS_THAT_DECIDE = frozenset("IaApPmM")
 """I is a word where other capitals are initials; a.m. and p.m. may end a sentence."""
 
-_ID = re.compile(r"[\w:.@-]*\d[\w:.@-]*", re.ASCII)
-"""One word with a digit in it, in a field that is no text: it may name somebody, or his badge."""
+_WORD = re.compile(r"[\w:.@-]+", re.ASCII)
+
+HELD = 1000
+"""Records that wait for the end of a word; more do not wait."""
+
+_OF_EMOJI = frozenset("\ufe0e\ufe0f\u20e3")
+"""Marks that are parts of emoji."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}")
 
@@ -58,14 +65,15 @@ class Masking:
         """The shape of a text message: the words of the protocol stay."""
         try:
             value = json.loads(frame)
-        except (ValueError, RecursionError):
+            said = kind is Kind.IN or (isinstance(value, dict) and value.get("type") == "stt")
+            masked = _json("", value, self.words if said else shape)
+            return json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):  # no JSON, or nested deeper than anybody means it
             return shape(frame)
-        said = kind is Kind.IN or (isinstance(value, dict) and value.get("type") == "stt")
-        return json.dumps(_json("", value, self.words if said else shape), ensure_ascii=False, separators=(",", ":"))
 
     def error(self, error: dict[str, Any]) -> dict[str, Any]:
         """The shape of an error: its messages may quote anything."""
-        return {key: shape(value) if key in ("detail", "remedy") else value for key, value in error.items()}
+        return {key: shape(value) if isinstance(value, str) else value for key, value in error.items()}
 
     def data(self, kind: Kind, data: Raw) -> Raw:
         """The shape of a record's data."""
@@ -79,7 +87,11 @@ class Masking:
         return None if said is None else [[shape(user), shape(answer)] for user, answer in said], full
 
     def _standing(self, _: Kind, name: str, known: dict[str, Any]) -> Raw:
-        return name, {key: self.error(value) if key == "error" else value for key, value in known.items()}
+        return name, self.known(known)
+
+    def known(self, known: dict[str, Any]) -> dict[str, Any]:
+        """What is known about a component, without its name: that may tell whose it is, and where."""
+        return {k: self.error(v) if k == "error" else "" if k == "name" else v for k, v in known.items()}
 
     def _heard(self, _: Kind, *data: Any) -> Raw:
         return *data[:-1], self.words(data[-1])
@@ -102,14 +114,13 @@ class Masking:
         """The shape of a header: ids and texts of the configuration go, too."""
         settings = {name: dict(table) for name, table in header["settings"].items()}
         for table, key in (("chat", "prompt"), ("phrases", "greeting")):
-            settings[table][key] = shape(settings[table][key])
-        settings["welcome"] = _json("", settings["welcome"], shape)
+            if key in settings.get(table, ()):
+                settings[table][key] = shape(settings[table][key])
+        settings["welcome"] = _json("", settings.get("welcome", {}), shape)
         identity = {k: _blank(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
-        components = {
-            name: {k: self.error(v) if k == "error" else v for k, v in known.items()}
-            for name, known in header["components"].items()
-        }
-        return {**header, "settings": settings, "identity": identity, "components": components, "text": "redact"}
+        components = {name: self.known(known) for name, known in header["components"].items()}
+        masked = {"settings": settings, "identity": identity, "components": components, "tools": [], "digest": ""}
+        return {**header, **masked, "text": "redact"}
 
 
 _MASKS: dict[Kind, Callable[..., Raw]] = {
@@ -136,7 +147,7 @@ def _json(key: str, value: Any, mask: Callable[[str], str]) -> Any:
         case str():
             if key in _PROTOCOL and _NAME.fullmatch(value):
                 return value
-            return _blank(value) if key != "text" and _ID.fullmatch(value) else mask(value)
+            return _blank(value) if key != "text" and _is_id(value) else mask(value)
         case bool() | None:
             return value
         case int() | float():
@@ -147,16 +158,24 @@ def _json(key: str, value: Any, mask: Callable[[str], str]) -> Any:
             return {n if _NAME.fullmatch(n) else shape(n): _json(n, v, mask) for n, v in value.items()}
 
 
+def _is_id(value: str) -> bool:
+    """Whether a value, in a field that is no text, is one word with a digit in it: it may name somebody, or his badge."""
+    return _WORD.fullmatch(value) is not None and any(c.isdigit() for c in value)
+
+
 def _shape(match: re.Match[str]) -> str:
     found = match[0]
     if len(found) > 1 or found.isascii():
         return found if found in _LETTERS_THAT_DECIDE or found.lower() in ABBREVIATIONS else _blank(found)
     if IDEOGRAPH.match(found):
         return "某"
-    if found.isdecimal():
+    kind = unicodedata.category(found)[0]
+    if kind == "N":
         return "٠"
-    if found.isalpha():
+    if kind == "L":
         return "Ж" if found.isupper() else "ж"
+    if kind == "M" and found not in _OF_EMOJI:
+        return "\u0301"
     return found
 
 
@@ -217,7 +236,7 @@ class Refinement:
         self._held.append(record)
         if record[2] is Kind.LLM_TOKEN and isinstance(record[4], str) and record[4][-1:].isalpha():
             return
-        if self._held[0][2] is Kind.LLM_TOKEN and not _settles(record):
+        if self._held[0][2] is Kind.LLM_TOKEN and not _settles(record) and len(self._held) < HELD:
             return
         held, self._held = self._held, []
         yield from _masked_as_one(held)
@@ -256,7 +275,7 @@ def _masked_as_one(held: list[Raw]) -> Iterator[Raw]:
 
 def masking_of(header: dict[str, Any]) -> Masking:
     """How the texts of a recording are masked."""
-    phrases = header["settings"]["phrases"]
+    phrases = {"wake": WAKE_WORDS, "exit": EXIT_COMMANDS, **header["settings"].get("phrases", {})}
     return Masking(frozenset(filter(None, map(bare, (*phrases["wake"], *phrases["exit"])))))
 
 

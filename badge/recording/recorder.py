@@ -9,6 +9,7 @@ import platform
 import random
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,6 @@ log = get_log(__name__)
 
 MEGABYTE = 1_048_576
 
-PRUNE_EVERY = datetime.timedelta(minutes=1)
-
 
 class Recorder:
     """Attends to badges as `converse` does, and keeps a record of those that the settings ask for."""
@@ -51,7 +50,6 @@ class Recorder:
         self._archive = Archive(metrics, self._make_room)
         self._random = random.SystemRandom()
         self._devices = frozenset(map(normalise, settings.devices))
-        self._pruned: datetime.datetime | None = None
 
     async def run(self) -> None:
         """Write what is recorded, until cancelled."""
@@ -97,21 +95,18 @@ class Recorder:
         who = "badge" if self._settings.text == "redact" else device
         return f"{moment}-{who}-{header['seed'] & 0xFFFFFFFF:08x}{SUFFIX}"
 
-    def _make_room(self) -> None:
-        """Before a new file: make the folder, and forget what is too old or too much. Runs in the writer's thread."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        now = self._clock.now()
-        if self._pruned is not None and now - self._pruned < PRUNE_EVERY:
-            return
-        self._pruned = now
+    def _make_room(self, busy: frozenset[Path]) -> None:
+        """Make the folder, and forget what is too old or too much, but nothing that is being written."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         room = self._settings.folder_mb * MEGABYTE
-        oldest = (now - datetime.timedelta(days=self._settings.days)).timestamp()
-        files = sorted(
-            ((file.stat(), file) for file in self._folder.glob(f"*{SUFFIX}")), key=lambda found: -found[0].st_mtime
-        )
-        for stat, file in files:
+        oldest = (self._clock.now() - datetime.timedelta(days=self._settings.days)).timestamp()
+        found = []
+        for file in self._folder.glob(f"*{SUFFIX}"):
+            with suppress(FileNotFoundError):
+                found.append((file.stat(), file))
+        for stat, file in sorted(found, key=lambda one: -one[0].st_mtime):
             room -= stat.st_size
-            if room < 0 or stat.st_mtime < oldest:
+            if (room < 0 or stat.st_mtime < oldest) and file not in busy:
                 file.unlink(missing_ok=True)
 
 

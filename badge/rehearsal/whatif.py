@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
-from tqdm import tqdm
 
 from badge.config import Settings, inconsistencies
 from badge.recording.fileformat import RecordingError, read
@@ -21,15 +17,13 @@ from badge.recording.recorder import session_settings
 from badge.rehearsal.findings import Findings, findings_of, strayed, together
 from badge.rehearsal.stage import Rehearsal, rehearse
 from badge.rehearsal.table import Row, aligned, rows
+from badge.replay.many import attempt, each
 from badge.replay.script import Script, script_of
 from protocol.strict import make_converter, structure
 
 Write = Callable[[str], None]
 
 _CONVERTER = make_converter(forbid_unknown=True)
-
-ALONE = 2
-"""So many files or fewer are rehearsed in this process; starting others would take longer."""
 
 NOT_ASKED = {
     "asr.use": "what was understood comes from the recording, unless it is none",
@@ -97,7 +91,7 @@ def what_if(paths: Sequence[Path], wanted: Iterable[str], write: Write, *, partl
         write(note)
     questions = [Question(path=path, changes=tuple(changes), partly=partly) for path in paths]
     answers = []
-    for answer in tqdm(_answers(questions), total=len(paths), unit="recording", disable=len(paths) < 2, leave=False):
+    for answer in each(answer_for, questions, "recording"):
         answers.append(answer)
         for line in describe(answer):
             write(line)
@@ -108,30 +102,27 @@ def what_if(paths: Sequence[Path], wanted: Iterable[str], write: Write, *, partl
     return 2 if len(usable) < len(answers) else 0
 
 
-def _answers(questions: Sequence[Question]) -> Iterator[Answer]:
-    if len(questions) <= ALONE:
-        yield from map(answer_for, questions)
-        return
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(answer_for, questions)
-
-
 def answer_for(question: Question) -> Answer:
     """Rehearse one recording twice: with the recorded settings and with the changed ones."""
-    try:
-        script = script_of(read(question.path), partly=question.partly)
+    path = question.path
+
+    def work() -> Answer:
+        script = script_of(read(path), partly=question.partly)
         if script.silent:
             raise RecordingError(
-                f"{question.path}: the audio was taken out of this recording (audio = hash): there is nothing to listen to; "
+                f"{path}: the audio was taken out of this recording (audio = hash): there is nothing to listen to; "
                 f"record with audio = keep in [recording]"
             )
-        settings = changed(script, question.changes)
+        try:
+            settings = changed(script, question.changes)
+        except WrongChangeError as exc:
+            raise RecordingError(str(exc)) from None
         before, after = rehearse(script, script.settings), rehearse(script, settings)
-    except (RecordingError, WrongChangeError) as exc:
-        return Answer(path=question.path, unusable=str(exc))
-    recorded = _found(before, script)
-    notes = strayed(findings_of(script.records, script.framing), recorded)
-    return Answer(path=question.path, recorded=recorded, what_if=_found(after, script), notes=tuple(notes))
+        recorded = _found(before, script)
+        notes = strayed(findings_of(script.records, script.framing), recorded)
+        return Answer(path=path, recorded=recorded, what_if=_found(after, script), notes=tuple(notes))
+
+    return attempt(path, work, lambda why: Answer(path=path, unusable=why))
 
 
 def _found(rehearsal: Rehearsal, script: Script) -> Findings:
@@ -203,7 +194,7 @@ def parsed(text: str) -> Any:
     """A value as TOML writes it; whatever is no TOML is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

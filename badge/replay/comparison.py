@@ -12,7 +12,7 @@ from attrs import field, frozen
 from badge.recording.journal import Passes
 from badge.recording.privacy import Masking
 from badge.recording.recorder import codec
-from badge.recording.records import OUTPUTS, Kind, Record
+from badge.recording.records import OUTPUTS, Kind
 from badge.replay.script import ACTORS, Script, channel_of
 from protocol import Framing, RemoteProtocolError, decode_frame
 
@@ -231,11 +231,6 @@ def show(kind: Kind, data: tuple[Any, ...]) -> str:
     words = [f"{len(item)} bytes" if isinstance(item, bytes) else str(item) for item in data]
     line = f"{kind}  {'  '.join(words)}"
     return line if len(line) <= 200 else line[:197] + "..."
-
-
-def show_record(record: Record) -> str:
-    """One record in a line, with its time."""
-    return f"{record.at / 1_000_000:9.3f}  {show(record.kind, record.data)}"
 
 
 def task_tree(task: trio.lowlevel.Task | None, indent: str = "") -> str:

@@ -20,18 +20,13 @@ class Outcome:
     """How a replay went. `duration` is the length of the session in s, `took` that of the replay; `late` the largest
     distance in s between the time of an output then and now."""
 
-    name: str
     divergence: Divergence | None
     duration: float
     took: float
     frames: int
+    transitions: int
     trace: tuple[tuple[float, str], ...] = field(repr=False)
     late: float
-
-    @property
-    def transitions(self) -> int:
-        """How many transitions the machines made."""
-        return sum(step.count(" ") == 3 for _, step in self.trace)
 
     @property
     def identical(self) -> bool:
@@ -50,11 +45,11 @@ def replay(script: Script, *, seed: int | None = None) -> Outcome:
     found = _search(script) if seed is None else _run(script, Guess(frozenset(), LAGS[0]), seed=seed)
     comparison = found.comparison
     return Outcome(
-        name=script.name,
         divergence=comparison.divergence,
         duration=script.duration,
         took=perf_counter() - begun,
         frames=len(comparison.sent),
+        transitions=sum(step.count(" ") == 3 for _, step in comparison.trace),
         trace=tuple(comparison.trace),
         late=comparison.late,
     )

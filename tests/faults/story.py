@@ -70,7 +70,7 @@ async def _record(tell: Tell) -> bytes:
         await converse_on_record(identity, wire, house.services, journal, SEED)
         journal.end("over")
         nursery.cancel_scope.cancel("the story is told")
-    return packer.pack(journal.take())
+    return packer.pack(journal.take()[0])
 
 
 class StoryWire(MemoryWire):

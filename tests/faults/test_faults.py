@@ -51,7 +51,7 @@ llm.enter       AS     AS       S           AS       A     D
 llm.receive     AS     AS       AS          AS       A     D
 llm.leave       A      A        AS          A        A     D
 tts.ready       A      A        S           A        A     D
-tts.enter       A      A        AS          A        A     D
+tts.enter       A      A        A           A        A     D
 tts.receive     A      A        A           A        A     D
 tts.leave       A      A        A           A        A     D
 wire.receive    G      -        F           AI       A     D

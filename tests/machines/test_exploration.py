@@ -38,6 +38,9 @@ def test_all_properties_hold_everywhere(
     lines = ["", *(f"{found.terms.name}: {found.counts[0]} states, {found.counts[1]} edges" for found in everything[0])]
     with capsys.disabled():
         print("\n".join(lines))  # noqa: T201 - the numbers are for people to read
+    assert all(
+        min(found.counts[:2]) > 100 for found in everything[0]
+    )  # a violation is raised by the exploration itself
 
 
 def test_the_document_is_as_explored(everything: tuple[list[Explored], Seen]) -> None:

@@ -121,7 +121,9 @@ def windows(data: bytes) -> Iterator[bytes]:
 def test_a_capsule_takes_the_same_course_and_tells_nothing(path: Path, tmp_path: Path) -> None:
     target = tmp_path / "capsule.badgerec"
     told: list[str] = []
-    assert redact_file(Namespace(file=path, out=target, audio="hash", text="redact"), told.append) == 0, told
+    assert redact_file(Namespace(file=path, out=target, audio="hash", text="redact", partly=False), told.append) == 0, (
+        told
+    )
     original, capsule = read(path), read(target)
     assert replay(script_of(capsule)).trace == replay(script_of(original)).trace
     assert [(r.at, r.after, r.kind) for r in capsule.records] == [(r.at, r.after, r.kind) for r in original.records]
@@ -147,7 +149,9 @@ def test_the_search_finds_what_is_there() -> None:
 def test_words_may_stay_where_only_the_sound_has_to_go(tmp_path: Path) -> None:
     path, target = FILES["voice-turn"], tmp_path / "capsule.badgerec"
     told: list[str] = []
-    assert redact_file(Namespace(file=path, out=target, audio="hash", text="keep"), told.append) == 0, told
+    assert redact_file(Namespace(file=path, out=target, audio="hash", text="keep", partly=False), told.append) == 0, (
+        told
+    )
     left = unpacked(target.read_bytes())
     assert b"go forward ten meters" in left
     seen = set(windows(left))

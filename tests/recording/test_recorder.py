@@ -156,10 +156,62 @@ async def test_a_disk_that_is_too_slow_ends_recordings_and_keeps_memory_bounded(
     with structlog.testing.capture_logs() as logs:
         for _ in range(1000):
             journal.note(Kind.IN, bytes(1000))
+    assert archive.begin(tmp_path / "y", list, {}, limit=10**6) is None
     assert not journal.open
-    assert sum(len(raw[-1]) for raw in journal.take()[1:]) <= 11_000
-    assert lost(metrics) == {"overrun": 1.0}
+    assert sum(len(raw[-1]) for raw in journal.take()[0][1:]) <= 11_000
+    assert lost(metrics) == {"overrun": 2.0}
     assert len(logs) == 1
+
+
+async def test_everything_that_waits_counts_until_it_is_written(tmp_path: Path) -> None:
+    archive = Archive(Metrics())
+    journal = archive.begin(tmp_path / "x", list, {"prompt": "p" * 5000}, limit=10**6)
+    journal.note(Kind.LLM_OPEN, 1, "llm.default", 0, [["user", "w" * 7000]])
+    journal.note(Kind.POST, "f" * 3000, True)
+    assert 15_000 < archive._backlog.size < 16_000
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(archive.run)
+        with trio.fail_after(10):
+            while archive._backlog.size:
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_file_that_is_taken_away_ends_its_recording(tmp_path: Path) -> None:
+    metrics = Metrics()
+    archive = Archive(metrics)
+    journal = archive.begin(tmp_path / "x", list, {}, limit=10**6)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(archive.run)
+        with trio.fail_after(10):
+            while not (tmp_path / "x").exists():
+                await trio.sleep(0.05)
+            assert (tmp_path / "x").stat().st_mode & 0o077 == 0
+            (tmp_path / "x").unlink()
+            journal.note(Kind.IN, "more")
+            while journal.open:
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+    assert not (tmp_path / "x").exists()
+    assert lost(metrics) == {"disk": 1.0}
+
+
+async def test_a_record_that_cannot_be_packed_ends_its_recording_only(tmp_path: Path) -> None:
+    metrics = Metrics()
+    archive = Archive(metrics)
+    bad = archive.begin(tmp_path / "bad", list, {}, limit=10**6)
+    good = archive.begin(tmp_path / "good", list, {}, limit=10**6)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(archive.run)
+        bad.note(Kind.IN, object())
+        good.note(Kind.IN, "fine")
+        with trio.fail_after(10):
+            while bad.open:
+                await trio.sleep(0.05)
+        good.end("over")
+        nursery.cancel_scope.cancel()
+    assert lost(metrics) == {"failed": 1.0}
+    assert not read(tmp_path / "good").flaw
 
 
 async def test_a_recording_ends_at_its_size_limit(tmp_path: Path) -> None:
@@ -201,7 +253,10 @@ def test_old_files_and_too_many_make_room_for_new_ones(tmp_path: Path) -> None:
         file.write_bytes(bytes(400_000))
         os.utime(file, (now - days * 86400, now - days * 86400))
     (tmp_path / "not ours").write_bytes(bytes(2_000_000))
-    Recorder(RecordingSettings(folder=str(tmp_path), folder_mb=1.0, days=14.0), clock, Metrics())._make_room()
+    settings = RecordingSettings(folder=str(tmp_path), folder_mb=1.0, days=14.0)
+    Recorder(settings, clock, Metrics())._make_room(frozenset({tmp_path / f"last month{SUFFIX}"}))
+    assert {file.stem for file in files(tmp_path)} == {"today", "yesterday", "last month"}
+    Recorder(settings, clock, Metrics())._make_room(frozenset())
     assert {file.stem for file in files(tmp_path)} == {"today", "yesterday"}
     assert (tmp_path / "not ours").exists()
 

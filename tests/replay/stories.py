@@ -44,7 +44,7 @@ async def _tell(story: Story, arguments: dict[str, Any]) -> bytes:
             guest.vanish()
         journal.end("over")
         nursery.cancel_scope.cancel()
-    return Packer().pack(journal.take())
+    return Packer().pack(journal.take()[0])
 
 
 def providers() -> dict[str, Any]:

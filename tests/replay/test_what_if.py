@@ -63,7 +63,7 @@ async def _record(act: Act, framing: Framing, settings: Settings | None, provide
         await guest.gone.wait()
         journal.end("over")
         nursery.cancel_scope.cancel()
-    return Packer().pack(journal.take())
+    return Packer().pack(journal.take()[0])
 
 
 def asked(data: bytes, *wanted: str, exact: bool = True) -> tuple[Findings, Findings]:
