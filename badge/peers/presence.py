@@ -42,8 +42,9 @@ class Presence:
     def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
         """Register the newest connection of a device: its resident, and the mailbox that it replaces.
 
-        `dialogue` is still empty: it goes on from what was said in the replaced connection. The caller retires the replaced one. Raises `HouseFullError` for a new device beyond the capacity, and for a
-        device that connects faster than its connections close.
+        `dialogue` is still empty: it goes on from what was said in the replaced connection. The caller retires the
+        replaced one. Raises `HouseFullError` for a new device beyond the capacity, and for a device that connects faster
+        than its connections close.
         """
         previous = self._residents.get(device)
         if previous is not None and 1 + len(self._superseded.get(device, ())) >= PER_DEVICE:

@@ -44,7 +44,7 @@ def test_a_shape_is_as_long_has_the_same_marks_and_is_its_own_shape(text: str) -
 
 
 def is_letter(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
+    return unicodedata.category(character)[0] in "LMN" or IDEOGRAPH.match(character) is not None
 
 
 VOCABULARY = st.sampled_from(
