@@ -15,6 +15,7 @@ from badge.phrases import ANNOUNCEMENT
 from badge.recording.privacy import Masking, Refinement, shape
 from badge.recording.recorder import session_settings
 from badge.recording.records import Kind
+from providers.language import IDEOGRAPH
 from providers.sentences import ABBREVIATIONS, SentenceSplitter
 
 
