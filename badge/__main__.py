@@ -145,6 +145,8 @@ def greeting(settings: Settings, choices: Choices, running: Running, configured_
         f"  speaks with            {choices.tts.why}",
         f"  configured by          {configured_by}",
     ]
+    if settings.recording.use != "off":
+        lines.append(f"  records                {settings.recording.use} sessions into {settings.recording.folder}")
     lines += [
         f"  better:                {choice.better.replace('python -m badge', _command())}"
         for choice in (choices.asr, model, choices.tts)

@@ -241,6 +241,16 @@ def test_greeting_tells_what_is_configured_and_missing() -> None:
     assert "ws://[::1]:1/" in lines
 
 
+def test_greeting_says_that_sessions_are_recorded() -> None:
+    settings = changed(recording={"use": "all", "folder": "/var/badge"})
+    running = Running(host="0.0.0.0", port=1, http_port=2, stop=lambda: None)
+    lines = greeting(settings, choose(settings, {}, SystemClock()), running, "", "localhost")
+    assert "  records                all sessions into /var/badge" in lines
+    assert not any(
+        "records" in line for line in greeting(Settings(), choose(settings, {}, SystemClock()), running, "", "")
+    )
+
+
 def test_a_configuration_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     for arguments in (["--config", "nowhere.toml"], ["check", "--config", "nowhere.toml"]):
         result = badge(*arguments, cwd=tmp_path)
