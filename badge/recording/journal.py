@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -200,7 +199,9 @@ class Archive:
             while True:
                 if trio.current_time() - prepared >= PREPARE_EVERY:
                     prepared = trio.current_time()
-                    await self._in_thread(self._make_room, frozenset(volume.path for _, volume in self._open))
+                    busy = frozenset(volume.path for _, volume in self._open)
+                    if problem := await self._in_thread(self._make_room, busy):
+                        self._warn(problem)
                 await trio.sleep(FLUSH_EVERY)
                 await self._flush()
         finally:
@@ -222,9 +223,14 @@ class Archive:
         # One writer: when this is cancelled the thread goes on, and the next call waits for it.
         return await trio.to_thread.run_sync(work, what, abandon_on_cancel=True, limiter=self._one_writer)
 
-    def _make_room(self, busy: frozenset[Path]) -> None:
-        with boundary("making room for recordings", log), suppress(OSError):  # writing will tell
-            self._prepare(busy)
+    def _make_room(self, busy: frozenset[Path]) -> str:
+        """Runs in the thread; gives why there is no room, or nothing."""
+        with boundary("making room for recordings", log):
+            try:
+                self._prepare(busy)
+            except OSError as exc:
+                return f"{exc.filename}: {exc.strerror or exc}"
+        return ""
 
     def _write(self, work: list[tuple[Journal, Volume, list[Raw], int]]) -> list[Result]:
         """Runs in the thread."""
@@ -259,6 +265,9 @@ class Archive:
     def _lost(self, reason: str, detail: str) -> None:
         """Count a recording that ends early; warn once until writing works again."""
         self._metrics.recordings_lost.labels(reason=reason).inc()
+        self._warn(detail)
+
+    def _warn(self, reason: str) -> None:
         if not self._trouble:
             self._trouble = True
-            log.warning("sessions are not recorded", reason=detail)
+            log.warning("sessions are not recorded; see [recording] in the configuration", reason=reason)

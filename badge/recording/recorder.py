@@ -39,6 +39,9 @@ log = get_log(__name__)
 
 MEGABYTE = 1_048_576
 
+_OURS = re.compile(rf"\d{{8}}-\d{{6}}-.*-[0-9a-f]{{8}}{re.escape(SUFFIX)}")
+"""Names of files that a recorder has made; others in its folder, such as capsules, are nothing to it."""
+
 
 class Recorder:
     """Attends to badges as `converse` does, and keeps a record of those that the settings ask for."""
@@ -102,12 +105,17 @@ class Recorder:
         oldest = (self._clock.now() - datetime.timedelta(days=self._settings.days)).timestamp()
         found = []
         for file in self._folder.glob(f"*{SUFFIX}"):
-            with suppress(FileNotFoundError):
-                found.append((file.stat(), file))
+            if _OURS.fullmatch(file.name):
+                with suppress(FileNotFoundError):
+                    found.append((file.stat(), file))
+        gone = 0
         for stat, file in sorted(found, key=lambda one: -one[0].st_mtime):
             room -= stat.st_size
             if (room < 0 or stat.st_mtime < oldest) and file not in busy:
                 file.unlink(missing_ok=True)
+                gone += 1
+        if gone:
+            log.info("old recordings have made room", files=gone)
 
 
 async def converse_on_record(identity: Identity, wire: Wire, services: Services, journal: Note, seed: int) -> None:

@@ -8,7 +8,7 @@ recording. Computing takes no time in a rehearsal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -180,12 +180,24 @@ class _Stage:
                     at = now
                 await trio.sleep_until(self.notes.begun + at)
                 left = record.kind is Kind.LOST
+                if left:
+                    await self._hear_out(now)
                 await self._do(badge, record)
         await trio.sleep_until(self.notes.begun + self._script.duration)
         if self._script.whole:
             await trio.sleep(LAST_MOMENTS)
         self.notes.open = False
         self._scope.cancel("the recording is over")
+
+    async def _hear_out(self, at: float) -> None:
+        """A badge that hung up when nothing was under way would not have done so in the middle of a turn."""
+        then = [record for record in self._script.records if record.at <= at * 1_000_000]
+        if _floor(then) != "idle":
+            return
+        for _ in range(HEARD_OUT):
+            if _floor(self.notes.records) == "idle":
+                return
+            await trio.sleep(0.1)
 
     async def _do(self, badge: trio_websocket.WebSocketConnection, record: Record) -> None:
         data = record.data
@@ -248,6 +260,14 @@ class _Stage:
     def _frame_at_hand(self) -> int | None:
         return self._wire.at_hand if self._wire is not None else None
 
+
+def _floor(records: Sequence[Record]) -> str:
+    """Who has the floor after these."""
+    return next((r.data[3] for r in reversed(records) if r.kind is Kind.STATE and r.data[0] == "TurnMachine"), "idle")
+
+
+HEARD_OUT = 600
+"""Tenths of a second that a badge waits for the end of a turn before it hangs up after all."""
 
 _SWITCHED = ("vad", "asr", "tts")
 """Components that the settings can switch off."""

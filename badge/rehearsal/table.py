@@ -27,7 +27,7 @@ class Row:
     what_if: str
 
 
-HEADINGS = Row("what", "as recorded", "what if")
+HEADINGS = Row("what", "as it was set", "what if")
 
 
 def rows(then: Findings, now: Findings, *, each: bool) -> list[Row]:

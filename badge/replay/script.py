@@ -134,7 +134,7 @@ def script_of(recording: Recording, *, partly: bool = False) -> Script:
     """Understand a recording. Raises `RecordingError` when it is not whole, unless `partly` says that this is known."""
     if recording.flaw and not partly:
         raise RecordingError(
-            f"{recording.name}: {recording.flaw}; --partly replays the {len(recording.records)} records before that"
+            f"{recording.name}: {recording.flaw}; --partly takes the {len(recording.records)} records before that"
         )
     header = recording.header
     try:

@@ -101,7 +101,7 @@ async def test_a_folder_that_cannot_be_written_costs_one_warning_and_no_session(
                     await trio.sleep(0.6)
                     await badge.alive()
             metrics = house.services.metrics
-    warnings = [line for line in logs if line["event"] == "sessions are not recorded"]
+    warnings = [line for line in logs if line["event"].startswith("sessions are not recorded")]
     assert len(warnings) == 1
     assert str(blocked) in warnings[0]["reason"]
     assert lost(metrics) == {"disk": 3.0}
@@ -244,20 +244,43 @@ async def test_what_is_noted_last_is_written_when_the_server_stops(tmp_path: Pat
     assert [record.kind for record in read(tmp_path / "x").records] == [Kind.IN, Kind.END]
 
 
+def kept(folder: Path) -> set[str]:
+    return {file.stem.removesuffix("-0123abcd").rpartition("-")[2] for file in files(folder)}
+
+
+async def test_a_folder_that_cannot_be_made_is_told_at_start(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    settings = RecordingSettings(use="all", folder=str(blocked / "inside"))
+    with structlog.testing.capture_logs() as logs:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Recorder(settings, FrozenClock(), Metrics()).run)
+            with trio.fail_after(10):
+                while not logs:
+                    await trio.sleep(0.02)
+            nursery.cancel_scope.cancel()
+    assert str(blocked) in logs[0]["reason"]
+
+
 def test_old_files_and_too_many_make_room_for_new_ones(tmp_path: Path) -> None:
     clock = FrozenClock()
     now = clock.moment.timestamp()
     ages = {"today": 0, "yesterday": 1, "day before": 2, "last month": 30}
+    capsule = tmp_path / f"capsule-0123abcd{SUFFIX}"
+    capsule.write_bytes(bytes(400_000))
+    os.utime(capsule, (0, 0))
     for name, days in ages.items():
-        file = tmp_path / f"{name}{SUFFIX}"
+        file = tmp_path / f"20261121-093000-{name}-0123abcd{SUFFIX}"
         file.write_bytes(bytes(400_000))
         os.utime(file, (now - days * 86400, now - days * 86400))
     (tmp_path / "not ours").write_bytes(bytes(2_000_000))
     settings = RecordingSettings(folder=str(tmp_path), folder_mb=1.0, days=14.0)
-    Recorder(settings, clock, Metrics())._make_room(frozenset({tmp_path / f"last month{SUFFIX}"}))
-    assert {file.stem for file in files(tmp_path)} == {"today", "yesterday", "last month"}
+    Recorder(settings, clock, Metrics())._make_room(
+        frozenset({tmp_path / f"20261121-093000-last month-0123abcd{SUFFIX}"})
+    )
+    assert kept(tmp_path) == {"today", "yesterday", "last month", "capsule"}
     Recorder(settings, clock, Metrics())._make_room(frozenset())
-    assert {file.stem for file in files(tmp_path)} == {"today", "yesterday"}
+    assert kept(tmp_path) == {"today", "yesterday", "capsule"}
     assert (tmp_path / "not ours").exists()
 
 

@@ -252,6 +252,19 @@ def test_more_silence_joins_utterances_and_their_words() -> None:
     assert changes["utterance 1: words"] == ('"what time" | "is it"', '"what time is it"')
 
 
+def test_a_badge_hears_an_answer_out_that_comes_later() -> None:
+    async def leaving(badge: Guest) -> None:
+        badge.tell(type="listen", state="start", mode="auto")
+        await badge.sound("voice", 0.9)
+        await badge.sound("silence", 0.6)
+        await badge.until("tts", "stop")
+
+    changes = table(record(leaving), "listen.silence_ms=2900")
+    assert "none" not in {now for _, now in changes.values()}
+    assert "messages tts stop" not in changes
+    assert float(changes["endpointing, ms"][1]) > 2900
+
+
 def test_a_cough_that_must_last_longer_is_no_barge_in() -> None:
     data = record(
         coughing,
@@ -407,6 +420,6 @@ def test_a_rehearsal_that_strays_is_reported() -> None:
 def test_columns_are_aligned() -> None:
     table = rows(*asked(record(asking), "tts.frame_ms=20"), each=True)
     assert aligned(table) == [
-        "  what          as recorded  what if",
-        "  audio frames  10           30",
+        "  what          as it was set  what if",
+        "  audio frames  10             30",
     ]
