@@ -90,9 +90,10 @@ class Journal:
         self._raw.append((round((now - self._begun) * 1_000_000), after, kind, *data))
         size = 64
         for item in data:
-            if isinstance(item, (bytes, str)):
+            kind_of_item = type(item)
+            if kind_of_item is bytes or kind_of_item is str:
                 size += len(item)
-            elif isinstance(item, (list, dict)):
+            elif kind_of_item is list or kind_of_item is dict:
                 size += _weight(item)
         self._size += size
         self._backlog.size += size
