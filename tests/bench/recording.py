@@ -2,7 +2,7 @@
 
 The load is that of `talk.py`; the answers are recorded speech, which shrinks as badly as speech does: ready-made Opus, or
 PCM (`--voice pcm`), which the server encodes and the recording has to hold. Reported: CPU of the server as
-a share of one core, for each round, and the medians; bytes written; recordings lost.
+a share of one core, for each round, and the median of the differences; bytes written; recordings lost.
 
     python tests/bench/recording.py [--sessions 50] [--seconds 20] [--rounds 3] [--voice speech]
 """
@@ -75,10 +75,12 @@ def main() -> None:
             f"{on_stall} ms; {len(files)} files, {whole} whole, {written / 1e6:.1f} MB",
             flush=True,
         )
-    off, on = statistics.median(without), statistics.median(with_it)
+    off = statistics.median(without)
+    more = [on - off for off, on in zip(without, with_it, strict=True)]
+    middle = statistics.median(more)
     print(
-        f"{args.sessions} sessions: {off * 100:.1f} % of a core without, {on * 100:.1f} % with recording: "
-        f"{(on - off) * 100:+.1f} percentage points, {(on / off - 1) * 100:+.1f} % of what the server needs"
+        f"{args.sessions} sessions: {off * 100:.1f} % of a core without; recording takes {middle * 100:+.1f} percentage points more "
+        f"(median of rounds, {min(more) * 100:+.1f} to {max(more) * 100:+.1f}), {middle / off * 100:+.1f} % of what the server needs"
     )
 
 
