@@ -1,9 +1,13 @@
 """The driver of a replay: does to the session what was done to it then, in the same order and at the same times.
 
-The order of the recording is what counts. Before something is done to the session, it must have done everything that it
-had done by then; the clock is moved on until it has. The session computes faster here than it did then, so that its
-timers are set a little earlier: one that is due just before something is done to it, without a trace of it in the
-recording until later, waits until that has been done.
+The order of the recording is what counts. Records that were made in one pass of the scheduler are a group. Before a
+group in which something was done to the session, the session must have done everything that it had done by then; the
+clock is moved on until it has. Then as many passes go by as did then, or until nobody can run any more, and the driver,
+always the last task of a pass, does what was done: it is felt in the next pass, in which tasks act in the order of
+their records.
+
+The session computes faster here than it did then, so that its timers are set a little earlier: one that is due just
+before something is done to it, without a trace of it in the recording until later, waits until that has been done.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ MOMENT = 1e-6
 MICROSECOND = 1_000_000
 
 SAID = frozenset({Kind.ASR_PARTIAL, Kind.ASR_FINAL, Kind.LLM_TOKEN, Kind.TTS_CHUNK})
+"""What a provider says to a task of the session that waits for it."""
 
 AT_ONCE = frozenset({Kind.POST, Kind.RETIRE, Kind.LLM_ERROR, Kind.TTS_ERROR})
 """Inputs that the session feels in the step in which they are done to it, or that are noted later than they are felt;
