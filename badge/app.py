@@ -22,9 +22,8 @@ from badge.edge.ota import Firmware
 from badge.edge.server import Reception
 from badge.housekeeping import settle, tidy
 from badge.link import Goodbye
-from badge.llms import Llms
+from badge.llms import Llms, purposes
 from badge.log import get_log
-from badge.modes.base import Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.recording.recorder import Recorder
@@ -74,8 +73,8 @@ def choose(settings: Settings, environment: Mapping[str, str], clock: WallClock)
 
 def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -> Services:
     """Put together what all sessions share."""
-    purposes = {Purpose.CHAT: settings.llm_by_purpose.chat}
-    used = set(purposes.values())
+    by_purpose = purposes(settings.llm_by_purpose)
+    used = set(by_purpose.values())
     return Services(
         settings=settings,
         clock=clock,
@@ -86,7 +85,7 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
         asr=Component[Asr]("asr", choices.asr.candidates),
         tts=Component[Tts]("tts", choices.tts.candidates),
         llms=Llms(
-            {n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, purposes
+            {n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, by_purpose
         ),
         recall=Component[Recall]("recall", ()),
     )

@@ -83,6 +83,37 @@ class Component(Generic[P]):
             log.info("component ready", kind=self.kind, provider=candidate.name)
 
 
+class Around(Component[P]):
+    """A component with something around it: passes everything on, unless a subclass knows better."""
+
+    def __init__(self, component: Component[P]) -> None:
+        self._component = component
+        self.kind = component.kind
+
+    @property
+    def disabled(self) -> bool:
+        """Switched off by configuration."""
+        return self._component.disabled
+
+    @property
+    def failure(self) -> ProviderError | None:
+        """Why no candidate could start."""
+        return self._component.failure
+
+    @property
+    def provider(self) -> P | None:
+        """The provider that serves, with nothing around it."""
+        return self._component.provider
+
+    async def ready(self) -> P:
+        """The provider, after it has loaded."""
+        return await self._component.ready()
+
+    async def settled(self) -> None:
+        """Wait until it is decided whether there is a provider."""
+        await self._component.settled()
+
+
 def _leaf(group: BaseExceptionGroup[ProviderError]) -> ProviderError:
     exc = next(leaves(group))
     assert isinstance(exc, ProviderError)

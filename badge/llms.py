@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from badge.components import Component
+from badge.config import PurposeSettings
 from badge.modes.base import Purpose
 from providers.ports import Llm
+
+
+def purposes(settings: PurposeSettings) -> dict[Purpose, str]:
+    """Which model answers what, as configured."""
+    return {Purpose.CHAT: settings.chat}
 
 
 class Llms:
@@ -19,6 +25,11 @@ class Llms:
     def of(self, purpose: Purpose) -> Component[Llm]:
         """The model of a purpose."""
         return self._models[self._by_purpose[purpose]]
+
+    def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
+        """The same models for the same purposes, each with something around it."""
+        used = set(self._by_purpose.values())
+        return Llms({name: wrap(model) for name, model in self._models.items() if name in used}, self._by_purpose)
 
     def components(self) -> list[Component[Llm]]:
         """The models that some purpose uses."""

@@ -35,6 +35,13 @@ class ProviderError(Exception):
         self.retryable = retryable
 
 
+def alone(exc: BaseException) -> BaseException:
+    """The one error in a group, however deep; a group of several errors, and an error that is no group, are themselves."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
+
+
 @contextmanager
 def single_error() -> Iterator[None]:
     """Let the one error of a request leave as itself, though it crosses the provider's nursery as a group.
@@ -47,9 +54,7 @@ def single_error() -> Iterator[None]:
         cancelled, errors = group.split(trio.Cancelled)
         if cancelled is not None and errors is not None and errors.split((ProviderError, trio.TooSlowError))[1] is None:
             raise cancelled from None
-        leaf: BaseException = group
-        while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
-            leaf = leaf.exceptions[0]
+        leaf = alone(group)
         if isinstance(leaf, ProviderError | trio.TooSlowError):
             raise leaf from None  # noqa: ASYNC123 - the group around it says nothing more
         raise

@@ -23,7 +23,7 @@ from badge.config import RecordingSettings, Settings
 from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics
-from badge.recording.components import RecordedComponent, RecordedLlms, standing
+from badge.recording.components import RecordedComponent, recorded_llms, standing
 from badge.recording.connection import RecordedDelivery, RecordedPresence, RecordedWire
 from badge.recording.journal import SUFFIX, Archive, Journal, Note
 from badge.recording.privacy import Refinement
@@ -150,7 +150,7 @@ def recorded(services: Services, journal: Note, seed: int) -> Services:
         asr=of(services.asr, RecordedAsr),
         tts=of(services.tts, RecordedTts),
         recall=of(services.recall, RecordedRecall),
-        llms=RecordedLlms(services.llms, journal),
+        llms=recorded_llms(services.llms, journal),
         deliveries=tuple(RecordedDelivery(delivery, journal) for delivery in services.deliveries),
         watch=lambda *transition: journal.note(Kind.STATE, *transition),
     )

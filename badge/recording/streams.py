@@ -27,6 +27,7 @@ from providers.ports import (
     Tts,
     Vad,
     VadStream,
+    alone,
 )
 
 T = TypeVar("T")
@@ -211,18 +212,12 @@ async def _leaving(
                 ours = exc  # of the session: no news
                 raise
     except Exception as exc:
-        leaf = _leaf(exc)
+        leaf = alone(exc)
         if leaf is not ours:
             note(error, number, describe_error(leaf))
         raise
     finally:
         note(leave, number)
-
-
-def _leaf(exc: BaseException) -> BaseException:
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    return exc
 
 
 def _token(token: Token) -> Any:

@@ -9,17 +9,14 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
-from badge.components import Component
+from badge.components import Around, Component
 from badge.link import Wire
-from badge.llms import Llms
-from badge.modes.base import Purpose
 from badge.services import Services
 from providers.ports import (
     Asr,
     Incoming,
     Llm,
     Prompt,
-    ProviderError,
     Recall,
     Recognition,
     Token,
@@ -45,51 +42,21 @@ def injected(services: Services, seam: Seam) -> Services:
         asr=of(services.asr, InjectedAsr),
         tts=of(services.tts, InjectedTts),
         recall=of(services.recall, InjectedRecall),
-        llms=InjectedLlms(services.llms, seam),
+        llms=services.llms.around(lambda llm: of(llm, InjectedLlm)),
     )
 
 
-class InjectedComponent(Component[Any]):
+class InjectedComponent(Around[Any]):
     """A component that may fail to load."""
 
     def __init__(self, component: Component[Any], seam: Seam, wrap: Callable[[Any, Seam], Any]) -> None:
-        self._component = component
+        super().__init__(component)
         self._seam = seam
         self._wrap = wrap
-        self.kind = component.kind
-
-    @property
-    def disabled(self) -> bool:
-        return self._component.disabled
-
-    @property
-    def failure(self) -> ProviderError | None:
-        return self._component.failure
-
-    @property
-    def provider(self) -> Any:
-        return self._component.provider
-
-    async def settled(self) -> None:
-        await self._component.settled()
 
     async def ready(self) -> Any:
         await self._seam.at(f"{self.kind.partition('.')[0]}.ready")
-        return self._wrap(await self._component.ready(), self._seam)
-
-
-class InjectedLlms(Llms):
-    """The models."""
-
-    def __init__(self, llms: Llms, seam: Seam) -> None:
-        self._llms = llms
-        self._components = {c.kind: InjectedComponent(c, seam, InjectedLlm) for c in llms.components()}
-
-    def of(self, purpose: Purpose) -> Component[Llm]:
-        return self._components[self._llms.of(purpose).kind]
-
-    def components(self) -> list[Component[Llm]]:
-        return list(self._components.values())
+        return self._wrap(await super().ready(), self._seam)
 
 
 class InjectedVad:
