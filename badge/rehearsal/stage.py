@@ -19,10 +19,8 @@ import trio.testing
 import trio_websocket
 from attrs import field, frozen
 
-from badge.config import AuthSettings, Settings
-from badge.edge.auth import Gate
-from badge.edge.server import Reception
-from badge.link import Goodbye, Wire
+from badge.config import Settings
+from badge.link import Wire
 from badge.recording.fileformat import RecordingError
 from badge.recording.recorder import converse_on_record
 from badge.recording.records import Kind, Record
@@ -42,13 +40,10 @@ from badge.replay.company import Company
 from badge.replay.determinism import Order, deterministic
 from badge.replay.playback import Played
 from badge.replay.script import Script
-from badge.replay.surroundings import PlayedPresence, services_of, target_of
+from badge.replay.surroundings import LAST_MOMENTS, PlayedPresence, connect, listen, services_of
 from badge.services import Services
 from protocol import Identity
 from providers.ports import ProviderError
-
-LAST_MOMENTS = 10.0
-"""Seconds that a session may take longer than it took then."""
 
 BURST = 0.005
 """Seconds within which messages of the badge come at once: the time between them was that of the server, which needs
@@ -149,13 +144,8 @@ class _Stage:
         async with trio.open_nursery() as nursery:
             for component in self._services.components():
                 nursery.start_soon(component.run)
-            theirs, ours = trio.testing.memory_stream_pair()
-            self._stream = theirs
-            gate = Gate(AuthSettings(), "", self._services.clock)
-            nursery.start_soon(Reception(self._services, gate, self._attend).receive, ours)
-            stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
-            badge = await trio_websocket.wrap_client_stream(nursery, stream, "badge", target_of(self._script))
-            nursery.start_soon(_take_everything, badge)
+            badge, self._stream = await connect(nursery, self._script, self._services, self._attend)
+            nursery.start_soon(listen, badge, lambda _: None)
             await self._at_the_door.wait()
             nursery.start_soon(self._go_on, badge)
             await self._over.wait()
@@ -210,10 +200,8 @@ class _Stage:
             case Kind.LOST:
                 assert self._stream is not None
                 await self._stream.aclose()
-            case Kind.POST:
-                self._presence.mailbox.post(data[0], stale=data[1])
-            case Kind.RETIRE:
-                self._presence.mailbox.retire(Goodbye[data[0]])
+            case Kind.POST | Kind.RETIRE:
+                self._presence.hear(record)
             case Kind.CANCEL:
                 self._scope.cancel("as it was then")
             case _:
@@ -278,11 +266,3 @@ _DONE_TO_IT = (Kind.IN, Kind.LOST, Kind.POST, Kind.RETIRE, Kind.CANCEL, Kind.COM
 
 def _state(use: str) -> str:
     return "off" if use == "none" else "ready"
-
-
-async def _take_everything(badge: trio_websocket.WebSocketConnection) -> None:
-    try:
-        while True:
-            await badge.get_message()
-    except trio_websocket.ConnectionClosed:
-        return

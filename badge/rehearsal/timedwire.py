@@ -25,7 +25,7 @@ class TimedWire:
         self._count = 0
         self._begun = begun
         self._stuck = list(_stuck(script.records))
-        self._lost = next((int(r.data[0]) for r in script.records if r.kind is Kind.LOST), 1006)
+        self._lost = script.lost()
         self._silent = begun + _silent_from(script.records) - STUCK
 
     async def receive(self) -> str | bytes:

@@ -112,7 +112,7 @@ class Driver:
             self._cast = cast
             self._felt_in = self._comparison.passes.count + bool(cast)
             for index in inputs:
-                self._act(self._script.records[index])
+                self._deliver(self._script.records[index])
 
     def _split(self, group: range, inputs: list[int]) -> tuple[list[int], list[int]]:
         """What has to be done before the pass in which the group happened, and what within it, after everybody."""
@@ -138,7 +138,7 @@ class Driver:
             await self._cue.wait()
             self._cue = trio.Event()
             for index in self._lines:
-                self._act(self._script.records[index])
+                self._deliver(self._script.records[index])
             self._lines = []
 
     def _cue_prompter(self, following: range) -> None:
@@ -211,7 +211,7 @@ class Driver:
         for later in range(index + 1, len(self._script.records)):
             record = self._script.records[later]
             if record.kind is Kind.COMPONENT and record.at - moment < 1000:
-                self._act(record)
+                self._deliver(record)
                 self._done_early.add(later)
                 await self._settle()
             elif record.kind in INPUTS:
@@ -231,9 +231,6 @@ class Driver:
         if self._comparison.divergence is not None:
             raise DivergedError
         return True
-
-    def _act(self, record: Record) -> None:
-        self._deliver(record)
 
     def _jump_to(self, at: float) -> None:
         now = trio.current_time()

@@ -29,7 +29,7 @@ class PlayedWire:
         self._count = 0
         self._arrived: deque[str | bytes] = deque()
         self._frames = Reel()
-        self._lost = next((int(r.data[0]) for r in script.records if r.kind is Kind.LOST), 1006)
+        self._lost = script.lost()
 
     async def fetch(self) -> None:
         """Take all that the badge sends, to be handed on when its time has come."""

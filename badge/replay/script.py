@@ -109,6 +109,10 @@ class Script:
         """The streams that fail."""
         return {record.data[0]: record.data[1] for record in self.records if record.kind is kind}
 
+    def lost(self) -> int:
+        """The code with which the connection was found to be gone; 1006 where it was not."""
+        return next((int(record.data[0]) for record in self.records if record.kind is Kind.LOST), 1006)
+
     def left(self, kind: Kind) -> frozenset[int]:
         """The streams that are left, by the kind of record that says so."""
         return frozenset(record.data[0] for record in self.records if record.kind is kind)

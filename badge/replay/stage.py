@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
-from typing import cast
 
 import trio
 import trio.testing
 import trio_websocket
 
-from badge.config import AuthSettings
-from badge.edge.auth import Gate
-from badge.edge.server import Reception
-from badge.link import Goodbye, Wire
+from badge.link import Wire
 from badge.recording.recorder import converse_on_record
 from badge.recording.records import Kind, Record
 from badge.replay.cast import Cast
@@ -22,13 +18,9 @@ from badge.replay.determinism import Order
 from badge.replay.driver import DivergedError, Driver
 from badge.replay.playedwire import PlayedWire
 from badge.replay.script import Script
-from badge.replay.surroundings import PlayedPresence, services_of, target_of
+from badge.replay.surroundings import LAST_MOMENTS, PlayedPresence, connect, listen, services_of
 from badge.services import Services
 from protocol import Identity
-
-LAST_MOMENTS = 10.0
-"""Seconds after the last record within which the session has to be over."""
-
 
 _BREAKS = (Kind.LOST, Kind.UNSENT, Kind.CUT, Kind.CANCEL)
 """After these not everything that was sent has to arrive."""
@@ -80,15 +72,11 @@ class Stage:
 
     async def connect(self, nursery: trio.Nursery) -> Badge:
         """Let the badge come in; returns when its session is about to begin."""
-        theirs, ours = trio.testing.memory_stream_pair()
-        reception = Reception(self.services, Gate(AuthSettings(), "", self.services.clock), self._attend)
-        nursery.start_soon(reception.receive, ours)
-        stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
-        connection = await trio_websocket.wrap_client_stream(nursery, stream, "badge", target_of(self.script))
+        connection, stream = await connect(nursery, self.script, self.services, self._attend)
         await self._at_the_door.wait()
         assert self.wire is not None
-        badge = Badge(self, connection, theirs, nursery)
-        nursery.start_soon(badge.listen)
+        badge = Badge(self, connection, stream, nursery)
+        nursery.start_soon(listen, connection, badge.received.append)
         return badge
 
     async def take_leave(self, clock: trio.testing.MockClock) -> None:
@@ -128,7 +116,7 @@ class Badge:
         self._connection = connection
         self._stream = stream
         self._nursery = nursery
-        self._received: list[str | bytes] = []
+        self.received: list[str | bytes] = []
         nursery.start_soon(self._speak, [r.data[0] for r in stage.script.records if r.kind is Kind.IN])
 
     def deliver(self, record: Record) -> None:
@@ -142,10 +130,8 @@ class Badge:
             case Kind.IN | Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
                 assert stage.wire is not None
                 stage.wire.happen(record)
-            case Kind.POST:
-                stage.presence.mailbox.post(data[0], stale=data[1])
-            case Kind.RETIRE:
-                stage.presence.mailbox.retire(Goodbye[data[0]])
+            case Kind.POST | Kind.RETIRE:
+                stage.presence.hear(record)
             case Kind.CANCEL:
                 stage.scope.cancel("as it was then")
             case Kind.COMPONENT:
@@ -153,20 +139,12 @@ class Badge:
             case _:
                 stage.players.say(record.kind, data[0], data[1:])
 
-    async def listen(self) -> None:
-        """Take what the server sends."""
-        try:
-            while True:
-                self._received.append(await self._connection.get_message())
-        except trio_websocket.ConnectionClosed:
-            return
-
     def compare(self, comparison: Comparison) -> None:
         """What arrived is what was sent, as far as the connection lasted."""
         sent = comparison.sent
-        if self._received != sent[: len(self._received)] or (self._stage.unbroken and len(self._received) < len(sent)):
+        if self.received != sent[: len(self.received)] or (self._stage.unbroken and len(self.received) < len(sent)):
             comparison.diverge(
-                "what arrives is not what was sent", f"{len(sent)} messages sent", f"{len(self._received)} arrived"
+                "what arrives is not what was sent", f"{len(sent)} messages sent", f"{len(self.received)} arrived"
             )
 
     async def _speak(self, frames: list[str | bytes]) -> None:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import trio
+import trio.testing
+import trio_websocket
 from attrs import frozen
 
 from badge.clock import Ids
 from badge.components import Component
-from badge.config import Settings
+from badge.config import AuthSettings, Settings
 from badge.dialogue import Dialogue
-from badge.link import Mailbox, Outbox
-from badge.llms import Llms
-from badge.modes.base import Purpose
+from badge.edge.auth import Gate
+from badge.edge.server import Attend, Reception
+from badge.link import Goodbye, Mailbox, Outbox
+from badge.llms import Llms, purposes
 from badge.peers.presence import Presence, Resident
 from badge.phrases import Phrases
+from badge.recording.records import Kind, Record
 from badge.replay.script import Script
 from badge.services import Services
 from protocol import Framing
 from providers.ports import ToolSpec
+
+LAST_MOMENTS = 10.0
+"""Seconds after the last record within which a session has to be over."""
 
 
 class PlayedPresence(Presence):
@@ -31,7 +38,7 @@ class PlayedPresence(Presence):
     def __init__(self, script: Script) -> None:
         said, full = script.arrival()
         super().__init__(0 if full else 2)
-        self.mailbox = Mailbox(Outbox(lambda: None), lambda _: None)
+        self._mailbox = Mailbox(Outbox(lambda: None), lambda _: None)
         self._said = said
 
     def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
@@ -43,8 +50,16 @@ class PlayedPresence(Presence):
                 if answer:
                     exchange.add(answer)
             super().enter(device, Mailbox(Outbox(lambda: None), lambda _: None), before)
-        self.mailbox = mailbox
+        self._mailbox = mailbox
         return super().enter(device, mailbox, dialogue)
+
+    def hear(self, record: Record) -> None:
+        """Somebody else puts a message in the mailbox, or wants the session to end."""
+        match record.kind, record.data:
+            case Kind.POST, (frame, stale):
+                self._mailbox.post(frame, stale=stale)
+            case Kind.RETIRE, (goodbye,):
+                self._mailbox.retire(Goodbye[goodbye])
 
 
 @frozen
@@ -62,7 +77,6 @@ def services_of(
     script: Script, settings: Settings, component: Callable[[str], Component[Any]], presence: Presence
 ) -> Services:
     """All that a session shares with others: only it and its badge are real. `component` gives one by its kind."""
-    purposes = {Purpose.CHAT: settings.llm_by_purpose.chat}
     return Services(
         settings=settings,
         clock=PlayedClock(datetime.datetime.fromisoformat(str(script.header["started"]))),
@@ -73,12 +87,32 @@ def services_of(
         asr=component("asr"),
         tts=component("tts"),
         recall=component("recall"),
-        llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes),
+        llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
         tools=tuple(ToolSpec(**tool) for tool in script.header.get("tools", ())),
     )
 
 
-def target_of(script: Script) -> str:
+async def connect(
+    nursery: trio.Nursery, script: Script, services: Services, attend: Attend
+) -> tuple[trio_websocket.WebSocketConnection, trio.abc.Stream]:
+    """Let the badge of a script come in, in memory but by the real door: its end of the connection, and of what is below."""
+    theirs, ours = trio.testing.memory_stream_pair()
+    gate = Gate(AuthSettings(), "", services.clock)
+    nursery.start_soon(Reception(services, gate, attend).receive, ours)
+    stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
+    return await trio_websocket.wrap_client_stream(nursery, stream, "badge", _target(script)), theirs
+
+
+async def listen(connection: trio_websocket.WebSocketConnection, take: Callable[[str | bytes], object]) -> None:
+    """Take what the server sends, until it goes."""
+    try:
+        while True:
+            take(await connection.get_message())
+    except trio_websocket.ConnectionClosed:
+        return
+
+
+def _target(script: Script) -> str:
     """The request that the badge makes."""
     identity: Mapping[str, str] = script.identity
     query = {"device-id": identity["device"], "client-id": identity["client"]}
