@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
+import attrs
 from attrs import frozen
 
 from badge import texts
+from badge.config_team import (
+    CodingSettings,
+    MeetingSettings,
+    PeerSettings,
+    ReminderSettings,
+    StoreSettings,
+    WorkflowSettings,
+)
 from protocol.identity import normalise
-from protocol.messages import ListenMode
+from protocol.vocabulary import ListenMode
 from providers.asr.pocketsphinx import PocketsphinxSettings
 from providers.asr.vosk import VoskSettings
 from providers.llm.openai import OpenAiSettings
@@ -155,6 +164,9 @@ class PurposeSettings:
     """Which [llm.NAME] answers what. Old name: llm_by_mode."""
 
     chat: str = setting("default", "conversation")
+    meeting: str = setting("default", "minutes")
+    coding: str = setting("default", "insights into a coding session, and the conversation in it")
+    working: str = setting("default", "conversation about the tasks of the group")
 
 
 @frozen(kw_only=True)
@@ -311,8 +323,14 @@ class Settings:
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
     phrases: PhraseSettings = PhraseSettings()
+    meeting: MeetingSettings = MeetingSettings()
+    coding: CodingSettings = CodingSettings()
+    workflow: WorkflowSettings = WorkflowSettings()
+    peer: PeerSettings = PeerSettings()
+    reminders: ReminderSettings = ReminderSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
+    store: StoreSettings = StoreSettings()
     stats: StatsSettings = StatsSettings()
     welcome: dict[str, Any] = setting(
         {}, "further fields of the welcome message, beside type, transport, version, session_id and audio_params"
@@ -328,10 +346,10 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
     found: list[tuple[str, object, str]] = []
     if "default" not in settings.llm:
         found.append(("llm", sorted(settings.llm), "must have a table [llm.default]"))
-    if settings.llm_by_purpose.chat not in settings.llm:
-        found.append(
-            ("llm_by_purpose.chat", settings.llm_by_purpose.chat, f"must be one of {', '.join(sorted(settings.llm))}")
-        )
+    for purpose, name in attrs.asdict(settings.llm_by_purpose).items():
+        if name not in {*settings.llm, "default"}:  # that there is no default is said already
+            found.append((f"llm_by_purpose.{purpose}", name, f"must be one of {', '.join(sorted(settings.llm))}"))
+    found.extend(_wrong_groups(settings.workflow.groups))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")
@@ -351,4 +369,18 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
         found.append(
             ("auth.enabled", True, "needs auth.tokens, auth.devices or auth.key; as it is nobody could connect")
         )
+    return found
+
+
+def _wrong_groups(groups: dict[str, list[str]]) -> list[tuple[str, object, str]]:
+    """Devices without an id, and those that are in two groups."""
+    found: list[tuple[str, object, str]] = []
+    home: dict[str, str] = {}
+    for group, devices in groups.items():
+        for device in devices:
+            known = normalise(device)
+            if not known:
+                found.append((f"workflow.groups.{group}", device, "must be device ids"))
+            elif home.setdefault(known, group) != group:
+                found.append((f"workflow.groups.{group}", device, f"must not be in the group {home[known]} as well"))
     return found

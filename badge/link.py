@@ -11,6 +11,7 @@ import trio_websocket
 from attrs import frozen
 
 from badge.log import get_log
+from badge.notices import Notice
 
 log = get_log(__name__)
 
@@ -121,12 +122,17 @@ def _closed(exc: trio_websocket.ConnectionClosed) -> LinkClosedError:
     return LinkClosedError(int(exc.reason.code) if exc.reason is not None else 1006)
 
 
+Arrival = Callable[[bool], None]
+"""Is told once whether a message has certainly reached the badge, or may not have. Synchronous, never raises."""
+
+
 @frozen
 class _Note:
     """One text frame that waits; `stale` notes may be dropped for newer news."""
 
     frame: str
     stale: bool
+    arrival: Arrival | None = None
 
 
 @frozen
@@ -149,6 +155,8 @@ class Outbox:
     def __init__(
         self, on_overflow: Callable[[], None], *, control_limit: int = CONTROL_LIMIT, speech_limit: int = SPEECH_LIMIT
     ) -> None:
+        self.wants_proof = trio.Event()
+        """set when something has left of which somebody wants to know whether it arrived"""
         self._on_overflow = on_overflow
         self._limits = (control_limit, speech_limit)
         self._control: list[_Note] = []  # lists: an empty deque takes 760 bytes
@@ -158,11 +166,14 @@ class Outbox:
         self._played = 0.0
         self._finished = False
         self._work, self._room = trio.Event(), trio.Event()
+        self._leaving: Arrival | None = None  # of the message that is being written
+        self._unproven: list[Arrival] = []  # of messages that were written, and may have been lost on the way
 
-    def post(self, frame: str, *, stale: bool = False) -> bool:
+    def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
         """Queue a control message; False when the link is ending and it will not be written.
 
-        `stale` marks news that a later message replaces anyway.
+        `stale` marks news that a later message replaces anyway. `arrival` is told what becomes of the message, unless
+        this returns False.
         """
         if self._finished:
             log.debug("not sent: the link is closing")
@@ -173,9 +184,29 @@ class Outbox:
             log.warning("not sent: the badge does not read", waiting=len(self._control))
             self._on_overflow()
             return False
-        self._control.append(_Note(frame, stale))
+        self._control.append(_Note(frame, stale, arrival))
         self._work.set()
         return True
+
+    @property
+    def unproven(self) -> int:
+        """How many messages have left of which somebody wants to know whether they arrived."""
+        return len(self._unproven)
+
+    def prove(self, count: int) -> None:
+        """The badge has shown a sign of life that it could only give after the first so many of these."""
+        proven, self._unproven = self._unproven[:count], self._unproven[count:]
+        for arrival in proven:
+            arrival(True)  # noqa: FBT003 - the one argument that there is
+
+    def lose(self) -> None:
+        """The link is gone: what is not known to have arrived may never have."""
+        leaving = [self._leaving] if self._leaving else []
+        lost = [*self._unproven, *leaving, *(note.arrival for note in self._control if note.arrival)]
+        self._unproven, self._leaving = [], None
+        self._control.clear()
+        for arrival in lost:
+            arrival(False)  # noqa: FBT003 - the one argument that there is
 
     def begin(self, speaker: object) -> None:
         """Let the speech of this turn in, and of no other."""
@@ -227,11 +258,17 @@ class Outbox:
     async def take(self) -> str | bytes | None:
         """The next frame to write; None when the outbox is finished and empty. Asking means that the last one left."""
         self._in_hand = False
+        if self._leaving is not None:
+            self._unproven.append(self._leaving)
+            self._leaving = None
+            self.wants_proof.set()
         while True:
             if len(self._speech) <= self._limits[1] // 2:
                 self._room.set()  # whoever waits looks for himself
             if self._control:
-                return self._control.pop(0).frame
+                note = self._control.pop(0)
+                self._leaving = note.arrival
+                return note.frame
             if self._speech and self._speech[0].due <= (now := trio.current_time()):
                 self._in_hand = True
                 utterance = self._speech.pop(0)
@@ -263,27 +300,40 @@ async def write_frames(wire: Wire, outbox: Outbox, *, stall: float) -> None:
             raise trio.TooSlowError
 
 
-async def keep_alive(wire: Wire, *, every: float = PING_EVERY, within: float = PONG_WITHIN) -> None:
-    """Ping until the badge does not answer in time; then return."""
+async def keep_alive(wire: Wire, outbox: Outbox, *, every: float = PING_EVERY, within: float = PONG_WITHIN) -> None:
+    """Ping until the badge does not answer in time; then return. Pings also prove that messages have arrived: a badge
+    that answers one has read what was written before it."""
     while True:
-        await trio.sleep(every)
+        with trio.move_on_after(every):
+            await outbox.wants_proof.wait()
+        outbox.wants_proof = trio.Event()
+        written = outbox.unproven
         with trio.move_on_after(within) as patience:
             await wire.ping()
         if patience.cancelled_caught:
             log.warning("no pong in time", seconds=within)
             return
+        outbox.prove(written)
 
 
 class Mailbox:
     """All that others see of a session."""
 
-    def __init__(self, outbox: Outbox, retire: Callable[[Goodbye], None]) -> None:
+    def __init__(
+        self, outbox: Outbox, retire: Callable[[Goodbye], None], announce: Callable[[Notice], bool] = lambda _: False
+    ) -> None:
         self._outbox = outbox
         self._retire = retire
+        self._announce = announce
 
-    def post(self, frame: str, *, stale: bool = False) -> bool:
-        """Hand over a text frame; False when it will not be written, so keep it."""
-        return self._outbox.post(frame, stale=stale)
+    def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
+        """Hand over a text frame; False when it will not be written, so keep it. `arrival` is told later whether the
+        badge has got it."""
+        return self._outbox.post(frame, stale=stale, arrival=arrival)
+
+    def announce(self, notice: Notice) -> bool:
+        """Have something spoken as soon as the badge is free; False when it will not be, so keep it."""
+        return self._announce(notice)
 
     def retire(self, goodbye: Goodbye) -> None:
         """Ask the session to end, in its own time and way."""

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 
 from badge.components import Component
 from badge.config import PurposeSettings
-from badge.modes.base import Purpose
 from providers.ports import Llm
+
+
+class Purpose(StrEnum):
+    """What a language model is asked for; each purpose may have a model of its own."""
+
+    CHAT = "chat"
+    MEETING = "meeting"
+    CODING = "coding"
+    WORKING = "working"
 
 
 def purposes(settings: PurposeSettings) -> dict[Purpose, str]:
     """Which model answers what, as configured."""
-    return {Purpose.CHAT: settings.chat}
+    return {purpose: str(getattr(settings, purpose)) for purpose in Purpose}
 
 
 class Llms:

@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from protocol.errors import HandshakeError, LocalProtocolError
-from protocol.messages import is_private, is_secret
+from protocol.registry import is_private, is_secret
 from providers.ports import ProviderError
 
 QUEUE_LINES = 10_000

@@ -9,7 +9,7 @@ from badge.clock import WallClock, milliseconds
 from badge.config import StatsSettings
 from badge.peers.presence import Presence
 from protocol import encode_text
-from protocol.messages import Stats
+from protocol.outbound import Stats
 
 COALESCE = 0.2
 """Seconds between two broadcasts at least: a thousand reconnects make a handful of them."""

@@ -4,8 +4,9 @@ from protocol.codec import Echo, Unknown, decode_text, dump, encode_text
 from protocol.errors import ErrorCode, HandshakeError, LocalProtocolError, RemoteProtocolError
 from protocol.frames import AudioPacket, Framing, decode_frame, encode_frame
 from protocol.identity import Identity, Source, identify, normalise
-from protocol.messages import FROM_BADGE, TO_BADGE, ListenMode, wire_name
 from protocol.phases import Phase, require_legal
+from protocol.registry import FROM_BADGE, TO_BADGE, wire_name
+from protocol.vocabulary import ListenMode
 
 __all__ = [
     "FROM_BADGE",

@@ -9,7 +9,7 @@ import attrs
 from attrs import frozen
 
 from protocol.errors import ErrorCode, RemoteProtocolError
-from protocol.messages import FROM_BADGE, refusal_of, wire_name
+from protocol.registry import FROM_BADGE, refusal_of, wire_name
 from protocol.strict import make_converter, structure
 
 MAX_ECHO = 1024
@@ -73,8 +73,10 @@ def decode_text(text: str) -> Any:
 
 
 def encode_text(message: attrs.AttrsInstance) -> str:
-    """The text frame of a message that the server sends; fields that are None are left out."""
-    return dump({"type": wire_name(message), **attrs.asdict(message, filter=lambda _, v: v is not None)})
+    """The text frame of a message that the server sends; fields that are None are left out. A field whose name is a word
+    of Python has an underscore more than on the wire."""
+    fields = attrs.asdict(message, filter=lambda _, v: v is not None)
+    return dump({"type": wire_name(message), **{name.rstrip("_"): value for name, value in fields.items()}})
 
 
 def dump(value: dict[str, Any]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 
 from protocol.errors import ErrorCode, RemoteProtocolError
-from protocol.messages import Abort, Hello, Listen, Ping, wire_name
+from protocol.inbound import Abort, Hello, Listen, Ping
+from protocol.registry import wire_name
 
 
 class Phase(Enum):

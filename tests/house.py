@@ -15,8 +15,7 @@ from badge.clock import Ids
 from badge.components import Component
 from badge.config import Settings
 from badge.link import LinkClosedError
-from badge.llms import Llms
-from badge.modes.base import Purpose
+from badge.llms import Llms, Purpose
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
@@ -225,7 +224,7 @@ class House:
             vad=of("vad", self.vad),
             asr=of("asr", self.asr),
             tts=of("tts", self.tts),
-            llms=Llms({"default": of("llm.default", self.llm)}, {Purpose.CHAT: "default"}),
+            llms=Llms({"default": of("llm.default", self.llm)}, dict.fromkeys(Purpose, "default")),
             recall=of("recall", recall),
             tools=tools,
             deliveries=deliveries,

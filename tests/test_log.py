@@ -16,7 +16,7 @@ from attrs import frozen
 from badge import log as logs
 from badge.boundary import boundary
 from badge.log import describe, get_log, logging_to, mask, mask_target, shorten
-from protocol.messages import Features, Hello, Listen, Peer, ServerCommand
+from protocol.inbound import Features, Hello, Listen, Peer, ServerCommand
 from providers.ports import ProviderError
 
 SOURCES = ("badge", "protocol", "providers")

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
 from attrs import field, frozen
 
-
-class Purpose(StrEnum):
-    """What a language model is asked for; each purpose may have a model of its own."""
-
-    CHAT = "chat"
+from badge.llms import Purpose
 
 
 @frozen
 class Ask:
-    """Let a language model answer `words`, as part of the dialogue."""
+    """Let a language model answer `words`, as part of the dialogue; `context` is what it should know for this answer."""
 
     purpose: Purpose
     words: str = field(repr=False)
+    context: str = field(default="", repr=False)
 
 
 @frozen
@@ -39,11 +36,31 @@ class Play:
 
 
 @frozen
+class Clip:
+    """Speak a text, then play Opus packets of another badge."""
+
+    text: str = field(repr=False)
+    packets: tuple[bytes, ...] = field(repr=False)
+
+
+@frozen
+class Act:
+    """Do something that takes a moment, and say what came of it."""
+
+    do: Callable[[], Awaitable[str]] = field(repr=False)
+
+
+@frozen
 class Nothing:
-    """No answer: the mode has taken the words for itself."""
+    """No answer; the words are shown, and the badge is out of its speaking state."""
 
 
-Answer = Ask | Say | Play | Nothing
+@frozen
+class Taken:
+    """The mode has taken the words for itself: nothing is shown or said."""
+
+
+Answer = Ask | Say | Play | Clip | Act | Nothing | Taken
 
 
 class Mode(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from badge.modes.base import Answer, Ask, Purpose
+from badge.llms import Purpose
+from badge.modes.base import Answer, Ask
 
 
 class Chat:

@@ -15,3 +15,6 @@ class Delivery(Protocol):
 
     def greeted(self, device: str, mailbox: Mailbox) -> None:
         """The device has said hello and was answered."""
+
+    def left(self, device: str) -> None:
+        """The device has gone, and no other connection of it is here."""

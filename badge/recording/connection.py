@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from badge.dialogue import Dialogue
-from badge.link import Goodbye, LinkClosedError, Mailbox, Wire
+from badge.link import Arrival, Goodbye, LinkClosedError, Mailbox, Wire
 from badge.peers.delivery import Delivery
 from badge.peers.presence import HouseFullError, Presence, Resident
 from badge.recording.journal import Note
@@ -70,10 +70,10 @@ class RecordedMailbox(Mailbox):
         self._mailbox = mailbox
         self._note = journal.note
 
-    def post(self, frame: str, *, stale: bool = False) -> bool:
+    def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
         """Hand over a text frame."""
         self._note(Kind.POST, frame, stale)
-        return self._mailbox.post(frame, stale=stale)
+        return self._mailbox.post(frame, stale=stale, arrival=arrival)
 
     def retire(self, goodbye: Goodbye) -> None:
         """Ask the session to end."""
@@ -106,11 +106,10 @@ class RecordedPresence(Presence):
 
 
 class RecordedDelivery:
-    """A `Delivery`, whose posts come from outside."""
+    """A `Delivery`; the mailboxes that it is handed are recorded ones already."""
 
-    def __init__(self, delivery: Delivery, journal: Note) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._journal = journal
 
     def arrived(self, device: str, mailbox: Mailbox) -> None:
         """The device has registered; its mailbox is a recorded one already."""
@@ -118,4 +117,8 @@ class RecordedDelivery:
 
     def greeted(self, device: str, mailbox: Mailbox) -> None:
         """The device has said hello."""
-        self._delivery.greeted(device, RecordedMailbox(mailbox, self._journal))
+        self._delivery.greeted(device, mailbox)
+
+    def left(self, device: str) -> None:
+        """The device has gone."""
+        self._delivery.left(device)

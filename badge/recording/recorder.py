@@ -151,7 +151,7 @@ def recorded(services: Services, journal: Note, seed: int) -> Services:
         tts=of(services.tts, RecordedTts),
         recall=of(services.recall, RecordedRecall),
         llms=recorded_llms(services.llms, journal),
-        deliveries=tuple(RecordedDelivery(delivery, journal) for delivery in services.deliveries),
+        deliveries=tuple(RecordedDelivery(delivery) for delivery in services.deliveries),
         watch=lambda *transition: journal.note(Kind.STATE, *transition),
     )
 

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from protocol import ErrorCode, RemoteProtocolError, encode_text, wire_name
-from protocol.messages import (
+from protocol.inbound import (
     Abort,
     Coding,
     ConfigUpdate,
-    ConfigUpdateAck,
     Hello,
     Iot,
     Listen,
@@ -19,10 +18,10 @@ from protocol.messages import (
     Mode,
     Peer,
     Ping,
-    Pong,
     ServerCommand,
     Workflow,
 )
+from protocol.outbound import ConfigUpdateAck, Pong
 
 if TYPE_CHECKING:
     from badge.session.session import Session

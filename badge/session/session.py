@@ -36,7 +36,7 @@ from protocol import (
     require_legal,
     wire_name,
 )
-from protocol.messages import Error, System, Welcome
+from protocol.outbound import Error, System, Welcome
 
 log = get_log(__name__)
 
@@ -74,6 +74,7 @@ class Session:
             finally:
                 self._life.gone()
                 self.outbox.finish()
+                self.outbox.lose()
                 if self._goodbye is not None:
                     await self._wire.close(self._goodbye.code, self._goodbye.reason)  # noqa: ASYNC102 - shielded, bounded
                 log.info(texts.LOG_RELEASED, bad_frames=self.traits.bad_frames)
@@ -91,7 +92,7 @@ class Session:
             await self._write()
             return
         try:
-            self._dialogue = resident.dialogue
+            self._dialogue, self._mailbox = resident.dialogue, resident.mailbox
             self._life.registered()
             if previous is not None:
                 previous.retire(Goodbye.SUPERSEDED)
@@ -99,7 +100,9 @@ class Session:
                 delivery.arrived(self.traits.device, resident.mailbox)
             await self._talk()
         finally:
-            presence.leave(self.traits.device, resident)
+            if presence.leave(self.traits.device, resident):
+                for delivery in self._services.deliveries:
+                    delivery.left(self.traits.device)
 
     async def _talk(self) -> None:
         """Run all tasks of the session; the first one that ends, ends the rest."""
@@ -146,7 +149,7 @@ class Session:
 
     async def _ping(self) -> None:
         try:
-            await keep_alive(self._wire)
+            await keep_alive(self._wire, self.outbox)
             self._goodbye = Goodbye.SILENT
         except LinkClosedError:
             self._goodbye = None
@@ -213,7 +216,7 @@ class Session:
         """Answer a hello: the welcome once more, and what waits for badges that say hello."""
         self.welcome()
         for delivery in self._services.deliveries:
-            delivery.greeted(self.traits.device, Mailbox(self.outbox, self.retire))
+            delivery.greeted(self.traits.device, self._mailbox)
 
     @property
     def takes_turns(self) -> bool:

@@ -21,7 +21,7 @@ from badge.session.thinking import Script, Thinker
 from badge.session.traits import Traits
 from badge.session.turns import Turn
 from protocol import ErrorCode, encode_frame, encode_text
-from protocol.messages import Error, Ledger, Mood, Stt, Tts
+from protocol.outbound import Error, Ledger, Mood, Stt, Tts
 from providers.opus import Decoder
 from providers.ports import MOUTH_RATE, Incoming, ProviderError, single_error
 from providers.ports import Tts as Synthesis

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import define, field
 
 from protocol.frames import Framing
-from protocol.messages import AudioParams, Features, ListenMode
+from protocol.inbound import Features
+from protocol.vocabulary import AudioParams, ListenMode
 from providers.opus import MAX_PACKET, Decoder, Encoder
 from providers.pcm import byte_count
 from providers.ports import EAR_RATE, MOUTH_RATE

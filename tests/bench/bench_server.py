@@ -22,8 +22,7 @@ from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
 from badge.housekeeping import settle, tidy
-from badge.llms import Llms
-from badge.modes.base import Purpose
+from badge.llms import Llms, Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.services import Services
@@ -124,7 +123,7 @@ def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Services:
         tts=Component("tts", (tts,)),
         llms=Llms(
             {"default": Component("llm.default", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
-            {Purpose.CHAT: "default"},
+            dict.fromkeys(Purpose, "default"),
         ),
         recall=Component("recall", ()),
     )

@@ -13,8 +13,7 @@ from attrs import field, frozen
 from badge.clock import Ids
 from badge.components import Component
 from badge.link import CLOSE_WITHIN, LinkClosedError
-from badge.llms import Llms
-from badge.modes.base import Purpose
+from badge.llms import Llms, purposes
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.replay.determinism import Order, deterministic
@@ -275,5 +274,5 @@ def services_of(scenario: Scenario) -> Services:
         asr=of("asr"),
         tts=of("tts"),
         recall=of("recall"),
-        llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, {Purpose.CHAT: settings.llm_by_purpose.chat}),
+        llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
     )

@@ -19,7 +19,7 @@ from badge.recording.records import Kind, Record
 from badge.replay.playback import token_of
 from badge.replay.script import Script, script_of
 from protocol import RemoteProtocolError, decode_frame, decode_text
-from protocol.messages import Abort, Listen
+from protocol.inbound import Abort, Listen
 from providers.opus import Decoder, OpusError
 from providers.pcm import rms
 from providers.ports import EAR_RATE, MOUTH_RATE, Incoming, Prompt, Token, Transcript

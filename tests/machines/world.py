@@ -20,8 +20,7 @@ from trio.abc import Clock
 from badge.clock import Ids
 from badge.components import Component
 from badge.config import Settings
-from badge.llms import Llms
-from badge.modes.base import Purpose
+from badge.llms import Llms, Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.services import Services
@@ -127,7 +126,7 @@ def services_of(terms: Terms) -> Services:
         vad=of("vad", Detector()),
         asr=of("asr", *["recogniser"][: terms.hears]),
         tts=of("tts", "voice"),
-        llms=Llms({"default": of("llm", "model")}, {Purpose.CHAT: "default"}),
+        llms=Llms({"default": of("llm", "model")}, dict.fromkeys(Purpose, "default")),
         recall=of("recall"),
     )
 

@@ -23,7 +23,10 @@ from protocol import (
     encode_text,
     require_legal,
 )
-from protocol.messages import Abort, AudioParams, Features, Hello, Listen, Ping, Pong, Stt, Tts, Welcome, wire_name
+from protocol.inbound import Abort, Features, Hello, Listen, Ping
+from protocol.outbound import Pong, Stt, Tts, Welcome
+from protocol.registry import wire_name
+from protocol.vocabulary import AudioParams
 
 
 def refused(text: str) -> RemoteProtocolError:

@@ -185,11 +185,39 @@ async def test_writer_gives_up_on_a_frame_that_does_not_leave(autojump_clock: tr
 
 @pytest.mark.req("HS-16")
 async def test_keepalive_pings_every_20_s_and_gives_up_after_50(autojump_clock: trio.testing.MockClock) -> None:
-    wire = MemoryWire()
+    wire, (outbox, _) = MemoryWire(), boxed()
     with trio.move_on_after(101):
-        await keep_alive(wire)
+        await keep_alive(wire, outbox)
     assert wire.pings == 5
     wire.answers_pings = False
     start = trio.current_time()
-    await keep_alive(wire)
+    await keep_alive(wire, outbox)
     assert trio.current_time() - start == pytest.approx(70)
+
+
+@pytest.mark.req("PE-11")
+async def test_a_message_has_arrived_when_a_ping_after_it_was_answered(autojump_clock: trio.testing.MockClock) -> None:
+    wire, (outbox, _) = MemoryWire(), boxed()
+    told: list[tuple[str, bool]] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_frames_until_finished, wire, outbox)
+        nursery.start_soon(keep_alive, wire, outbox)
+        wire.answers_pings = False
+        for name in ("a", "b"):
+            outbox.post(name, arrival=lambda arrived, name=name: told.append((name, arrived)))
+        await trio.sleep(1)
+        assert (wire.pings, told) == (1, [])  # asked at once, not in 20 s
+        nursery.cancel_scope.cancel()
+    outbox.post("c", arrival=lambda arrived: told.append(("c", arrived)))
+    outbox.lose()
+    assert told == [("a", False), ("b", False), ("c", False)]
+    wire.answers_pings = True
+    outbox.post("d", arrival=lambda arrived: told.append(("d", arrived)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write_frames_until_finished, wire, outbox)
+        nursery.start_soon(keep_alive, wire, outbox)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert told[-1] == ("d", True)
+    outbox.lose()
+    assert len(told) == 4

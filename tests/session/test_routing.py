@@ -15,7 +15,7 @@ from badge.log import logging_to
 from badge.session import handlers
 from badge.session.handlers import HANDLERS
 from protocol import FROM_BADGE
-from protocol.messages import Iot, Ping
+from protocol.inbound import Iot, Ping
 from providers.scripted import Reply, ScriptedLlm, ScriptedRecognition
 from tests.house import Guest, House, changed, packets
 

@@ -1,0 +1,157 @@
+"""The desk: what a session asks of those who outlive it, and how they say no.
+
+Everything a session wants from outside its own connection crosses one of these protocols, so that it can be recorded
+and replayed: arguments and answers are plain values. What others want of a session comes through its mailbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from attrs import field, frozen
+
+from badge.storage.records import Reminder
+from badge.storage.tasks import Draft, Edit, Result
+
+
+class RefusedError(Exception):
+    """What was asked is not done: `code` for programs, kebab-case; the message is an English sentence with the remedy."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+class TaskDesk(Protocol):
+    """The tasks of the device's group. Whatever changes is told to every badge of the group that is online."""
+
+    async def create(self, device: str, drafts: Sequence[Draft]) -> tuple[Result, ...]:
+        """Add tasks; one without an id gets one."""
+
+    async def change(self, device: str, edits: Sequence[Edit]) -> tuple[Result, ...]:
+        """Edit tasks."""
+
+    async def assign(self, device: str, task: str) -> Result:
+        """Take one task."""
+
+    async def claim(self, device: str) -> Result:
+        """Take whatever is free."""
+
+    async def complete(self, device: str, tasks: Sequence[str]) -> tuple[Result, ...]:
+        """These tasks are done."""
+
+    async def finish(self, device: str) -> Result:
+        """Whatever this device works on is done."""
+
+    def show(self, device: str) -> None:
+        """Send the device a snapshot, unless it has a fresh one (WF-12)."""
+
+    def refresh(self, device: str) -> None:
+        """Send the device a snapshot in any case, now (WF-15)."""
+
+
+# --- messages between badges --------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Outgoing:
+    """A message before it is addressed. `to`: device ids, `*` for everybody who is online, `@group` for the sender's
+    group, here or not. The id is the sender's own: the same message again is not delivered again."""
+
+    id: str
+    to: Sequence[str]
+    category: str
+    payload: dict[str, Any] = field(repr=False)
+
+
+Fate = Literal["queued", "sent", "delivered", "heard"]
+"""queued: kept for a device that is not here; sent: on its way to it; delivered: it has it; heard: it was played."""
+
+
+class PostDesk(Protocol):
+    """Messages between badges."""
+
+    async def send(self, device: str, message: Outgoing) -> dict[str, Fate]:
+        """Send a message: device -> what has become of it by now. Later fates are told as receipts. Raises
+        `RefusedError`."""
+
+    def heard(self, device: str, letters: Sequence[tuple[str, str]]) -> None:
+        """Letters of this device, as (sender, id), were played."""
+
+
+# --- meetings -----------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Opened:
+    """A meeting that goes on now; `resumed`: it had begun before."""
+
+    meeting: str
+    started: int
+    """ms since the epoch"""
+    resumed: bool = False
+
+
+@frozen(kw_only=True)
+class Closing:
+    """The answer to a wish to finalise. `none`: there is no meeting; `again`: the minutes are made already, or there."""
+
+    meeting: str = ""
+    started: int = 0
+    pending: int = 0
+    status: Literal["closing", "again", "none"] = "closing"
+
+
+class MeetingDesk(Protocol):
+    """The one meeting of a device."""
+
+    async def open(self, device: str, session: str) -> Opened:
+        """Begin a meeting, or go on with the one that was interrupted. Raises `RefusedError`."""
+
+    def add(self, device: str, text: str, at: int) -> None:
+        """Somebody said this; `at` in ms since the epoch."""
+
+    def miss(self, device: str, since: int, until: int, reason: str) -> None:
+        """Something was said from `since` to `until`, and is lost."""
+
+    async def finalise(self, device: str, session: str) -> Closing:
+        """No more words, except those that are being recognised: their end is told by `heard_out`, and awaited for
+        3 s. The minutes come by the mailbox, now or when the device comes back."""
+
+    def heard_out(self, device: str) -> None:
+        """All words of the meeting are in."""
+
+    async def adopt(self, device: str, meeting: str, items: Sequence[int] | None) -> tuple[Result, ...]:
+        """Make tasks of the action items of a meeting (`meeting` empty: the latest one; `items`: their places from 0,
+        None: all). Raises `RefusedError`."""
+
+
+# --- reminders ----------------------------------------------------------------------------------------------------------
+
+
+class ReminderDesk(Protocol):
+    """What is to be said later."""
+
+    async def remind(self, device: str, text: str, due: int) -> Reminder:
+        """Remind of `text` at `due`, in ms since the epoch. Raises `RefusedError`."""
+
+    async def of(self, device: str) -> tuple[Reminder, ...]:
+        """What waits, the next first."""
+
+    async def cancel(self, device: str) -> int:
+        """Forget all reminders of the device; gives how many there were."""
+
+
+@frozen(kw_only=True)
+class Desk:
+    """Everything that a session can ask for."""
+
+    tasks: TaskDesk
+    post: PostDesk
+    meetings: MeetingDesk
+    reminders: ReminderDesk

@@ -1,0 +1,1 @@
+"""Who serves all sessions: the board of tasks, the post, the reminders."""

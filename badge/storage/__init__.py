@@ -1,0 +1,1 @@
+"""What outlives the process: small ports, one durable implementation and one in memory."""

@@ -1,0 +1,165 @@
+"""What the server asks of a store. Every call is one round trip, whole or not at all, and durable when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import trio
+
+from badge.storage.records import (
+    Hole,
+    Letter,
+    MeetingRecord,
+    Posted,
+    Reminder,
+    Segment,
+    Waiting,
+)
+from badge.storage.tasks import Command, Decision, Snapshot
+
+
+class StoreError(Exception):
+    """Something could not be stored or read: `detail` says what is wrong, `remedy` what the operator can do."""
+
+    def __init__(self, detail: str, *, remedy: str = "") -> None:
+        super().__init__(detail + (f" {remedy}" if remedy else ""))
+        self.detail = detail
+        self.remedy = remedy
+
+
+class TaskStore(Protocol):
+    """The tasks of all groups."""
+
+    async def snapshot(self, group: str) -> Snapshot:
+        """All tasks of a group; an unknown group is empty, with revision 0."""
+
+    async def carry_out(self, group: str, command: Command) -> Decision:
+        """Decide on a command by `badge.storage.tasks.decide`, and store what it changes; nobody comes between. The
+        revision grows by one when anything changed."""
+
+
+class MailStore(Protocol):
+    """Letters on their way."""
+
+    async def post(self, letter: Letter, *, bound: int) -> Posted:
+        """Keep a letter. When more than `bound` wait for the device then, the oldest are dropped and counted. A letter
+        that is there already, delivered ones included, stays as it is."""
+
+    async def waiting(self, device: str, *, now: int) -> Waiting:
+        """What waits for a device. Letters that have expired are dropped and counted first; the count starts anew."""
+
+    async def mark(self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False) -> None:
+        """Letters, named by (sender, id), have been delivered, or heard; heard includes delivered. Others and unknown ones stay as
+        they are; the payload of a delivered letter is forgotten, the letter itself stays known until it expires."""
+
+    async def expire(self, *, now: int) -> int:
+        """Forget everything that has expired; gives how many undelivered letters were among it. Those are counted as
+        dropped for their device."""
+
+
+class MeetingStore(Protocol):
+    """Meetings, segment by segment."""
+
+    async def begin(self, meeting: MeetingRecord) -> None:
+        """A new meeting; one with this id that is there already stays as it is."""
+
+    async def get(self, meeting: str) -> MeetingRecord | None:
+        """One meeting."""
+
+    async def current(self, device: str) -> MeetingRecord | None:
+        """The device's newest meeting that is not finalised."""
+
+    async def latest(self, *, device: str | None = None, limit: int = 100) -> tuple[MeetingRecord, ...]:
+        """The newest meetings, of one device or of all, the newest first."""
+
+    async def unfinished(self) -> tuple[MeetingRecord, ...]:
+        """All meetings that are not finalised, the oldest first."""
+
+    async def undelivered(self, device: str) -> tuple[MeetingRecord, ...]:
+        """Finalised meetings whose minutes the badge has not got, the oldest first."""
+
+    async def add(self, meeting: str, *, ts: int, text: str) -> int:
+        """Append a segment; gives its number."""
+
+    async def miss(self, meeting: str, hole: Hole) -> None:
+        """Something was not heard."""
+
+    async def segments(self, meeting: str, *, after: int = 0, limit: int = 1_000_000) -> tuple[Segment, ...]:
+        """Segments with numbers above `after`, in order."""
+
+    async def holes(self, meeting: str) -> tuple[Hole, ...]:
+        """What was not heard, in order of time."""
+
+    async def save(self, meeting: MeetingRecord) -> None:
+        """Replace all that is known about a meeting but its segments; their number is the store's own."""
+
+
+class RecallStore(Protocol):
+    """What is worth remembering about each device."""
+
+    async def load(self, device: str) -> str:
+        """The memory of a device; empty when there is none."""
+
+    async def save(self, device: str, memory: str) -> None:
+        """Replace it."""
+
+
+class ReminderStore(Protocol):
+    """What is to be said later."""
+
+    async def add(self, reminder: Reminder) -> None:
+        """Keep a reminder; one with this id that is there already stays as it is."""
+
+    async def next(self) -> int | None:
+        """When the next one is due; None when there is none."""
+
+    async def due(self, *, now: int) -> tuple[Reminder, ...]:
+        """All that are due by now, the oldest first."""
+
+    async def of(self, device: str) -> tuple[Reminder, ...]:
+        """All of one device, the next first."""
+
+    async def remove(self, reminder: str) -> bool:
+        """It was said, or is not wanted any more; false when there is none with this id."""
+
+
+class PresenceStore(Protocol):
+    """Who has ever been here."""
+
+    async def seen(self, device: str, group: str, *, now: int) -> None:
+        """A device is here, and belongs to this group now."""
+
+    async def members(self, group: str) -> tuple[str, ...]:
+        """All devices of a group, here or not, in the order of their ids."""
+
+
+class Store(Protocol):
+    """All stores, opened and closed together."""
+
+    @property
+    def tasks(self) -> TaskStore:
+        """Tasks."""
+
+    @property
+    def mail(self) -> MailStore:
+        """Letters."""
+
+    @property
+    def meetings(self) -> MeetingStore:
+        """Meetings."""
+
+    @property
+    def recall(self) -> RecallStore:
+        """Memories."""
+
+    @property
+    def reminders(self) -> ReminderStore:
+        """Reminders."""
+
+    @property
+    def presence(self) -> PresenceStore:
+        """Devices."""
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open, report `started`, and serve until cancelled; what was begun is finished. Raises `StoreError` when it cannot be opened."""
