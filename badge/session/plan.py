@@ -58,7 +58,7 @@ def plan_turn(text: str, origin: Origin, trace: TurnTrace, *, phrases: Phrases, 
         return Plan(answer=goodbye, origin=origin, trace=trace, show=text, parting=Goodbye.EXIT)
     if isinstance(meaning, Announce):
         return Plan(answer=Say(meaning.text), origin=Origin.SERVER, trace=trace)
-    return Plan(answer=mode.hear(meaning.text), origin=origin, trace=trace, show=meaning.text)
+    return Plan(answer=mode.hear(text), origin=origin, trace=trace, show=text)
 
 
 def say_again(language: Language, trace: TurnTrace) -> Plan:
