@@ -20,4 +20,5 @@ class Notice:
     text: str = field(repr=False)
     letter: tuple[str, str] | None = None
     clip: tuple[bytes, ...] = field(default=(), repr=False)
+    frame_ms: int = 60
     urgent: bool = False
