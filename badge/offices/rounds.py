@@ -104,8 +104,10 @@ class Rounds:
         self._answers[letter.to, key] = "queued"
         try:
             posted = await self._mail.post(letter, bound=bound)
-            if posted.dropped:
+            if posted.displaced:
                 log.warning("letters were dropped, as too many wait", device=letter.to, dropped=posted.dropped)
+            for sender, number in posted.displaced:
+                self._inform(sender, PeerReceipt(id=number, to=letter.to, status="dropped"))
             if posted.status != "queued":
                 return posted.status
             if (visit := self._visits.get(letter.to)) is None:

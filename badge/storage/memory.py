@@ -76,7 +76,7 @@ class MemoryMail:
         for old in surplus:
             del box[old.sender, old.id]
         self._dropped[letter.to] += len(surplus)
-        return Posted(status=letter.status, dropped=len(surplus))
+        return Posted(status=letter.status, displaced=tuple((old.sender, old.id) for old in surplus))
 
     async def waiting(self, device: str, *, now: int, limit: int = 1_000_000) -> Waiting:
         """What waits for a device."""

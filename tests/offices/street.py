@@ -101,7 +101,9 @@ class Visitor:
 class Street:
     """A post office and who comes by."""
 
-    def __init__(self, nursery: trio.Nursery, *, store: Store | None = None, capacity: int = 10_000, **settings: Any) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, *, store: Store | None = None, capacity: int = 10_000, **settings: Any
+    ) -> None:
         self.nursery = nursery
         self.store = store or MemoryStore()
         self.clock = FrozenClock()
@@ -132,7 +134,13 @@ class Street:
         self.clock.moment += datetime.timedelta(**delta)
 
     async def send(
-        self, sender: str, to: str | list[str], number: str = "", *, category: str = "text", payload: dict[str, Any] = PAYLOAD
+        self,
+        sender: str,
+        to: str | list[str],
+        number: str = "",
+        *,
+        category: str = "text",
+        payload: dict[str, Any] = PAYLOAD,
     ) -> dict[str, Fate]:
         self.sent[sender] += 1
         message = Outgoing(
