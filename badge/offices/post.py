@@ -120,7 +120,7 @@ class PostOffice:
 
     async def handed_over(self, device: str) -> None:
         """Wait until a device that has come was handed all that had waited for it, or has gone."""
-        if closed := self._rounds.backlog(device):
+        if (closed := self._rounds.backlog(device)) is not None:
             await closed.wait()
 
     # --- work ---
