@@ -7,6 +7,12 @@ from __future__ import annotations
 TAKEOVER_NOTICE = "检测到新连接，当前通道将于约1.5秒后关闭以切换到新通道"
 TIMEOUT_WARNING = "连接将因长时间空闲而关闭，如需继续请发送任意消息。"
 REGISTER_FAILED = "设备注册失败"
+MEETING_SOUND = "config/assets/evening.wav"
+MEETING_BEGUN = "已进入会议模式"
+INVALID_MODE = "invalid state or mode"
+NOT_IN_MODE = "not in mode"
+INVALID_PEER = "invalid to/payload"
+INVALID_CATEGORY = "invalid category"
 HTTP_BODY = b"Server is running\n"
 
 # --- spoken -----------------------------------------------------------------------------------------------------------
@@ -61,6 +67,7 @@ LOG_SNAPSHOT = "[Workflow] op=snapshot source={source} group={group} to={device}
 LOG_SNAPSHOT_REGISTER = LOG_SNAPSHOT + " test_mode={test_mode}"
 LOG_USER_TEXT = "大模型收到用户消息: {size} characters"
 LOG_COMPONENT_FAILED = "实例化组件失败: {error}"
+LOG_INSIGHT = "[Coding Insight] final={final} insights={insights} risks={risks} jsonSHA={sha} elapsedMs={elapsed_ms}"
 LOG_TIMEOUT = "连接超时，准备关闭"
 LOG_RELEASED = "连接资源已释放"
 LOG_STARTED = "WebSocketServer started on {host}:{port}, online_count={online_count}, online={online}; server.stats broadcasting enabled"

@@ -168,6 +168,14 @@ class ChatMessage:
 
 
 @frozen(kw_only=True)
+class Schema:
+    """The form that an answer must have: a JSON schema, and its name for the provider."""
+
+    name: str
+    json: dict[str, Any]
+
+
+@frozen(kw_only=True)
 class Prompt:
     """One request to a language model."""
 
@@ -175,6 +183,7 @@ class Prompt:
     session: str = ""
     tools: tuple[ToolSpec, ...] = ()
     max_tokens: int | None = None
+    schema: Schema | None = None
 
 
 @frozen

@@ -226,6 +226,7 @@ class House:
             tts=of("tts", self.tts),
             llms=Llms({"default": of("llm.default", self.llm)}, dict.fromkeys(Purpose, "default")),
             recall=of("recall", recall),
+            desk=None,  # type: ignore[arg-type]
             tools=tools,
             deliveries=deliveries,
         )

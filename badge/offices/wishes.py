@@ -58,9 +58,7 @@ def wrong_due(due: str) -> str:
         written_well = not due or (_DATE_CHARACTERS.issuperset(due) and datetime.fromisoformat(due))
     except ValueError:
         written_well = False
-    return (
-        "" if written_well else "must be a date, or date and time, of ISO 8601, such as 2026-11-21 or 2026-11-21T17:30"
-    )
+    return "" if written_well else "must be a date, or date and time, of ISO 8601, such as 2026-11-21 or 2026-11-21T17:30"
 
 
 def _checked(wrong: Callable[[str], str]) -> Any:
@@ -146,10 +144,15 @@ _FULFILLED: frozenset[Outcome] = frozenset({"created", "changed", "unchanged", "
 def answer(request: str, wishes: Sequence[object], results: Iterable[Result]) -> TaskResults:
     """What became of each wish of a request, in their order; `results` are those of the valid ones. `ok` only when all
     are fulfilled."""
-    outcomes = iter(results)
-    told = [_mistake(wish) if isinstance(wish, Invalid) else _outcome(next(outcomes)) for wish in wishes]
+    rest = iter(results)
+    told = [_mistake(wish) if isinstance(wish, Invalid) else _outcome(next(rest)) for wish in wishes]
     fulfilled = all(one["outcome"] in _FULFILLED for one in told)
     return TaskResults(request=request, status="ok" if fulfilled else "error", results=told)
+
+
+def outcomes(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """What became of tasks, each as badges see it."""
+    return [_outcome(result) for result in results]
 
 
 def task_fields(task: Task) -> dict[str, Any]:

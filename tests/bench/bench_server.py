@@ -126,6 +126,7 @@ def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Services:
             dict.fromkeys(Purpose, "default"),
         ),
         recall=Component("recall", ()),
+        desk=None,
     )
 
 

@@ -17,7 +17,7 @@ import trio
 from attrs import frozen
 from trio.abc import Clock
 
-from badge.clock import Ids
+from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
 from badge.llms import Llms, Purpose
@@ -119,7 +119,7 @@ def services_of(terms: Terms) -> Services:
 
     return Services(
         settings=settings,
-        clock=None,  # type: ignore[arg-type]
+        clock=SystemClock(),
         ids=Ids(seed=1),
         presence=Presence(1),
         phrases=Phrases(wake=phrases.wake, exits=phrases.exit),
@@ -128,6 +128,7 @@ def services_of(terms: Terms) -> Services:
         tts=of("tts", "voice"),
         llms=Llms({"default": of("llm", "model")}, dict.fromkeys(Purpose, "default")),
         recall=of("recall"),
+        desk=None,  # type: ignore[arg-type]
     )
 
 
@@ -244,7 +245,7 @@ def state_of(world: World) -> tuple[Any, ...]:
     queue = tuple(map(kind_of, turns._queue))
     waits = tuple((c.ended_at is not None, c.size > 0) for c in talk._scribe._waiting)
     rare = trio.current_time() - talk._last_listen_event >= session._services.settings.listen.vad_fallback_s
-    words = meaning_of(world, talk._unanswered)
+    words = meaning_of(world, [heard.text for heard in talk._unanswered])
     return (
         *head,
         talk.state,
