@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from badge.machines.base import Machine, meanings, mermaid, purpose, table
 from badge.machines.session import SessionMachine
+from badge.machines.snapshot import SnapshotMachine
 from badge.machines.turn import TurnMachine
 
-MACHINES: tuple[type[Machine], ...] = (TurnMachine, SessionMachine)
+MACHINES: tuple[type[Machine], ...] = (TurnMachine, SessionMachine, SnapshotMachine)
 
 INTRODUCTION = """# State machines
 

@@ -12,6 +12,7 @@ import pytest
 from badge.diagram import MACHINES, diagrams
 from badge.machines.base import Machine, TransitionNotAllowed, cells, meanings, mermaid, purpose, table
 from badge.machines.session import LifeActions, SessionMachine
+from badge.machines.snapshot import SnapshotActions, SnapshotMachine
 from badge.machines.turn import TurnActions, TurnMachine
 
 
@@ -96,9 +97,31 @@ SESSION: dict[str, dict[str, tuple[str, list[str]] | None]] = {
     "closed": dict.fromkeys(("registered", "idle", "active", "supersede", "close", "gone")),
 }
 
+SNAPSHOT: dict[str, dict[str, tuple[str, list[str]] | None]] = {
+    "quiet": {
+        "request": ("clean", ["send"]),
+        "change": ("clean", ["send"]),
+        "refresh": ("clean", ["send"]),
+        "window_over": None,
+    },
+    "clean": {
+        "request": ("dirty", []),
+        "change": ("dirty", []),
+        "refresh": ("=", ["send"]),
+        "window_over": ("quiet", []),
+    },
+    "dirty": {
+        "request": ("=", []),
+        "change": ("=", []),
+        "refresh": ("clean", ["send"]),
+        "window_over": ("clean", ["send"]),
+    },
+}
+
 EXPECTED: dict[type[Machine], dict[str, dict[str, tuple[str, list[str]] | None]]] = {
     TurnMachine: TURN,
     SessionMachine: SESSION,
+    SnapshotMachine: SNAPSHOT,
 }
 ARGUMENTS = {"heard": ("words",), "close": ("goodbye",)}
 
@@ -134,7 +157,7 @@ def at(machine_class: type[Machine], state: str) -> tuple[Machine, Recorder]:
     return machine, actions
 
 
-@pytest.mark.req("LI-5", "LI-6", "CL-3", "B-73")
+@pytest.mark.req("LI-5", "LI-6", "CL-3", "B-73", "WF-12", "WF-13", "WF-15")
 @pytest.mark.parametrize(("machine_class", "state", "event", "outcome"), CELLS)
 def test_every_event_at_every_state(
     machine_class: type[Machine], state: str, event: str, outcome: tuple[str, list[str]] | None
@@ -173,7 +196,10 @@ def test_every_callback_is_wired(machine_class: type[Machine]) -> None:
         assert name.removeprefix(prefix) in prefixes[prefix], name
 
 
-@pytest.mark.parametrize(("machine_class", "actions"), [(TurnMachine, TurnActions), (SessionMachine, LifeActions)])
+@pytest.mark.parametrize(
+    ("machine_class", "actions"),
+    [(TurnMachine, TurnActions), (SessionMachine, LifeActions), (SnapshotMachine, SnapshotActions)],
+)
 def test_machines_are_synchronous_and_use_every_action(machine_class: type[Machine], actions: type) -> None:
     machine = machine_class(Recorder())
     assert not machine._callbacks.has_async_callbacks
