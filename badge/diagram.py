@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from badge.machines.base import Machine, meanings, mermaid, purpose, table
+from badge.machines.meeting import MeetingMachine
 from badge.machines.session import SessionMachine
 from badge.machines.turn import TurnMachine
 
-MACHINES: tuple[type[Machine], ...] = (TurnMachine, SessionMachine)
+MACHINES: tuple[type[Machine], ...] = (TurnMachine, SessionMachine, MeetingMachine)
 
 INTRODUCTION = """# State machines
 
