@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import fetch, rerun, say
+from badge import backups, fetch, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
+        ("backup", _backup, "copy what the server keeps, while it runs"),
         ("diagram", _diagram, "print the state machines"),
         ("config", _config, "print a config.toml with every key and its default"),
     ):
@@ -79,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
             rerun.add_replay_arguments(one)
         elif command is _redact:
             rerun.add_redact_arguments(one)
+        elif command is _backup:
+            backups.add_arguments(one)
     return parser
 
 
@@ -184,6 +187,10 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _redact(args: argparse.Namespace) -> int:
     return rerun.redact_file(args, print)
+
+
+def _backup(args: argparse.Namespace) -> int:
+    return backups.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _diagram(_: argparse.Namespace) -> int:

@@ -71,7 +71,8 @@ class MemoryMail:
         if key in box:
             return Posted(status=box[key].status, duplicate=True)
         box[key] = letter
-        surplus = _queued(box)[:-bound]
+        queued = _queued(box)
+        surplus = queued[: max(len(queued) - bound, 0)]
         for old in surplus:
             del box[old.sender, old.id]
         self._dropped[letter.to] += len(surplus)

@@ -1,0 +1,44 @@
+"""The durable store: one SQLite file, one writer."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from badge.config_team import StoreSettings
+from badge.log import get_log
+from badge.storage.carrying import Operation, T, carry_out
+from badge.storage.opening import open_database
+from badge.storage.tables import Tables
+from badge.storage.trouble import Explanation
+from badge.storage.writer import Writer, closed
+
+log = get_log(__name__)
+
+
+class SqliteStore(Tables):
+    """A `Store`."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        super().__init__(self._carry)
+        self._settings = settings
+        self._writer: Writer | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the file, and serve until cancelled. Raises `StoreError` when the file cannot be used."""
+        database = await trio.to_thread.run_sync(open_database, self._settings)
+        try:
+            serve = partial(carry_out, database.connection)
+            self._writer = Writer(serve=serve, explain=Explanation(database.file))
+            log.info("the store is open", file=str(database.file))
+            task_status.started()
+            await self._writer.run()
+        finally:
+            self._writer = None
+            database.close()  # this may take some ms, but whoever was served has gone
+
+    async def _carry(self, operation: Operation[T]) -> T:
+        if self._writer is None:
+            raise closed()
+        return await self._writer.carry(operation)

@@ -1,0 +1,72 @@
+"""Letters in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
+
+from badge.storage.carrying import Carry
+from badge.storage.records import Letter, Posted, Waiting
+from badge.storage.rows import build, columns, insert
+
+_QUEUED = "\"to\" = ? AND status = 'queued'"
+_SURPLUS = (
+    f"DELETE FROM letters WHERE seq IN (SELECT seq FROM letters WHERE {_QUEUED} ORDER BY seq DESC LIMIT -1 OFFSET ?)"
+)
+_MARK = "UPDATE letters SET status = ?, payload = '' WHERE \"to\" = ? AND sender = ? AND id = ? AND status <> 'heard'"
+_DROP = "INSERT INTO drops VALUES (?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number"
+
+
+class SqliteMail:
+    """A `MailStore`."""
+
+    def __init__(self, carry: Carry) -> None:
+        self._carry = carry
+
+    async def post(self, letter: Letter, *, bound: int) -> Posted:
+        """Keep a letter."""
+        return await self._carry(lambda db: _post(db, letter, bound))
+
+    async def waiting(self, device: str, *, now: int) -> Waiting:
+        """What waits for a device."""
+        return await self._carry(lambda db: _waiting(db, device, now))
+
+    async def mark(self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False) -> None:
+        """Letters have been delivered, or heard."""
+        status = "heard" if heard else "delivered"
+        await self._carry(lambda db: db.executemany(_MARK, [(status, device, *key) for key in ids]).rowcount)
+
+    async def expire(self, *, now: int) -> int:
+        """Forget everything that has expired."""
+        return await self._carry(lambda db: _expire(db, now))
+
+
+def _post(db: Connection, letter: Letter, bound: int) -> Posted:
+    if not insert(db, "letters", letter, clause="ON CONFLICT DO NOTHING"):
+        found = 'SELECT status FROM letters WHERE "to" = ? AND sender = ? AND id = ?'
+        (status,) = db.execute(found, (letter.to, letter.sender, letter.id)).fetchone()
+        return Posted(status=status, duplicate=True)
+    dropped = db.execute(_SURPLUS, (letter.to, bound)).rowcount
+    _count(db, [(letter.to, dropped)])
+    return Posted(status=letter.status, dropped=dropped)
+
+
+def _waiting(db: Connection, device: str, now: int) -> Waiting:
+    lost = db.execute(f"DELETE FROM letters WHERE {_QUEUED} AND expires <= ?", (device, now)).rowcount
+    row = db.execute("SELECT number FROM drops WHERE device = ?", (device,)).fetchone()
+    if row is not None:
+        db.execute("DELETE FROM drops WHERE device = ?", (device,))
+    letters = db.execute(f"SELECT {columns(Letter)} FROM letters WHERE {_QUEUED} ORDER BY seq", (device,))
+    return Waiting(letters=build(Letter, letters), dropped=lost + (row[0] if row else 0))
+
+
+def _expire(db: Connection, now: int) -> int:
+    sql = 'SELECT "to", count(*) FROM letters WHERE expires <= ? AND status = \'queued\' GROUP BY "to"'
+    lost: list[tuple[str, int]] = db.execute(sql, (now,)).fetchall()
+    db.execute("DELETE FROM letters WHERE expires <= ?", (now,))
+    _count(db, lost)
+    return sum(number for _, number in lost)
+
+
+def _count(db: Connection, dropped: Iterable[tuple[str, int]]) -> None:
+    db.executemany(_DROP, [(device, number) for device, number in dropped if number])
