@@ -17,14 +17,14 @@ BESIDE = 10
 
 
 class Parts:
-    """Consecutive segments of at most `room` characters. A segment that is longer by itself is divided, its number the
-    same."""
+    """Consecutive segments of at most `room` characters, those with numbers above `after`. A segment that is longer by
+    itself is divided, its number the same."""
 
-    def __init__(self, read: Read, room: int) -> None:
+    def __init__(self, read: Read, room: int, after: int = 0) -> None:
         self._read = read
         self._room = room
         self._waiting: deque[Segment] = deque()
-        self._last = 0
+        self._last = after
 
     async def next(self) -> tuple[Segment, ...]:
         """The next part; empty after the last."""
