@@ -241,7 +241,9 @@ async def test_what_one_works_on_is_completed_by_voice(nursery: trio.Nursery) ->
     await enters(badge, "working")
     await says(badge, "做完了", "mark done")
     results = [m["results"] for m in badge.of("workflow") if m["event"] == "result"]
-    assert results[1:] == [[{"id": "roof", "outcome": "completed", "owner": badge.session.traits.device, "title": "roof"}]]
+    assert results[1:] == [
+        [{"id": "roof", "outcome": "completed", "owner": badge.session.traits.device, "title": "roof"}]
+    ]
     assert of(badge, "workflow", event="command")[-1]["status"] == "empty"  # nobody else's task is completed
 
 
