@@ -58,7 +58,9 @@ def wrong_due(due: str) -> str:
         written_well = not due or (_DATE_CHARACTERS.issuperset(due) and datetime.fromisoformat(due))
     except ValueError:
         written_well = False
-    return "" if written_well else "must be a date, or date and time, of ISO 8601, such as 2026-11-21 or 2026-11-21T17:30"
+    return (
+        "" if written_well else "must be a date, or date and time, of ISO 8601, such as 2026-11-21 or 2026-11-21T17:30"
+    )
 
 
 def _checked(wrong: Callable[[str], str]) -> Any:
