@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from badge.link import Mailbox, Outbox
-from badge.notices import Notice
+from badge.notices import Ending, Notice, Told
 
 ZONE = datetime.timezone(datetime.timedelta(hours=8))
 MORNING = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=ZONE)
@@ -39,11 +39,31 @@ class Seat:
         self.frames: list[tuple[float, dict[str, Any]]] = []
         self.notices: list[Notice] = []
         self.listens = True
+        self._told: list[Told] = []
 
-    def _announce(self, notice: Notice) -> bool:
+    def _announce(self, notice: Notice, told: Told) -> bool:
         if self.listens:
             self.notices.append(notice)
+            self._told.append(told)
         return self.listens
+
+    def end_notices(self, ending: Ending) -> None:
+        """This has become of all notices that were taken."""
+        told, self._told = self._told, []
+        for tell in told:
+            tell(ending)
+
+    def vanish(self) -> None:
+        """The link is gone."""
+        self.outbox.finish()
+        self.outbox.lose()
+        self.end_notices("lost")
+        self.listens = False
+
+    @property
+    def said(self) -> list[str]:
+        """Texts of all notices."""
+        return [notice.text for notice in self.notices]
 
     async def read(self) -> None:
         """Take what comes, until cancelled."""
