@@ -73,9 +73,7 @@ def furnish(
     return BackOffice(
         store=store,
         board=board,
-        post=PostOffice(
-            store=store, presence=presence, settings=settings.peer, groups=groups, clock=clock, ids=ids
-        ),
+        post=PostOffice(store=store, presence=presence, settings=settings.peer, groups=groups, clock=clock, ids=ids),
         meetings=Meetings(
             store=store,
             presence=presence,
