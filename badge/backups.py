@@ -45,5 +45,7 @@ def run(args: argparse.Namespace, settings: StoreSettings, clock: WallClock, wri
         write(str(exc))
         return 2
     write(f"{target}: {target.stat().st_size} bytes")
-    write(f"To go back to it: stop the server, move {source}, {source.name}-wal and {source.name}-shm away, put it there")
+    write(
+        f"To go back to it: stop the server, move {source}, {source.name}-wal and {source.name}-shm away, put it there"
+    )
     return 0
