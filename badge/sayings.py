@@ -10,6 +10,10 @@ from providers.ports import Language
 TIMER: dict[Language, str] = {"en": "the timer has run out", "zh": "计时结束了"}
 """What a timer is about."""
 
+ALARM: dict[Language, str] = {"en": "this is your alarm", "zh": "闹钟时间到了"}
+NOTHING: dict[Language, str] = {"en": "you wanted to be reminded now", "zh": "你要我现在提醒你"}
+"""What an alarm is about, and a reminder of nothing in particular."""
+
 LATE = timedelta(minutes=1)
 """A reminder that comes later than this says when it was due."""
 
