@@ -9,7 +9,6 @@ from typing import Literal
 from attrs import frozen
 
 from badge import texts
-from badge.clock import Ids
 from badge.desk import RefusedError
 from badge.notices import Notice
 from badge.offices.clips import read_clip
@@ -36,12 +35,13 @@ class Announcer:
 
     use: Literal["read", "count", "off"]
     language: Language
-    ids: Ids
+
+    def reads(self, letter: Letter) -> bool:
+        """Whether letters like this are read aloud."""
+        return self.use == "read" and letter.category in SPOKEN
 
     def letter(self, letter: Letter) -> Notice | None:
-        """How a letter is read aloud; None when it is not."""
-        if self.use != "read" or letter.category not in SPOKEN:
-            return None
+        """How a letter is read aloud; None when there is nothing to read in it."""
         try:
             payload = json.loads(letter.payload)
             return self._clip(letter, payload) if letter.category == "clip" else self._text(letter, payload)
@@ -55,11 +55,7 @@ class Announcer:
         say = texts.ONE_WAITED if count == 1 else texts.SOME_WAITED
         counts = texts.COUNTS[self.language]
         words = counts[count - 1] if count <= len(counts) else str(count)
-        return Notice(id=self.ids.sentence(), kind="waiting", text=say[self.language].format(count=words))
-
-    def push(self, text: str, *, urgent: bool) -> Notice:
-        """Words of the operator."""
-        return Notice(id=self.ids.sentence(), kind="push", text=text, urgent=urgent)
+        return Notice(kind="waiting", text=say[self.language].format(count=words))
 
     def _text(self, letter: Letter, payload: dict[str, object]) -> Notice | None:
         text = payload.get("text")
@@ -67,19 +63,12 @@ class Announcer:
             return None
         language = language_of(text)
         said = texts.MESSAGE_FROM[language].format(name=spoken_name(letter.sender, language), text=text.strip())
-        return Notice(id=self.ids.sentence(), kind="message", text=said, letter=(letter.sender, letter.id))
+        return Notice(kind="message", text=said)
 
     def _clip(self, letter: Letter, payload: dict[str, object]) -> Notice:
         clip = read_clip(payload, longest_s=_ANY_LENGTH)  # short enough when it was sent
         said = texts.CLIP_FROM[self.language].format(name=spoken_name(letter.sender, self.language))
-        return Notice(
-            id=self.ids.sentence(),
-            kind="message",
-            text=said,
-            letter=(letter.sender, letter.id),
-            clip=clip.packets,
-            frame_ms=clip.frame_ms,
-        )
+        return Notice(kind="message", text=said, clip=clip.packets)
 
 
 def spoken_name(device: str, language: Language) -> str:

@@ -12,6 +12,7 @@ from badge.config_team import PeerSettings
 from badge.desk import Fate, Outgoing, RefusedError
 from badge.link import Mailbox
 from badge.log import get_log
+from badge.notices import Notice
 from badge.offices.addressing import Addresses, Content, check_volume, read_addresses, read_content
 from badge.offices.announcing import LONGEST_TEXT, OPERATOR, Announcer
 from badge.offices.rounds import Rounds
@@ -38,8 +39,7 @@ class PostOffice:
 
     A letter is in the store before anything else happens to it, and is delivered when its badge has shown a sign of life
     that came after it. Until then it waits, and whoever comes next gets it: a badge may get a letter twice, and knows it
-    by its sender and id. It is announced when it is delivered for the first time. An announcement that the session
-    refuses, because the badge plays messages itself or is about to leave, is not repeated.
+    by its sender and id. It is announced when it is delivered for the first time; see `ReadingOut`.
 
     `language` is for announcements that have no text to go by.
     """
@@ -61,8 +61,8 @@ class PostOffice:
         self._groups = groups
         self._clock = clock
         self._ids = ids
-        self._announcer = Announcer(use=settings.announce, language=language, ids=ids)
-        self._rounds = Rounds(mail=store.mail, clock=clock, announcer=self._announcer)
+        announcer = Announcer(use=settings.announce, language=language)
+        self._rounds = Rounds(mail=store.mail, clock=clock, announcer=announcer)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` when badges can be served. The store must be open before, and until after."""
@@ -86,14 +86,14 @@ class PostOffice:
 
     # --- the operator ---
 
-    async def push(self, device: str, text: str, *, urgent: bool = False) -> Fate:
-        """Have a badge say something as soon as it is free; `urgent`: during a meeting, too. Raises `RefusedError`."""
+    async def push(self, device: str, text: str) -> Fate:
+        """Have a badge say something as soon as it is free, and no meeting runs. Raises `RefusedError`."""
         await trio.lowlevel.checkpoint()
         device, text = _operators(device, text)
         mailbox = self._presence.find(device)
         if mailbox is None:
             raise RefusedError("offline", f"{device} is not online")
-        if not mailbox.announce(self._announcer.push(text, urgent=urgent)):
+        if not mailbox.announce(Notice(kind="push", text=text)):
             raise RefusedError(
                 "not-announced", f"{device} takes no announcement now: it is leaving, or too many wait there"
             )

@@ -17,6 +17,7 @@ from badge.offices.announcing import OPERATOR, Announcer
 from badge.offices.backlog import Backlog, Key
 from badge.offices.carrier import Carrier
 from badge.offices.clerk import Clerk
+from badge.offices.readingout import ReadingOut
 from badge.offices.receipts import Receipts
 from badge.storage.ports import MailStore
 from badge.storage.records import Letter, Waiting
@@ -30,9 +31,9 @@ log = get_log(__name__)
 class Visit:
     """One connection of a device, as the post serves it."""
 
-    mailbox: Mailbox
     carrier: Carrier
     receipts: Receipts
+    reading: ReadingOut
     over: trio.CancelScope = field(factory=trio.CancelScope)
 
     async def run(self) -> None:
@@ -74,11 +75,15 @@ class Rounds:
         """A connection has registered; it replaces an older one of its device."""
         if self._nursery is None:
             return
-        if previous := self._visits.get(device):
+        previous = self._visits.get(device)
+        if previous:
             previous.end()
+        reading = previous.reading if previous else ReadingOut(self._announcer, self._read_out)
         backlog = Backlog(partial(self._tell_redelivered, device, mailbox))
         carrier = Carrier(mailbox=mailbox, read=partial(self._read, device), outcomes=self, backlog=backlog)
-        visit = self._visits[device] = Visit(mailbox=mailbox, carrier=carrier, receipts=Receipts(mailbox))
+        visit = Visit(carrier=carrier, receipts=Receipts(mailbox), reading=reading)
+        self._visits[device] = visit
+        reading.move(mailbox)
         carrier.look()
         self._nursery.start_soon(visit.run)
 
@@ -86,6 +91,7 @@ class Rounds:
         """The device has gone."""
         if visit := self._visits.pop(device, None):
             visit.end()
+            visit.reading.move(None)
 
     def backlog(self, device: str) -> trio.Event | None:
         """Set as soon as all that had waited for a device was handed over; None when it is not here."""
@@ -124,12 +130,17 @@ class Rounds:
         for sender, number in letters:
             if visit:
                 visit.carrier.prove((sender, number))
-            told = partial(self._heard, device, sender, number)
-            self._clerk.note(device, (sender, number), told, heard=True)
+            self._note_heard(device, (sender, number))
 
-    def _heard(self, device: str, sender: str, number: str, new: bool) -> None:  # noqa: FBT001 - a callback
+    def _read_out(self, letter: Letter) -> None:
+        self._note_heard(letter.to, (letter.sender, letter.id))
+
+    def _note_heard(self, device: str, key: Key) -> None:
+        self._clerk.note(device, key, partial(self._heard, device, key), heard=True)
+
+    def _heard(self, device: str, key: Key, new: bool) -> None:  # noqa: FBT001 - a callback
         if new:
-            self._tell(device, (sender, number), "heard")
+            self._tell(device, key, "heard")
 
     # --- what carriers tell ---
 
@@ -153,9 +164,8 @@ class Rounds:
     def _delivered(self, letter: Letter, then: Callable[[bool], None], new: bool) -> None:  # noqa: FBT001 - a callback
         if new:
             self._tell(letter.to, (letter.sender, letter.id), "delivered")
-            visit, notice = self._visits.get(letter.to), self._announcer.letter(letter)
-            if visit and notice and not visit.mailbox.announce(notice):
-                log.debug("a message is not announced", device=letter.to)
+            if visit := self._visits.get(letter.to):
+                visit.reading.add(letter)
         then(new)
 
     # --- what senders are told ---

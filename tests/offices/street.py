@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 import trio
@@ -15,11 +15,12 @@ from badge.config_team import PeerSettings
 from badge.desk import Fate, Outgoing
 from badge.dialogue import Dialogue
 from badge.link import LinkClosedError, Mailbox, Outbox, keep_alive, write_frames
-from badge.notices import Notice
+from badge.notices import Ending, Notice, Told
 from badge.offices.post import PostOffice
 from badge.peers.presence import Presence
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store
+from providers.ports import Language
 from tests.house import FrozenClock, MemoryWire
 
 PAYLOAD = {"text": "hello"}
@@ -34,6 +35,7 @@ class Visitor:
         self.overflows = 0
         self.announces = announces
         self.notices: list[Notice] = []
+        self.told: deque[Told] = deque()
         self.outbox = Outbox(self._overflow)
         self.mailbox = Mailbox(self.outbox, lambda _: None, self._announce)
         self._scope = trio.CancelScope()
@@ -44,10 +46,19 @@ class Visitor:
     def _overflow(self) -> None:
         self.overflows += 1
 
-    def _announce(self, notice: Notice) -> bool:
+    def _announce(self, notice: Notice, told: Told) -> bool:
         if self.announces:
             self.notices.append(notice)
+            self.told.append(told)
         return self.announces
+
+    def finish(self, ending: Ending = "played") -> None:
+        """The oldest announcement that has not ended has ended."""
+        self.told.popleft()(ending)
+
+    @property
+    def said(self) -> list[str]:
+        return [notice.text for notice in self.notices]
 
     async def _run(self) -> None:
         with self._scope:
@@ -102,13 +113,14 @@ class Street:
     """A post office and who comes by."""
 
     def __init__(
-        self, nursery: trio.Nursery, *, store: Store | None = None, capacity: int = 10_000, **settings: Any
+        self, nursery: trio.Nursery, *, store: Store | None = None, language: Language = "en", **settings: Any
     ) -> None:
         self.nursery = nursery
         self.store = store or MemoryStore()
         self.clock = FrozenClock()
-        self.presence = Presence(capacity)
+        self.presence = Presence(10_000)
         self.ids = Ids(seed=1)
+        self.language = language
         self.settings = PeerSettings(**settings)
         self.sent = Counter[str]()
         self.office = self.open_office()
@@ -121,6 +133,7 @@ class Street:
             groups=lambda device: device[:2],
             clock=self.clock,
             ids=self.ids,
+            language=self.language,
         )
 
     async def open(self) -> Street:
