@@ -58,7 +58,7 @@ def read_span(text: str) -> tuple[Said, str] | None:
 
 
 def _find_english(text: str, now: datetime, side: Side) -> tuple[Said, str] | None:
-    tokens = list(english.TOKEN.finditer(text))
+    tokens = list(english.TOKEN.finditer(text.replace("：", ":")))
     words = [token[0].lower() for token in tokens]
     if side == "start":
         found = english.read(words, 0, now)

@@ -110,7 +110,10 @@ def _timer_english(text: str, now: datetime) -> Remind | RemindWhat | None:
 def _timer_chinese(text: str, now: datetime) -> Remind | RemindWhat | None:
     for pattern in TIMER_CHINESE:
         if found := pattern.fullmatch(text):
-            return _timer(found["rest"].strip(" ，,的"), (ALARM if found["what"][0] == "闹" else TIMER)["zh"], now)
+            what = (ALARM if found["what"][0] == "闹" else TIMER)["zh"]
+            when = found["rest"].strip(" ，,的")
+            fewer = re.sub(r"^一?个", "", when)  # 一个半小时 is half an hour more than 一个, 半小时
+            return (_timer(when, what, now) if when else None) or _timer(fewer, what, now)
     return None
 
 
