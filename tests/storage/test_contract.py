@@ -469,8 +469,9 @@ async def test_large_values_are_kept(store: Store) -> None:
 
 
 async def test_a_caller_that_is_cancelled_already_changes_nothing(store: Store) -> None:
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        await store.recall.save("a", "never")
-    assert scope.cancelled_caught
-    assert await store.recall.load("a") == ""
+    for _ in range(20):  # in whatever order tasks run
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await store.recall.save("a", "never")
+        assert scope.cancelled_caught
+        assert await store.recall.load("a") == ""
