@@ -75,7 +75,7 @@ _CONVERTER = make_converter(forbid_unknown=False)
 
 def document(minutes: Minutes) -> dict[str, Any]:
     """The minutes as a JSON object, without the session, which is no part of them."""
-    return attrs.asdict(minutes, filter=attrs.filters.exclude("session"), retain_collection_types=False)
+    return attrs.asdict(minutes, filter=attrs.filters.exclude("session"))
 
 
 def dumps(minutes: Minutes) -> str:

@@ -34,10 +34,10 @@ Answers = Callable[[Asked], str | ProviderError]
 
 def minutes_of(asked: Asked) -> str:
     """A proper answer: what is shown first and last, one decision, one action, one question."""
-    first, last = asked.numbers[0], asked.numbers[-1]
-    summary = [{"text": f"From {first} to {last} plans were made.", "segments": [first, last]}]
     if asked.schema == "summary_so_far":
         return json.dumps({"summary": f"So far: {asked.size} characters."})
+    first, last = asked.numbers[0], asked.numbers[-1]
+    summary = [{"text": f"From {first} to {last} plans were made.", "segments": [first, last]}]
     if asked.schema == "summary":
         return json.dumps({"title": "All plans", "summary": summary})
     return json.dumps(
