@@ -11,7 +11,7 @@ import trio_websocket
 from attrs import frozen
 
 from badge.log import get_log
-from badge.notices import Notice
+from badge.notices import Notice, Told
 
 log = get_log(__name__)
 
@@ -320,20 +320,31 @@ class Mailbox:
     """All that others see of a session."""
 
     def __init__(
-        self, outbox: Outbox, retire: Callable[[Goodbye], None], announce: Callable[[Notice], bool] = lambda _: False
+        self,
+        outbox: Outbox,
+        retire: Callable[[Goodbye], None],
+        announce: Callable[[Notice, Told], bool] = lambda *_: False,
+        mode: Callable[[], str] = lambda: "chat",
     ) -> None:
         self._outbox = outbox
         self._retire = retire
         self._announce = announce
+        self._mode = mode
 
     def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
         """Hand over a text frame; False when it will not be written, so keep it. `arrival` is told later whether the
         badge has got it."""
         return self._outbox.post(frame, stale=stale, arrival=arrival)
 
-    def announce(self, notice: Notice) -> bool:
-        """Have something spoken as soon as the badge is free; False when it will not be, so keep it."""
-        return self._announce(notice)
+    def announce(self, notice: Notice, told: Told = lambda _: None) -> bool:
+        """Have something spoken as soon as the badge is free; False when it will not be, so keep it. `told` hears later
+        what became of it, unless this returns False."""
+        return self._announce(notice, told)
+
+    @property
+    def mode(self) -> str:
+        """The session's mode: chat, meeting, coding or working."""
+        return self._mode()
 
     def retire(self, goodbye: Goodbye) -> None:
         """Ask the session to end, in its own time and way."""

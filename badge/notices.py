@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from attrs import field, frozen
@@ -9,15 +10,17 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class Notice:
-    """Something to be spoken when the badge is free. `letter` is (sender, id) of the message that it is about, whose
-    being heard is reported; `clip` are Opus packets that are played after the text; `frame_ms` how long each lasts.
+    """Something to be spoken when the badge is free, and no meeting runs. `clip` are Opus packets that are played after
+    the text."""
 
-    `urgent`: also while a meeting runs; others wait for its end.
-    """
-
-    id: str
     kind: Literal["message", "waiting", "reminder", "push"]
     text: str = field(repr=False)
-    letter: tuple[str, str] | None = None
     clip: tuple[bytes, ...] = field(default=(), repr=False)
-    urgent: bool = False
+
+
+Ending = Literal["played", "cut", "lost"]
+"""What became of a notice: it was played to its end; the user did not want to hear all of it; or nothing of it was heard
+for certain, because the connection ended."""
+
+Told = Callable[[Ending], None]
+"""Is told once what became of a notice. Synchronous, never raises."""

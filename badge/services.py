@@ -9,6 +9,7 @@ from attrs import field, frozen
 from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config import Settings
+from badge.desk import Desk
 from badge.llms import Llms
 from badge.machines.base import Watch, unwatched
 from badge.metrics import Metrics
@@ -32,6 +33,7 @@ class Services:
     tts: Component[Tts]
     llms: Llms
     recall: Component[Recall]
+    desk: Desk
     tools: tuple[ToolSpec, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     watch: Watch = unwatched

@@ -7,7 +7,14 @@ from __future__ import annotations
 TAKEOVER_NOTICE = "检测到新连接，当前通道将于约1.5秒后关闭以切换到新通道"
 TIMEOUT_WARNING = "连接将因长时间空闲而关闭，如需继续请发送任意消息。"
 REGISTER_FAILED = "设备注册失败"
+MEETING_SOUND = "config/assets/evening.wav"
+MEETING_BEGUN = "已进入会议模式"
+INVALID_MODE = "invalid state or mode"
+NOT_IN_MODE = "not in mode"
+INVALID_PEER = "invalid to/payload"
+INVALID_CATEGORY = "invalid category"
 HTTP_BODY = b"Server is running\n"
+INVALID_CATEGORY = "invalid category"
 
 # --- spoken -----------------------------------------------------------------------------------------------------------
 
@@ -20,6 +27,16 @@ GOODBYE = {"zh": "好的，再见。", "en": "Goodbye."}
 SILENCE_GOODBYE = {
     "zh": "时间过得真快，我先休息了，再见。",
     "en": "You have been quiet for a while, so I will leave you now. Goodbye.",
+}
+MESSAGE_FROM = {"zh": "来自{name}的消息：{text}", "en": "Message from {name}: {text}"}
+CLIP_FROM = {"zh": "来自{name}的语音消息。", "en": "Voice message from {name}."}
+THE_OPERATOR = {"zh": "管理员", "en": "the operator"}
+BADGE_NUMBER = {"zh": "徽章 {digits} ", "en": "badge {digits}"}
+ONE_WAITED = {"zh": "你有{count}条消息。", "en": "You have {count} message."}
+SOME_WAITED = {"zh": "你有{count}条消息。", "en": "You have {count} messages."}
+COUNTS = {
+    "zh": ("一", "两", "三", "四", "五", "六", "七", "八", "九", "十"),
+    "en": ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
 }
 
 # --- defaults of the phrase tables --------------------------------------------------------------------------------------
@@ -55,10 +72,14 @@ LOG_AUTH_FAILED = "Authentication failed: {reason}"
 LOG_TAKEOVER = "检测到重复连接，启用双通道过渡(≤2s)并接受新连接: device={device}"
 LOG_REGISTERED = "注册设备路由: {device}"
 LOG_UNREGISTERED = "注销设备路由: {device}"
+LOG_REDELIVERED = "离线补投递: device={device}, sent={sent}, dropped={dropped}"
 LOG_RECEIVED = "收到{kind}消息：{message}"
 LOG_UNKNOWN_TYPE = "收到未知类型消息：{message}"
+LOG_SNAPSHOT = "[Workflow] op=snapshot source={source} group={group} to={device} count={count}"
+LOG_SNAPSHOT_REGISTER = LOG_SNAPSHOT + " test_mode={test_mode}"
 LOG_USER_TEXT = "大模型收到用户消息: {size} characters"
 LOG_COMPONENT_FAILED = "实例化组件失败: {error}"
+LOG_INSIGHT = "[Coding Insight] final={final} insights={insights} risks={risks} jsonSHA={sha} elapsedMs={elapsed_ms}"
 LOG_FINALIZE_REQUEST = "finalize request"
 LOG_FINALIZE_ACK = "send ack"
 LOG_TIMERS_STOPPED = "stop timers done"

@@ -72,11 +72,13 @@ def decode_text(text: str) -> Any:
     return message
 
 
-def encode_text(message: attrs.AttrsInstance) -> str:
+def encode_text(message: attrs.AttrsInstance, **ready: str) -> str:
     """The text frame of a message that the server sends; fields that are None are left out. A field whose name is a word
-    of Python has an underscore more than on the wire."""
-    fields = attrs.asdict(message, filter=lambda _, v: v is not None)
-    return dump({"type": wire_name(message), **{name.rstrip("_"): value for name, value in fields.items()}})
+    of Python has an underscore more than on the wire. `ready`: fields that are JSON already, whatever the message has
+    there; for large ones, which are not taken apart again."""
+    fields = attrs.asdict(message, filter=lambda a, v: v is not None and a.name not in ready)
+    text = dump({"type": wire_name(message), **{name.rstrip("_"): value for name, value in fields.items()}})
+    return text[:-1] + "".join(f',"{name}":{value}' for name, value in ready.items()) + "}"
 
 
 def dump(value: dict[str, Any]) -> str:

@@ -176,6 +176,14 @@ class ChatMessage:
 
 
 @frozen(kw_only=True)
+class Schema:
+    """The form that an answer must have: a JSON schema, and its name for the provider."""
+
+    name: str
+    json: dict[str, Any]
+
+
+@frozen(kw_only=True)
 class Prompt:
     """One request to a language model. With a `schema` the answer shall be a JSON document of that form; not every server
     keeps to it, so the prompt says so, too, and whoever asks looks at what comes."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from badge.llms import Purpose
+from protocol import ListenMode
 
 
 @frozen
@@ -64,7 +65,36 @@ Answer = Ask | Say | Play | Clip | Act | Nothing | Taken
 
 
 class Mode(Protocol):
-    """One way of answering."""
+    """One way of answering. The session knows none of them by name."""
 
-    def hear(self, words: str) -> Answer:
-        """Decide on the answer to one utterance; what takes time happens when the answer is carried out."""
+    @property
+    def overhears(self) -> bool:
+        """Whether everything that is said belongs to the mode: nothing is a question to the assistant, and nobody is
+        disturbed."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether nothing is spoken."""
+
+    @property
+    def listening(self) -> ListenMode | None:
+        """How the badge is listened to; None: as it wants."""
+
+    def enter(self, *, again: bool) -> None:
+        """The mode begins; `again` on another connection of the badge."""
+
+    async def begin(self) -> None:
+        """What takes a moment at the beginning. Raises `RefusedError` when the mode cannot be."""
+
+    async def end(self) -> None:
+        """The mode is over: what takes a moment then."""
+
+    def hear(self, words: str, began: int) -> Answer:
+        """Decide on the answer to one utterance that began at that time (ms since the epoch); what takes time happens
+        when the answer is carried out."""
+
+    def miss(self, since: int, until: int, reason: str) -> None:
+        """Something was said from `since` to `until`, in ms since the epoch, and is lost."""
+
+    def heard_out(self) -> None:
+        """The mode is over, and everything that was said in it is recognised."""

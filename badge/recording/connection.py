@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+
 import trio
 
+from badge.clock import WallClock
 from badge.dialogue import Dialogue
 from badge.link import Arrival, Goodbye, LinkClosedError, Mailbox, Wire
+from badge.notices import Notice, Told
 from badge.peers.delivery import Delivery
 from badge.peers.presence import HouseFullError, Presence, Resident
 from badge.recording.journal import Note
@@ -75,6 +79,16 @@ class RecordedMailbox(Mailbox):
         self._note(Kind.POST, frame, stale)
         return self._mailbox.post(frame, stale=stale, arrival=arrival)
 
+    def announce(self, notice: Notice, told: Told = lambda _: None) -> bool:
+        """Have something said."""
+        self._note(Kind.ANNOUNCE, notice.kind, notice.text, list(notice.clip))
+        return self._mailbox.announce(notice, told)
+
+    @property
+    def mode(self) -> str:
+        """The session's mode."""
+        return self._mailbox.mode
+
     def retire(self, goodbye: Goodbye) -> None:
         """Ask the session to end."""
         self._note(Kind.RETIRE, goodbye.name)
@@ -98,11 +112,27 @@ class RecordedPresence(Presence):
             raise
         said = [[exchange.user, exchange.answer] for exchange in resident.dialogue]
         self._journal.note(Kind.ENTER, said if previous is not None else None, "")
+        if previous is not None and previous.mode != "chat":
+            self._journal.note(Kind.INHERIT, previous.mode)
         return resident, previous
 
     def leave(self, device: str, resident: Resident) -> bool:
         """Unregister."""
         return self._presence.leave(device, resident)
+
+
+class RecordedClock:
+    """A `WallClock`."""
+
+    def __init__(self, clock: WallClock, journal: Note) -> None:
+        self._clock = clock
+        self._note = journal.note
+
+    def now(self) -> datetime.datetime:
+        """The present moment."""
+        moment = self._clock.now()
+        self._note(Kind.NOW, moment.isoformat())
+        return moment
 
 
 class RecordedDelivery:

@@ -36,11 +36,14 @@ _OF_EMOJI = frozenset("\ufe0e\ufe0f\u20e3")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}")
 
 _PROTOCOL = frozenset(
-    {"type", "state", "mode", "event", "transport", "format", "code", "emotion", "component", "framing", "reason"}
+    {
+        *("type", "state", "mode", "event", "transport", "format", "code", "emotion", "component", "framing", "reason"),
+        *("phase", "status", "intent", "target_mode", "outcome", "request"),
+    }
 )
 """Fields of messages whose values are words of the protocol."""
 
-_NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "turn"})
+_NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "turn", "number", "index"})
 """Fields of messages whose numbers are facts about the badge, not about its user."""
 
 
@@ -86,6 +89,12 @@ class Masking:
     def _arrival(self, _: Kind, said: list[list[str]] | None, full: str) -> Raw:
         return None if said is None else [[shape(user), shape(answer)] for user, answer in said], full
 
+    def _announcement(self, _: Kind, kind: str, text: str, packets: list[bytes]) -> Raw:
+        return kind, shape(text), packets
+
+    def _desk(self, _: Kind, *data: Any) -> Raw:
+        return *data[:-1], _json("", data[-1], self.words)
+
     def _standing(self, _: Kind, name: str, known: dict[str, Any]) -> Raw:
         return name, self.known(known)
 
@@ -125,6 +134,8 @@ class Masking:
 
 _MASKS: dict[Kind, Callable[..., Raw]] = {
     **dict.fromkeys((Kind.IN, Kind.OUT, Kind.POST), Masking._message),
+    Kind.ANNOUNCE: Masking._announcement,
+    **dict.fromkeys((Kind.DESK_ASK, Kind.DESK_ANSWER, Kind.DESK_TELL, Kind.DESK_ERROR), Masking._desk),
     Kind.ENTER: Masking._arrival,
     Kind.COMPONENT: Masking._standing,
     **dict.fromkeys((Kind.ASR_PARTIAL, Kind.ASR_FINAL), Masking._heard),
@@ -195,6 +206,8 @@ class Hashing:
         """A record's data without sound, with the hash of the sound at its end."""
         if kind in (Kind.IN, Kind.OUT) and isinstance(data[0], bytes) and len(data) == 1:
             return self._frame(data[0]), _digest(data[0])
+        if kind is Kind.ANNOUNCE:
+            return *data[:-1], [silenced(packet) for packet in data[-1]]
         if kind is Kind.TTS_CHUNK and len(data) == 2:
             number, sound = data
             return number, silenced(sound) if self.opus_speech else bytes(len(sound)), _digest(sound)

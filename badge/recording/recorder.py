@@ -24,7 +24,8 @@ from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics
 from badge.recording.components import RecordedComponent, recorded_llms, standing
-from badge.recording.connection import RecordedDelivery, RecordedPresence, RecordedWire
+from badge.recording.connection import RecordedClock, RecordedDelivery, RecordedPresence, RecordedWire
+from badge.recording.desk import recorded_desk
 from badge.recording.journal import SUFFIX, Archive, Journal, Note
 from badge.recording.privacy import Refinement
 from badge.recording.records import Kind
@@ -152,6 +153,8 @@ def recorded(services: Services, journal: Note, seed: int) -> Services:
         recall=of(services.recall, RecordedRecall),
         llms=recorded_llms(services.llms, journal),
         deliveries=tuple(RecordedDelivery(delivery) for delivery in services.deliveries),
+        clock=RecordedClock(services.clock, journal),
+        desk=recorded_desk(services.desk, journal),
         watch=lambda *transition: journal.note(Kind.STATE, *transition),
     )
 
@@ -186,7 +189,19 @@ def codec() -> str:
     return f"{opus_version()} {platform.machine()}"
 
 
-_OF_THE_SERVER = ("server", "auth", "ota", "models", "recording", "log", "stats")
+_OF_THE_SERVER = (
+    "server",
+    "auth",
+    "ota",
+    "models",
+    "recording",
+    "log",
+    "stats",
+    "store",
+    "workflow",
+    "peer",
+    "reminders",
+)
 _OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper")}
 
 

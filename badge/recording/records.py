@@ -46,12 +46,27 @@ class Kind(StrEnum):
     ENTER = "enter"
     """answer: list of [user, assistant] that the dialogue begins with, or None, and the reason why there is no room, or
     empty"""
+    INHERIT = "inherit"
+    """answer: the mode that the connection before was in; noted when it was in one"""
+    NOW = "now"
+    """answer: the time of day, ISO 8601"""
     POST = "post"
     """input: text frame, whether it is stale news: somebody else has put a message in the mailbox"""
+    ANNOUNCE = "announce"
+    """input: kind, text, packets of Opus: somebody else wants to have something said"""
     RETIRE = "retire"
     """input: name of the goodbye: somebody else wants the session to end"""
     CANCEL = "cancel"
     """input: the session is cancelled from outside"""
+
+    DESK_ASK = "desk.ask"
+    """output: number, what is asked for, such as `tasks.claim`, arguments"""
+    DESK_ANSWER = "desk.answer"
+    """input: number, the answer as a plain value"""
+    DESK_ERROR = "desk.error"
+    """input: number, error: what was asked for was refused, or failed"""
+    DESK_TELL = "desk.tell"
+    """output: what somebody is told, such as `meetings.add`, arguments"""
 
     # --- machines
     STATE = "state"
@@ -116,6 +131,8 @@ OUTPUTS = frozenset(
         Kind.TTS_OPEN,
         Kind.TTS_LEAVE,
         Kind.RECALL_ASK,
+        Kind.DESK_ASK,
+        Kind.DESK_TELL,
     }
 )
 """What the session does; a replay has to do the same. CUT is not among them: it follows from the wire's slowness."""
@@ -129,9 +146,12 @@ INPUTS = frozenset(
         Kind.PONG,
         Kind.UNPONGED,
         Kind.POST,
+        Kind.ANNOUNCE,
         Kind.RETIRE,
         Kind.CANCEL,
         Kind.COMPONENT,
+        Kind.DESK_ANSWER,
+        Kind.DESK_ERROR,
         Kind.ASR_PARTIAL,
         Kind.ASR_FINAL,
         Kind.ASR_ERROR,
@@ -182,9 +202,16 @@ SHAPES: dict[Kind, tuple[tuple[type, ...], ...]] = {
     Kind.UNPONGED: (_NUMBER,),
     Kind.CLOSE: (_NUMBER, _TEXT),
     Kind.ENTER: ((list, type(None)), _TEXT),
+    Kind.INHERIT: (_TEXT,),
+    Kind.NOW: (_TEXT,),
     Kind.POST: (_TEXT, (bool,)),
+    Kind.ANNOUNCE: (_TEXT, _TEXT, (list,)),
     Kind.RETIRE: (_TEXT,),
     Kind.CANCEL: (),
+    Kind.DESK_ASK: (_NUMBER, _TEXT, (list,)),
+    Kind.DESK_ANSWER: (_NUMBER, (object,)),
+    Kind.DESK_ERROR: (_NUMBER, (dict,)),
+    Kind.DESK_TELL: (_TEXT, (list,)),
     Kind.STATE: (_TEXT, _TEXT, _TEXT, _TEXT),
     Kind.COMPONENT: (_TEXT, (dict,)),
     Kind.VAD: (_NUMBER, _NUMBER, _MAYBE_TEXT),

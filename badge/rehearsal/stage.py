@@ -24,6 +24,7 @@ from badge.link import Wire
 from badge.recording.fileformat import RecordingError
 from badge.recording.recorder import converse_on_record
 from badge.recording.records import Kind, Record
+from badge.rehearsal.deskunderstudy import understudy_desk
 from badge.rehearsal.listening import Listening
 from badge.rehearsal.repertoire import Speech, memories, replies
 from badge.rehearsal.timedwire import TimedWire
@@ -133,7 +134,7 @@ class _Stage:
         self.notes = _Notes(script)
         self._presence = PlayedPresence(script)
         self._company = self._cast()
-        self._services = services_of(script, settings, self._company.component, self._presence)
+        self._services = services_of(script, settings, self._company.component, self._presence, understudy_desk(script))
         self._scope = trio.CancelScope()
         self._wire: TimedWire | None = None
         self._stream: trio.abc.Stream | None = None
@@ -200,7 +201,7 @@ class _Stage:
             case Kind.LOST:
                 assert self._stream is not None
                 await self._stream.aclose()
-            case Kind.POST | Kind.RETIRE:
+            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE:
                 self._presence.hear(record)
             case Kind.CANCEL:
                 self._scope.cancel("as it was then")
@@ -260,7 +261,7 @@ HEARD_OUT = 600
 _SWITCHED = ("vad", "asr", "tts")
 """Components that the settings can switch off."""
 
-_DONE_TO_IT = (Kind.IN, Kind.LOST, Kind.POST, Kind.RETIRE, Kind.CANCEL, Kind.COMPONENT)
+_DONE_TO_IT = (Kind.IN, Kind.LOST, Kind.POST, Kind.ANNOUNCE, Kind.RETIRE, Kind.CANCEL, Kind.COMPONENT)
 """What is done to the session at its time. What providers say is said when they are asked."""
 
 

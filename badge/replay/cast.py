@@ -18,6 +18,7 @@ from badge.replay.playback import (
     error_of,
     token_of,
 )
+from badge.replay.playeddesk import Answered, played_desk, refusal_of
 from badge.replay.script import Script
 from providers.ports import Transcript
 
@@ -32,7 +33,9 @@ class Cast(Company):
             "llm": Reels(script.errors(Kind.LLM_ERROR), script.left(Kind.LLM_LEAVE)),
             "tts": Reels(script.errors(Kind.TTS_ERROR), script.left(Kind.TTS_LEAVE)),
             "recall": Reels({}),
+            "desk": Reels({}),
         }
+        self.desk = played_desk(self._reels["desk"])
         providers: dict[str, Played] = {
             "vad": PlayedVad(known.get("vad", {}), script.verdicts()),
             "asr": PlayedAsr(known.get("asr", {}), self._reels["asr"]),
@@ -71,5 +74,7 @@ _SAID: dict[Kind, Callable[..., Any]] = {
     Kind.TTS_CHUNK: lambda sound, *_: sound,
     Kind.RECALL_ANSWER: str,
     Kind.RECALL_ERROR: error_of,
+    Kind.DESK_ANSWER: Answered,
+    Kind.DESK_ERROR: refusal_of,
 }
 """What a stream gets, from the data of a record after the number of the stream."""

@@ -30,6 +30,8 @@ CHANNELS: Mapping[Kind, str] = {
     Kind.TTS_OPEN: "tts",
     Kind.TTS_LEAVE: "tts",
     Kind.RECALL_ASK: "recall",
+    Kind.DESK_ASK: "desk",
+    Kind.DESK_TELL: "desk",
 }
 """Where an output goes. Within a channel the order counts; between channels it is the scheduler's."""
 
@@ -124,6 +126,14 @@ class Script:
             if record.kind in OUTPUTS:
                 found[channel_of(record.kind, record.data)].append(index)
         return found
+
+    def times_of_day(self) -> list[str]:
+        """What the clock said, in order."""
+        return [record.data[0] for record in self.records if record.kind is Kind.NOW]
+
+    def inherited(self) -> str:
+        """The mode that the connection before was in."""
+        return next((str(record.data[0]) for record in self.records if record.kind is Kind.INHERIT), "chat")
 
     def arrival(self) -> tuple[list[list[str]] | None, str]:
         """The dialogue that the device had when it came, and why there was no room."""

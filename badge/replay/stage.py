@@ -63,7 +63,7 @@ class Stage:
         self._comparison = comparison
         self.players = Cast(script)
         self.presence = PlayedPresence(script)
-        self.services = services_of(script, script.settings, self.players.component, self.presence)
+        self.services = services_of(script, script.settings, self.players.component, self.presence, self.players.desk)
         self.over = trio.Event()
         self.scope = trio.CancelScope()
         self.wire: PlayedWire | None = None
@@ -130,7 +130,7 @@ class Badge:
             case Kind.IN | Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
                 assert stage.wire is not None
                 stage.wire.happen(record)
-            case Kind.POST | Kind.RETIRE:
+            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE:
                 stage.presence.hear(record)
             case Kind.CANCEL:
                 stage.scope.cancel("as it was then")

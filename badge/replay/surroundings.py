@@ -10,16 +10,17 @@ from urllib.parse import urlencode
 import trio
 import trio.testing
 import trio_websocket
-from attrs import frozen
 
 from badge.clock import Ids
 from badge.components import Component
 from badge.config import AuthSettings, Settings
+from badge.desk import Desk
 from badge.dialogue import Dialogue
 from badge.edge.auth import Gate
 from badge.edge.server import Attend, Reception
 from badge.link import Goodbye, Mailbox, Outbox
 from badge.llms import Llms, purposes
+from badge.notices import Notice
 from badge.peers.presence import Presence, Resident
 from badge.phrases import Phrases
 from badge.recording.records import Kind, Record
@@ -40,6 +41,7 @@ class PlayedPresence(Presence):
         super().__init__(0 if full else 2)
         self._mailbox = Mailbox(Outbox(lambda: None), lambda _: None)
         self._said = said
+        self._mode = script.inherited()
 
     def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
         """Register; a connection that was here before has left its dialogue."""
@@ -49,7 +51,7 @@ class PlayedPresence(Presence):
                 exchange = before.begin(user)
                 if answer:
                     exchange.add(answer)
-            super().enter(device, Mailbox(Outbox(lambda: None), lambda _: None), before)
+            super().enter(device, Mailbox(Outbox(lambda: None), lambda _: None, mode=lambda: self._mode), before)
         self._mailbox = mailbox
         return super().enter(device, mailbox, dialogue)
 
@@ -58,28 +60,37 @@ class PlayedPresence(Presence):
         match record.kind, record.data:
             case Kind.POST, (frame, stale):
                 self._mailbox.post(frame, stale=stale)
+            case Kind.ANNOUNCE, (kind, text, packets):
+                self._mailbox.announce(Notice(kind=kind, text=text, clip=tuple(packets)))
             case Kind.RETIRE, (goodbye,):
                 self._mailbox.retire(Goodbye[goodbye])
 
 
-@frozen
 class PlayedClock:
-    """The time of day then."""
+    """The time of day then: what the clock said; where that was not recorded, what it must have said."""
 
-    started: datetime.datetime
+    def __init__(self, script: Script) -> None:
+        self._started = datetime.datetime.fromisoformat(str(script.header["started"]))
+        self._said = iter(script.times_of_day())
 
     def now(self) -> datetime.datetime:
         """The moment of the session."""
-        return self.started + datetime.timedelta(seconds=trio.current_time())
+        if (moment := next(self._said, None)) is not None:
+            return datetime.datetime.fromisoformat(moment)
+        return self._started + datetime.timedelta(seconds=trio.current_time())
 
 
 def services_of(
-    script: Script, settings: Settings, component: Callable[[str], Component[Any]], presence: Presence
+    script: Script,
+    settings: Settings,
+    component: Callable[[str], Component[Any]],
+    presence: Presence,
+    desk: Desk,
 ) -> Services:
     """All that a session shares with others: only it and its badge are real. `component` gives one by its kind."""
     return Services(
         settings=settings,
-        clock=PlayedClock(datetime.datetime.fromisoformat(str(script.header["started"]))),
+        clock=PlayedClock(script),
         ids=Ids(int(script.header["seed"])),
         presence=presence,
         phrases=Phrases(wake=settings.phrases.wake, exits=settings.phrases.exit),
@@ -88,6 +99,7 @@ def services_of(
         tts=component("tts"),
         recall=component("recall"),
         llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
+        desk=desk,
         tools=tuple(ToolSpec(**tool) for tool in script.header.get("tools", ())),
     )
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import trio
 
+from badge.modes.base import Mode
+from badge.modes.chat import CHAT
+
 
 class Capture:
     """Audio that grows until the utterance ends; it can be read again from the start, for another attempt.
 
-    Trio times: `last_audio` when its last frame arrived, `voiced_at` when its last voice
+    `mode` is the mode that it was spoken in, `began` the time of day at which it began, in ms since the epoch. Trio times: `last_audio` when its last frame arrived, `voiced_at` when its last voice
     arrived, `ended_at` when it was over.
     """
 
@@ -16,6 +19,8 @@ class Capture:
         self.last_audio = started
         self.voiced_at = started
         self.ended_at: float | None = None
+        self.mode: Mode = CHAT
+        self.began = 0
         self.broken = False
         self._limit = limit
         self._pcm = bytearray()

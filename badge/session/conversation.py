@@ -8,21 +8,27 @@ from typing import Protocol
 import attrs
 import trio
 
+from badge.clock import milliseconds
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, Outbox
 from badge.log import get_log
 from badge.machines.turn import TurnMachine
-from badge.modes.base import Mode, Nothing
-from badge.modes.chat import Chat
+from badge.modes.base import Mode, Nothing, Taken
+from badge.notices import Notice, Told
+from badge.phrases import SwitchMode
 from badge.services import Services
+from badge.session.announcer import Announcer
 from badge.session.capture import Capture
+from badge.session.clerk import Clerk
 from badge.session.hearing import Attention, Bound, Ear
-from badge.session.plan import Origin, Plan, farewell, plan_turn, say_again
+from badge.session.modeslot import ModeSlot
+from badge.session.plan import Heard, Origin, Plan, announcement, farewell, plan_turn, say_again
 from badge.session.scribe import Scribe
 from badge.session.speaking import Mouth
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from badge.session.turns import Turn, Turns
+from badge.session.utterances import Utterances
 from protocol import AudioPacket, ErrorCode, RemoteProtocolError
 from providers.ports import ProviderError
 
@@ -35,6 +41,10 @@ class Door(Protocol):
     @property
     def takes_turns(self) -> bool:
         """Whether new turns may begin."""
+
+    @property
+    def modes(self) -> ModeSlot:
+        """The mode that the session is in."""
 
     def leave(self, goodbye: Goodbye) -> None:
         """End the connection."""
@@ -49,10 +59,13 @@ class Conversation:
         self._door = door
         self._ear = Ear(services.settings, services.vad, traits, self)
         self._scribe = Scribe(services.settings.asr, services.asr, self)
-        self._mouth = Mouth(services, traits, outbox, dialogue)
+        self._modes = door.modes
+        self._mouth = Mouth(services, traits, outbox, dialogue, lambda: self._modes.current.muted)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
-        self._mode: Mode = Chat()
-        self._unanswered: list[str] = []
+        self._utterances = Utterances(services.clock, self._modes.settled)
+        self._announcer = Announcer()
+        self._clerk = Clerk(traits.device, services.desk, services.clock)
+        self._unanswered: list[Heard] = []
         self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
         self._parting: Goodbye | None = None
         self._last_listen_event = trio.current_time()
@@ -112,16 +125,19 @@ class Conversation:
         self._discard()
         self._ear.stir()
         if text.strip():
-            now = trio.current_time()
-            self._answer(text.strip(), Origin.TYPED, TurnTrace(now))
+            began = milliseconds(self._services.clock)
+            trace = TurnTrace(trio.current_time())
+            self._answer(Heard(text=text.strip(), origin=Origin.TYPED, trace=trace, began=began))
         else:
             self._unheard()
+        self._announce_next()
 
     def abort(self) -> None:
         """The user wants silence."""
         self._discard()
         self._turns.forget_queue()
         self._floor.abort()
+        self._announce_next()
 
     def part(self, goodbye: Goodbye) -> None:
         """Leave when the answer under way has been given or interrupted."""
@@ -129,8 +145,33 @@ class Conversation:
 
     def end(self) -> None:
         """The connection ends: stop listening and speaking."""
-        self._discard()
+        self._discard("disconnected")
         self._turns.cancel("the connection ends")
+        self._announcer.lose()
+
+    # --- what others say ---
+
+    def announce(self, notice: Notice, told: Told) -> bool:
+        """Say something when nobody has the floor; false when that will not be."""
+        if not self._takes_turns or not self._announcer.take(notice, told):
+            return False
+        self._announce_next()
+        return True
+
+    def be_silent(self) -> None:
+        """Give the answer up that is under way, and what was to follow it; what is being said goes on."""
+        self._turns.forget_queue()
+        if self.busy:
+            self._floor.abort()
+
+    def mode_over(self, mode: Mode) -> None:
+        """A mode has been left. What is being said at this moment is its last word."""
+        if mode.overhears and self._ear.capturing:
+            self._ear.bound(Bound.STOP)
+            self._floor.stop()
+        if not self._utterances.concern(mode):
+            self._modes.settled(mode)
+        self._announce_next()
 
     # --- what the ear observes ---
 
@@ -152,6 +193,7 @@ class Conversation:
 
     def utterance_begins(self, capture: Capture, *, by_voice: bool) -> None:
         """Have it recognised while it is spoken; a voice takes the floor."""
+        self._utterances.begin(capture, self._modes.current)
         self._scribe.take(capture)
         if by_voice:
             if self._floor.state == "thinking":
@@ -165,6 +207,7 @@ class Conversation:
     def nobody_spoke(self) -> None:
         """Listening was in vain."""
         self._unheard()
+        self._announce_next()
 
     def detector_broke(self) -> None:
         """The badge has to bound its utterances itself from now on."""
@@ -193,21 +236,40 @@ class Conversation:
             self._mouth.complain(
                 ErrorCode.AUDIO_OVERRUN, f"the utterance had more than {limit:g} MB of audio; it was discarded"
             )
-        if text:
-            self._unanswered.append(text)
-        if self._ear.capturing:
+        heard = Heard(text=text, origin=Origin.VOICE, trace=_trace(capture), began=capture.began)
+        if capture.mode.overhears:
             if text:
-                self._mouth.show(text)
-        elif not self._answer_all(capture):
-            self._unheard()
+                self._answer(heard, capture.mode)
+            if self._ear.capturing or not self._answer_all(capture):  # what was said before that mode began
+                self._unheard()
+        else:
+            if text:
+                self._unanswered.append(heard)
+            if self._ear.capturing:
+                if text:
+                    self._mouth.show(text)
+            elif not self._answer_all(capture):
+                self._unheard()
+        self._utterances.decide(capture, lost="overload" if capture.broken else "")
+        self._announce_next()
+
+    def overtaken(self, capture: Capture) -> None:
+        """The recogniser is so far behind that this will never be recognised."""
+        self._utterances.decide(capture, lost="overload")
 
     def not_recognised(self, capture: Capture, error: ProviderError) -> None:
         """Ask the user to say it again, unless he is speaking, or there are words to answer."""
         self._mouth.complain(
             ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr"
         )
-        if not self._ear.capturing and not self._answer_all(capture):
+        if self._ear.capturing or self._answer_all(capture):
+            pass
+        elif capture.mode.overhears:
+            self._unheard()
+        else:
             self._begin(say_again(self._services.settings.asr.language, _trace(capture)))
+        self._utterances.decide(capture, lost="not-recognised")
+        self._announce_next()
 
     # --- what the turn machine makes happen ---
 
@@ -218,6 +280,7 @@ class Conversation:
     def cancel_turn(self, reason: str) -> None:
         """Stop answering."""
         self._turns.cancel(reason)
+        self._announcer.ended("cut")
         if self._parting is not None:
             self._door.leave(self._parting)
 
@@ -230,12 +293,15 @@ class Conversation:
     def turn_over(self, turn: Turn) -> None:
         """The answer is over; leave after a goodbye, go on with what was asked meanwhile otherwise."""
         self._ear.stir()
+        if turn.plan.notice:
+            self._announcer.ended("played" if self._floor.state == "speaking" else "cut")
         self._floor.finished()
         if parting := turn.plan.parting or self._parting:
             self._door.leave(parting)
         else:
             while not self.busy and (queued := self._turns.next_queued()):
                 self._begin(queued)
+            self._announce_next()
 
     def turn_broke(self) -> None:
         """An error of ours ended the answer."""
@@ -249,26 +315,56 @@ class Conversation:
 
     def _answer_all(self, capture: Capture) -> bool:
         """Answer all words that wait for it; false when there are none."""
-        words = " ".join(self._unanswered)
-        self._unanswered.clear()
-        if words:
-            self._answer(words, Origin.VOICE, _trace(capture))
-        return bool(words)
+        heard, self._unanswered = self._unanswered, []
+        if heard:
+            words = " ".join(one.text for one in heard)
+            self._answer(attrs.evolve(heard[0], text=words, trace=_trace(capture)))
+        return bool(heard)
 
-    def _answer(self, text: str, origin: Origin, trace: TurnTrace) -> None:
+    def _answer(self, heard: Heard, mode: Mode | None = None) -> None:
+        """Answer words that were said in a mode, in the present one if nothing is known of another."""
         phrases = self._services.settings.phrases
+        meaning = self._services.phrases.interpret(heard.text)
+        if isinstance(meaning, SwitchMode) and self._takes_turns:
+            self._switch(meaning, heard, overheard=mode is not None and mode.overhears)
+            return
         plan = plan_turn(
-            text,
-            origin,
-            trace,
-            phrases=self._services.phrases,
+            heard,
+            meaning,
+            mode=mode or self._modes.current,
             greeting=phrases.greeting if phrases.enable_greeting else "",
-            mode=self._mode,
+            order=self._clerk.understand,
         )
         if isinstance(plan.answer, Nothing):
             self._acknowledge(plan)
+        elif isinstance(plan.answer, Taken):
+            self._unheard()
         else:
             self._begin(plan)
+
+    def _switch(self, switch: SwitchMode, heard: Heard, *, overheard: bool) -> None:
+        """Enter or leave a mode, as the user says; leaving one that is not on is nothing."""
+        leaves = self._modes.state == switch.mode
+        if not switch.enter and not leaves and overheard:
+            return
+        if not switch.enter and not leaves:
+            self._acknowledge(Plan(answer=Nothing(), origin=heard.origin, trace=heard.trace, show=heard.text))
+            return
+        self._turns.forget_queue()
+        self._floor.abort()
+        self._mouth.show_switch(heard.text, switch.mode if switch.enter else "none")
+        if switch.enter:
+            self._modes.start(switch.mode)
+        else:
+            self._modes.end(switch.mode)
+
+    def _announce_next(self) -> None:
+        """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
+        free = self._floor.state == "idle" and not self._turns.current and not self._utterances.any
+        notice = self._announcer.next
+        if free and notice is not None and self._takes_turns and not self._modes.current.overhears:
+            self._begin(announcement(notice, TurnTrace(trio.current_time())))
+            self._announcer.begun()
 
     def _begin(self, plan: Plan) -> None:
         self._interrupted = None
@@ -282,7 +378,7 @@ class Conversation:
             self._floor.heard(plan)
 
     def _acknowledge(self, plan: Plan) -> None:
-        """Words that get no answer: show them, and have the badge out of its speaking state."""
+        """Words that get no answer: show them. After a wake word the badge is in its speaking state; have it out of that."""
         if plan.show is not None:
             self._mouth.show(plan.show)
         if self._services.settings.chat.new_words == "wait" and self._turns.current:
@@ -290,7 +386,7 @@ class Conversation:
         speaking = self._turns.running
         self._turns.forget_queue()
         self._floor.abort()
-        if not speaking:
+        if not speaking and plan.origin is Origin.WAKE:
             self._mouth.hush()
 
     def _greeting(self) -> bool:
@@ -298,9 +394,10 @@ class Conversation:
         current = self._turns.current
         return self._traits.mode != "manual" and current is not None and current.origin is Origin.WAKE
 
-    def _discard(self) -> None:
+    def _discard(self, reason: str = "discarded") -> None:
         self._ear.forget()
         self._scribe.forget()
+        self._utterances.lose_all(reason)
         self._unanswered.clear()
         self._interrupted = None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from badge.session import requests
 from protocol import ErrorCode, RemoteProtocolError, encode_text, wire_name
 from protocol.inbound import (
     Abort,
@@ -41,7 +43,7 @@ def hello(session: Session, message: Hello) -> None:
 def listen(session: Session, message: Listen) -> None:
     """Bound an utterance, or take a text."""
     if message.mode is not None:
-        session.traits.mode = message.mode
+        session.traits.ask(message.mode)
     match message.state:
         case "start":
             session.conversation.start_listening()
@@ -66,6 +68,62 @@ def config_update(session: Session, _: ConfigUpdate) -> None:
     session.outbox.post(encode_text(ConfigUpdateAck()))
 
 
+def mode(session: Session, message: Mode) -> None:
+    """Enter or leave a mode."""
+    session.errands.admit("mode")
+    if message.state == "start":
+        session.modes.start(message.mode)
+    else:
+        session.modes.end(message.mode)
+
+
+def meeting(session: Session, message: Meeting) -> None:
+    """Have minutes made, or tasks of them."""
+    session.errands.admit("meeting")
+    match message.phase:
+        case "finalize":
+            session.modes.finalise()
+        case "tasks":
+            session.errands.put("meeting", partial(requests.adopt, session, message))
+        case _:
+            raise RemoteProtocolError(
+                ErrorCode.BAD_MESSAGE,
+                "meeting: phase: must be one of finalize, tasks",
+                ref={"type": "meeting", "field": "phase"},
+            )
+
+
+def coding(session: Session, message: Coding) -> None:
+    """Steer the log stream."""
+    session.modes.steer_coding(message)
+
+
+def workflow(session: Session, message: Workflow) -> None:
+    """Read or change the tasks of the group."""
+    session.errands.admit("workflow")
+    if message.event == "refresh":
+        session.desk.tasks.refresh(session.traits.device)
+    elif message.event in requests.WORKFLOW:
+        session.errands.put("workflow", partial(requests.WORKFLOW[message.event], session, message))
+    else:
+        names = ", ".join(sorted({*requests.WORKFLOW, "refresh"}))
+        raise RemoteProtocolError(
+            ErrorCode.BAD_MESSAGE,
+            f"workflow: event: must be one of {names}",
+            ref={"type": "workflow", "field": "event"},
+        )
+
+
+def peer(session: Session, message: Peer) -> None:
+    """Send a message to other badges, or tell that one was played."""
+    if message.event == "heard":
+        letters = [(one.get("from", ""), one.get("id", "")) for one in message.ids[: requests.MOST_HEARD]]
+        session.desk.post.heard(session.traits.device, letters)
+    else:
+        session.errands.admit("peer")
+        session.errands.put("peer", partial(requests.send, session, message))
+
+
 def unavailable(_: Session, message: Any) -> None:
     """A part of the protocol that this server does not offer."""
     name = wire_name(message)
@@ -80,11 +138,11 @@ HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     ConfigUpdate: config_update,
     Iot: unavailable,
     Mcp: unavailable,
-    Meeting: unavailable,
-    Coding: unavailable,
-    Workflow: unavailable,
-    Mode: unavailable,
-    Peer: unavailable,
+    Meeting: meeting,
+    Coding: coding,
+    Workflow: workflow,
+    Mode: mode,
+    Peer: peer,
     ServerCommand: unavailable,
 }
 """Every type that a badge may send has exactly one handler."""

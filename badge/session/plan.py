@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from attrs import field, frozen
 
 from badge import texts
 from badge.link import Goodbye
-from badge.modes.base import Answer, Mode, Nothing, Play, Say
-from badge.phrases import Announce, Exit, Phrases, Wake
+from badge.modes.base import Answer, Clip, Mode, Nothing, Play, Say, Taken
+from badge.notices import Notice
+from badge.phrases import Announce, Exit, Meaning, NoSwitch, Wake
 from badge.session.trace import TurnTrace
 from providers.language import language_of
 from providers.ports import Language
@@ -43,22 +45,47 @@ class Plan:
     trace: TurnTrace
     show: str | None = field(default=None, repr=False)
     parting: Goodbye | None = None
+    notice: bool = False
+    """whether somebody is told what becomes of it"""
 
 
-def plan_turn(text: str, origin: Origin, trace: TurnTrace, *, phrases: Phrases, greeting: str, mode: Mode) -> Plan:
-    """Decide how to answer one utterance, spoken or typed; `greeting` is what a bare wake word stands for, empty when
-    wake words are not answered."""
-    meaning = phrases.interpret(text)
+@frozen(kw_only=True)
+class Heard:
+    """One utterance, spoken or typed, that began at that time (ms since the epoch)."""
+
+    text: str = field(repr=False)
+    origin: Origin
+    trace: TurnTrace
+    began: int
+
+
+def plan_turn(
+    heard: Heard, meaning: Meaning, *, mode: Mode, greeting: str, order: Callable[[str], Answer | None]
+) -> Plan:
+    """Decide how to answer one utterance that is no switch of modes; `greeting` is what a bare wake word stands for, empty
+    when wake words are not answered; `order` answers words that want something done."""
+    text, origin, trace = heard.text, heard.origin, heard.trace
+    if isinstance(meaning, Announce):
+        return Plan(answer=Say(meaning.text), origin=Origin.SERVER, trace=trace)
+    if mode.overhears:
+        return Plan(answer=mode.hear(text, heard.began), origin=origin, trace=trace)
+    if isinstance(meaning, NoSwitch):
+        return Plan(answer=Nothing(), origin=origin, trace=trace, show=text)
     if isinstance(meaning, Wake):
         if not greeting:
             return Plan(answer=Nothing(), origin=Origin.WAKE, trace=trace, show=text)
-        return Plan(answer=mode.hear(greeting), origin=Origin.WAKE, trace=trace)
+        return Plan(answer=mode.hear(greeting, heard.began), origin=Origin.WAKE, trace=trace)
     if isinstance(meaning, Exit):
         goodbye = Say(texts.GOODBYE[language_of(text)])
         return Plan(answer=goodbye, origin=origin, trace=trace, show=text, parting=Goodbye.EXIT)
-    if isinstance(meaning, Announce):
-        return Plan(answer=Say(meaning.text), origin=Origin.SERVER, trace=trace)
-    return Plan(answer=mode.hear(meaning.text), origin=origin, trace=trace, show=meaning.text)
+    answer = order(text) or mode.hear(text, heard.began)
+    return Plan(answer=answer, origin=origin, trace=trace, show=None if isinstance(answer, Taken) else text)
+
+
+def announcement(notice: Notice, trace: TurnTrace) -> Plan:
+    """Say what others want to have said."""
+    answer = Clip(notice.text, notice.clip) if notice.clip else Say(notice.text)
+    return Plan(answer=answer, origin=Origin.SERVER, trace=trace, notice=True)
 
 
 def say_again(language: Language, trace: TurnTrace) -> Plan:

@@ -32,6 +32,9 @@ class ScribeHost(Protocol):
     def understood(self, text: str, capture: Capture) -> None:
         """The words of one utterance; empty when there were none."""
 
+    def overtaken(self, capture: Capture) -> None:
+        """An utterance that was waiting will not be recognised: too much came after it."""
+
     def partly_understood(self, text: str) -> None:
         """The words so far of the utterance that is being spoken."""
 
@@ -54,8 +57,8 @@ class Scribe:
         """Recognise this capture after those before it; its audio may still grow."""
         self._waiting.append(capture)
         while len(self._waiting) > 1 and self._too_much():
-            self._waiting.popleft()
             log.warning("an utterance is lost: recognition is too far behind")
+            self._host.overtaken(self._waiting.popleft())
         self._filled.set()
 
     def _too_much(self) -> bool:

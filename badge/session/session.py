@@ -10,15 +10,22 @@ import trio
 
 from badge import texts
 from badge.boundary import boundary
+from badge.desk import Desk
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox, Wire, keep_alive, write_frames
+from badge.llms import Purpose
 from badge.log import describe, get_log, outline
 from badge.machines.base import TransitionNotAllowed
 from badge.machines.session import SessionMachine
+from badge.modes.base import Mode as ModeObject
+from badge.notices import Notice, Told
 from badge.peers.presence import HouseFullError
 from badge.services import Services
+from badge.session.asking import whole_answer
 from badge.session.conversation import Conversation
+from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
+from badge.session.modeslot import ModeSlot
 from badge.session.traits import Traits
 from badge.session.watchdog import Watchdog
 from protocol import (
@@ -37,6 +44,7 @@ from protocol import (
     wire_name,
 )
 from protocol.outbound import Error, System, Welcome
+from providers.ports import Prompt
 
 log = get_log(__name__)
 
@@ -53,7 +61,7 @@ class Session:
             device=identity.device,
             session_id=services.ids.session(),
             framing=identity.framing,
-            mode=settings.listen.mode,
+            asked=settings.listen.mode,
             frame_ms=settings.tts.frame_ms,
         )
         self.outbox = Outbox(lambda: self._watchdog.ring(too_slow=True))
@@ -64,6 +72,8 @@ class Session:
         self._goodbye: Goodbye | None = Goodbye.SHUTDOWN  # the reason when this task is simply cancelled
         self._tasks: trio.Nursery | None = None
         self._conversation: Conversation | None = None
+        self._errands: Errands | None = None
+        self._modes: ModeSlot | None = None
 
     async def run(self) -> None:
         """Register, talk, clean up whatever happens, and close the connection."""
@@ -82,8 +92,9 @@ class Session:
     async def _register_and_talk(self) -> None:
         presence = self._services.presence
         dialogue = Dialogue(self._services.settings.chat.history)
+        mailbox = Mailbox(self.outbox, self.retire, self.announce, lambda: self._modes.state if self._modes else "chat")
         try:
-            resident, previous = presence.enter(self.traits.device, Mailbox(self.outbox, self.retire), dialogue)
+            resident, previous = presence.enter(self.traits.device, mailbox, dialogue)
         except HouseFullError as exc:
             log.warning("registration failed", reason=str(exc))
             self.outbox.post(encode_text(System(event="register_failed", message=texts.REGISTER_FAILED)))
@@ -94,12 +105,15 @@ class Session:
         try:
             self._dialogue, self._mailbox = resident.dialogue, resident.mailbox
             self._life.registered()
+            self._mode_before = previous.mode if previous is not None else "chat"
             if previous is not None:
                 previous.retire(Goodbye.SUPERSEDED)
             for delivery in self._services.deliveries:
                 delivery.arrived(self.traits.device, resident.mailbox)
             await self._talk()
         finally:
+            if self._conversation is not None:
+                self._conversation.end()
             if presence.leave(self.traits.device, resident):
                 for delivery in self._services.deliveries:
                     delivery.left(self.traits.device)
@@ -109,6 +123,8 @@ class Session:
         async with trio.open_nursery() as self._tasks:
             for task in (self._read, self._write, self._ping, self._watchdog.run):
                 self._tasks.start_soon(self._run, task)
+            if self._mode_before != "chat":  # the device was in it on the connection that this one replaces
+                self.modes.start(self._mode_before, again=True)
 
     async def _run(self, task: Callable[[], Awaitable[None]]) -> None:
         assert self._tasks is not None
@@ -124,6 +140,22 @@ class Session:
                 for task in self._conversation.tasks:
                     self._tasks.start_soon(self._run, task)
         return self._conversation
+
+    @property
+    def errands(self) -> Errands:
+        """What the session has done for it elsewhere."""
+        if self._errands is None:
+            self._errands = Errands(self._complain)
+            if self._tasks is not None:
+                self._tasks.start_soon(self._run, self._errands.run)
+        return self._errands
+
+    @property
+    def modes(self) -> ModeSlot:
+        """The mode that the session is in."""
+        if self._modes is None:
+            self._modes = ModeSlot(self._services, self.traits, self.errands, self)
+        return self._modes
 
     def _busy(self) -> bool:
         return self._conversation is not None and self._conversation.busy
@@ -207,10 +239,52 @@ class Session:
         else:
             self._complain(exc.code, exc.detail, exc.ref)
 
-    def _complain(self, code: ErrorCode, message: str, ref: dict[str, object]) -> None:
+    def _complain(self, code: str, message: str, ref: dict[str, object]) -> None:
         self.outbox.post(encode_text(Error(code=code, message=message, ref=ref or None)))
 
-    # --- what handlers, the conversation and others ask ---
+    # --- what handlers, the conversation, modes and others ask ---
+
+    @property
+    def desk(self) -> Desk:
+        """Where the session asks for what is not its own."""
+        return self._services.desk
+
+    def draw_id(self) -> str:
+        """A fresh id."""
+        return self._services.ids.sentence()
+
+    def tell(self, message: attrs.AttrsInstance) -> None:
+        """Send the badge a message."""
+        self.outbox.post(encode_text(message))
+
+    async def ask(self, purpose: Purpose, prompt: Prompt) -> str:
+        """The whole answer of a model. Raises `ProviderError`, `trio.TooSlowError`."""
+        return await whole_answer(
+            self._services.llms, purpose, prompt, seconds=self._services.settings.chat.first_token_s
+        )
+
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task as long as the session lives; its end is not the session's."""
+        if self._tasks is not None:
+            self._tasks.start_soon(task)
+
+    def be_silent(self) -> None:
+        """Stop answering."""
+        if self._conversation is not None:
+            self._conversation.be_silent()
+
+    def mode_over(self, mode: ModeObject) -> None:
+        """A mode has been left; what is being said in it still belongs to it."""
+        if self._conversation is not None:
+            self._conversation.mode_over(mode)
+        else:
+            self.modes.settled(mode)
+
+    def announce(self, notice: Notice, told: Told) -> bool:
+        """Have something said as soon as the badge is free; false when it will not be."""
+        if self.traits.features.peer_audio and notice.kind in ("message", "waiting"):
+            return False
+        return self.takes_turns and self.conversation.announce(notice, told)
 
     def greet(self) -> None:
         """Answer a hello: the welcome once more, and what waits for badges that say hello."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +15,7 @@ from attrs import field, frozen
 from badge.dialogue import Dialogue
 from badge.link import Outbox
 from badge.log import get_log
-from badge.modes.base import Ask, Play, Say
+from badge.modes.base import Act, Ask, Clip, Play, Say
 from badge.patience import patience
 from badge.services import Services
 from badge.session.pacing import Pacer
@@ -22,7 +24,7 @@ from badge.session.traits import Traits
 from badge.session.turns import Turn
 from protocol import ErrorCode, encode_frame, encode_text
 from protocol.outbound import Error, Ledger, Mood, Stt, Tts
-from providers.opus import Decoder
+from providers.opus import Decoder, OpusError
 from providers.ports import MOUTH_RATE, Incoming, ProviderError, single_error
 from providers.ports import Tts as Synthesis
 from providers.sentences import SentenceSplitter
@@ -51,13 +53,17 @@ class Sound:
     packet: bool = False
 
 
-Clip = Sentence | Sound
+Piece = Sentence | Sound
 
 
 class Mouth:
     """Carries out the answer of one turn at a time."""
 
-    def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue) -> None:
+    def __init__(
+        self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, muted: Callable[[], bool]
+    ) -> None:
+        """`muted`: whether answers go out as text only."""
+        self._muted = muted
         self._services = services
         self._settings = services.settings.tts
         self._traits = traits
@@ -90,6 +96,11 @@ class Mouth:
         """Display words as the user's."""
         self._say(Stt(text=strip_edges(text), partial=partial, session_id=self._traits.session_id))
 
+    def show_switch(self, text: str, mode: str) -> None:
+        """Display words that switch modes, as they are."""
+        session = self._traits.session_id
+        self._say(Stt(text=text, intent="mode_switch", target_mode=mode, session_id=session))
+
     def hush(self) -> None:
         """Have the badge leave its speaking state although no turn is running."""
         self._say(Tts(state="stop", session_id=self._traits.session_id))
@@ -101,30 +112,35 @@ class Mouth:
     async def perform(self, turn: Turn) -> None:
         """Think, synthesise and play at the same time, until the badge has played everything."""
         sentences_in, sentences = trio.open_memory_channel[str](1)
-        clips_in, clips = trio.open_memory_channel[Clip](CLIPS)
+        clips_in, clips = trio.open_memory_channel[Piece](CLIPS)
         async with trio.open_nursery() as nursery:
             answer = turn.plan.answer
             if isinstance(answer, Play):
                 sentences_in.close()
                 nursery.start_soon(self._load, answer, clips_in.clone())
-            elif isinstance(answer, Ask | Say):
+            elif isinstance(answer, Ask | Say | Act | Clip):
                 nursery.start_soon(self._think, turn, answer, sentences_in)
-            nursery.start_soon(self._synthesise, turn, sentences, clips_in)
+            packets = answer.packets if isinstance(answer, Clip) else ()
+            nursery.start_soon(self._synthesise, turn, sentences, clips_in, packets)
             await self._play(turn, clips)
 
     # --- the three tasks of a turn ---
 
-    async def _think(self, turn: Turn, answer: Ask | Say, sentences: trio.MemorySendChannel[str]) -> None:
+    async def _think(self, turn: Turn, answer: Ask | Say | Act | Clip, sentences: trio.MemorySendChannel[str]) -> None:
         with sentences:
             script = Script(self._splitter(), sentences, self._show_mood, turn.plan.trace)
             if isinstance(answer, Ask):
                 await self._thinker.think(answer, self._dialogue, script)
             else:
-                await script.add(answer.text)
+                await script.add(await answer.do() if isinstance(answer, Act) else answer.text)
                 await script.end()
 
     async def _synthesise(
-        self, turn: Turn, sentences: trio.MemoryReceiveChannel[str], clips: trio.MemorySendChannel[Clip]
+        self,
+        turn: Turn,
+        sentences: trio.MemoryReceiveChannel[str],
+        clips: trio.MemorySendChannel[Piece],
+        packets: Sequence[bytes],
     ) -> None:
         with clips:
             tts = await self._voice()
@@ -137,9 +153,15 @@ class Mouth:
                         await self._speak(turn, tts, sentence, clips)
                 except (ProviderError, trio.TooSlowError) as exc:
                     log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
+            decoder = Decoder(MOUTH_RATE)
+            for packet in packets:
+                with suppress(OpusError):  # one bad packet is no reason to lose the rest
+                    await clips.send(Sound(decoder.decode(packet)))
 
     async def _voice(self) -> Synthesis | None:
-        """Who speaks; None when nobody can, or not soon enough."""
+        """Who speaks; None when nobody can, or may, or not soon enough."""
+        if self._muted():
+            return None
         try:
             with trio.fail_after(self._services.settings.chat.first_token_s):
                 return await self._services.tts.ready()
@@ -147,7 +169,7 @@ class Mouth:
             log.warning("the answer goes out as text only", error=str(exc) or "the voice is still loading")
             return None
 
-    async def _speak(self, turn: Turn, tts: Synthesis, sentence: str, clips: trio.MemorySendChannel[Clip]) -> None:
+    async def _speak(self, turn: Turn, tts: Synthesis, sentence: str, clips: trio.MemorySendChannel[Piece]) -> None:
         with patience(self._settings.timeout_s) as patient:
             async with tts.speak(sentence) as audio:
                 while (data := await _next(audio)) is not None:
@@ -157,12 +179,12 @@ class Mouth:
                     patient.begin()
                 patient.begin()
 
-    async def _load(self, play: Play, clips: trio.MemorySendChannel[Clip]) -> None:
+    async def _load(self, play: Play, clips: trio.MemorySendChannel[Piece]) -> None:
         with clips:
             await clips.send(Sentence(play.text))
             await clips.send(Sound(_sound_file(play.file)))
 
-    async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Clip]) -> None:
+    async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece]) -> None:
         gate = turn.opened + self._settings.start_gap_ms / 1000
         deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
         while (clip := await _next(clips)) is not None:
@@ -269,7 +291,7 @@ async def _next(channel: Incoming[T]) -> T | None:
         return None
 
 
-async def _pass_on(clip: Clip, clips: trio.MemorySendChannel[Clip]) -> None:
+async def _pass_on(clip: Piece, clips: trio.MemorySendChannel[Piece]) -> None:
     """Hand over, without a pause when there is room."""
     try:
         clips.send_nowait(clip)

@@ -78,7 +78,7 @@ class Thinker:
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
         exchange = dialogue.begin(ask.words)
         memory = await self._remember(ask.words)
-        prompt = self._prompt(dialogue, memory)
+        prompt = self._prompt(dialogue, "\n\n".join(filter(None, (memory, ask.context))))
         try:
             with single_error():
                 await self._stream(ask, prompt, exchange.add, script)
@@ -120,9 +120,9 @@ class Thinker:
             log.warning("answering without memory", error=str(exc))
             return ""
 
-    def _prompt(self, dialogue: Dialogue, memory: str) -> Prompt:
+    def _prompt(self, dialogue: Dialogue, known: str) -> Prompt:
         chat = self._services.settings.chat
-        system = f"{chat.prompt}\n\n{memory}" if memory else chat.prompt
+        system = f"{chat.prompt}\n\n{known}" if known else chat.prompt
         return Prompt(
             messages=dialogue.messages(system, INTERRUPTED),
             session=self._traits.session_id,

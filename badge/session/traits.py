@@ -20,11 +20,23 @@ class Traits:
     device: str
     session_id: str
     framing: Framing
-    mode: ListenMode
+    asked: ListenMode
+    """how the badge wants to be listened to"""
     frame_ms: int
+    imposed: ListenMode | None = None
+    """how a mode of the session has it listened to, until the badge asks for something else"""
     audio_format: str = "opus"
     features: Features = field(factory=Features)
     bad_frames: int = 0
+
+    @property
+    def mode(self) -> ListenMode:
+        """How the badge is listened to."""
+        return self.imposed or self.asked
+
+    def ask(self, mode: ListenMode) -> None:
+        """The badge wants to be listened to like this."""
+        self.asked, self.imposed = mode, None
 
     def count_bad_frame(self) -> int:
         """Note a frame in the wrong framing; gives how many there were."""

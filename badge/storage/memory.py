@@ -76,22 +76,32 @@ class MemoryMail:
         for old in surplus:
             del box[old.sender, old.id]
         self._dropped[letter.to] += len(surplus)
-        return Posted(status=letter.status, dropped=len(surplus))
+        return Posted(status=letter.status, displaced=tuple((old.sender, old.id) for old in surplus))
 
-    async def waiting(self, device: str, *, now: int) -> Waiting:
+    async def waiting(self, device: str, *, now: int, limit: int = 1_000_000) -> Waiting:
         """What waits for a device."""
         await checkpoint()
         self._forget(device, now)
-        return Waiting(letters=_queued(self._letters.get(device, {})), dropped=self._dropped.pop(device, 0))
+        return Waiting(letters=_queued(self._letters.get(device, {}))[:limit], dropped=self._dropped.pop(device, 0))
 
-    async def mark(self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False) -> None:
+    async def unread(self, sender: str) -> int:
+        """How many letters of a sender wait."""
+        await checkpoint()
+        return sum(letter.sender == sender for box in self._letters.values() for letter in _queued(box))
+
+    async def mark(
+        self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """Letters have been delivered, or heard."""
         await checkpoint()
         box = self._letters.get(device, {})
+        changed = []
         for key in ids:
             letter = box.get(key)
-            if letter is not None and letter.status != "heard":
+            if letter is not None and letter.status in (("queued", "delivered") if heard else ("queued",)):
                 box[key] = attrs.evolve(letter, status="heard" if heard else "delivered", payload="")
+                changed.append(key)
+        return tuple(changed)
 
     async def expire(self, *, now: int) -> int:
         """Forget everything that has expired."""
@@ -224,10 +234,10 @@ class MemoryReminders:
         await checkpoint()
         self._reminders.setdefault(reminder.id, reminder)
 
-    async def next(self) -> int | None:
-        """When the next one is due."""
+    async def next(self, *, after: int) -> int | None:
+        """When the first one after this time is due."""
         await checkpoint()
-        return min((reminder.due for reminder in self._reminders.values()), default=None)
+        return min((reminder.due for reminder in self._reminders.values() if reminder.due > after), default=None)
 
     async def due(self, *, now: int) -> tuple[Reminder, ...]:
         """All that are due by now, the oldest first."""

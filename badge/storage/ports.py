@@ -46,12 +46,19 @@ class MailStore(Protocol):
         """Keep a letter. When more than `bound` wait for the device then, the oldest are dropped and counted. A letter
         that is there already, delivered ones included, stays as it is."""
 
-    async def waiting(self, device: str, *, now: int) -> Waiting:
-        """What waits for a device. Letters that have expired are dropped and counted first; the count starts anew."""
+    async def waiting(self, device: str, *, now: int, limit: int = 1_000_000) -> Waiting:
+        """What waits for a device, the oldest `limit` of it. Letters that have expired are dropped and counted first; the
+        count starts anew."""
 
-    async def mark(self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False) -> None:
+    async def unread(self, sender: str) -> int:
+        """How many letters of a sender wait, for whomever."""
+
+    async def mark(
+        self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """Letters, named by (sender, id), have been delivered, or heard; heard includes delivered. Others and unknown ones stay as
-        they are; the payload of a delivered letter is forgotten, the letter itself stays known until it expires."""
+        they are; the payload of a delivered letter is forgotten, the letter itself stays known until it expires. Gives
+        those that were not yet what they are now."""
 
     async def expire(self, *, now: int) -> int:
         """Forget everything that has expired; gives how many undelivered letters were among it. Those are counted as
@@ -111,8 +118,8 @@ class ReminderStore(Protocol):
     async def add(self, reminder: Reminder) -> None:
         """Keep a reminder; one with this id that is there already stays as it is."""
 
-    async def next(self) -> int | None:
-        """When the next one is due; None when there is none."""
+    async def next(self, *, after: int) -> int | None:
+        """When the first one after this time is due; None when there is none."""
 
     async def due(self, *, now: int) -> tuple[Reminder, ...]:
         """All that are due by now, the oldest first."""

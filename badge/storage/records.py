@@ -26,12 +26,17 @@ class Letter:
 
 @frozen(kw_only=True)
 class Posted:
-    """What became of a letter that was handed in: its status, whether it was there before, and how many older ones of
-    that device were dropped for it."""
+    """What became of a letter that was handed in: its status, whether it was there before, and which older ones of that
+    device were dropped for it, named by (sender, id)."""
 
     status: MailStatus
     duplicate: bool = False
-    dropped: int = 0
+    displaced: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def dropped(self) -> int:
+        """How many were dropped."""
+        return len(self.displaced)
 
 
 @frozen(kw_only=True)

@@ -26,6 +26,7 @@ _FIRST: Script = (
         UNIQUE ("to", sender, id)
     )""",
     "CREATE INDEX letters_waiting ON letters (\"to\", seq) WHERE status = 'queued'",
+    "CREATE INDEX letters_unread ON letters (sender) WHERE status = 'queued'",
     "CREATE INDEX letters_expiring ON letters (expires)",
     "CREATE TABLE drops (device TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
     """CREATE TABLE meetings (

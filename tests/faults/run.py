@@ -274,5 +274,6 @@ def services_of(scenario: Scenario) -> Services:
         asr=of("asr"),
         tts=of("tts"),
         recall=of("recall"),
+        desk=None,
         llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
     )

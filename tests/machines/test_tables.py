@@ -11,8 +11,11 @@ import pytest
 
 from badge.diagram import MACHINES, diagrams
 from badge.machines.base import Machine, TransitionNotAllowed, cells, meanings, mermaid, purpose, table
+from badge.machines.coding import CodingActions, CodingMachine
 from badge.machines.meeting import MeetingActions, MeetingMachine
+from badge.machines.mode import ModeActions, ModeMachine
 from badge.machines.session import LifeActions, SessionMachine
+from badge.machines.snapshot import SnapshotActions, SnapshotMachine
 from badge.machines.turn import TurnActions, TurnMachine
 
 
@@ -97,6 +100,27 @@ SESSION: dict[str, dict[str, tuple[str, list[str]] | None]] = {
     "closed": dict.fromkeys(("registered", "idle", "active", "supersede", "close", "gone")),
 }
 
+SNAPSHOT: dict[str, dict[str, tuple[str, list[str]] | None]] = {
+    "quiet": {
+        "request": ("clean", ["send"]),
+        "change": ("clean", ["send"]),
+        "refresh": ("clean", ["send"]),
+        "window_over": None,
+    },
+    "clean": {
+        "request": ("dirty", []),
+        "change": ("dirty", []),
+        "refresh": ("=", ["send"]),
+        "window_over": ("quiet", []),
+    },
+    "dirty": {
+        "request": ("=", []),
+        "change": ("=", []),
+        "refresh": ("clean", ["send"]),
+        "window_over": ("clean", ["send"]),
+    },
+}
+
 _IGNORED: tuple[str, list[str]] = ("=", [])
 MEETING: dict[str, dict[str, tuple[str, list[str]] | None]] = {
     "active": {
@@ -141,9 +165,42 @@ MEETING: dict[str, dict[str, tuple[str, list[str]] | None]] = {
     },
 }
 
+CODING: dict[str, dict[str, tuple[str, list[str]] | None]] = {
+    "idle": {
+        "start": ("streaming", ["begin_insights"]),
+        "log": None,
+        "phase": None,
+        "clear": _IGNORED,
+        "stop": _IGNORED,
+    },
+    "streaming": {
+        "start": _IGNORED,
+        "log": _IGNORED,
+        "phase": _IGNORED,
+        "clear": _IGNORED,
+        "stop": ("idle", ["end_insights"]),
+    },
+}
+
+
+def _mode_row(state: str) -> dict[str, tuple[str, list[str]] | None]:
+    """Any mode can be begun from any other, which is left first; only the one that is on can be ended."""
+    leaving = ["leave"] if state != "chat" else []
+    row: dict[str, tuple[str, list[str]] | None] = {}
+    for mode in ("meeting", "coding", "working"):
+        row[f"start_{mode}"] = _IGNORED if mode == state else (mode, [*leaving, "enter"])
+        row[f"end_{mode}"] = ("chat", ["leave"]) if mode == state else None
+    return row
+
+
+MODE = {state: _mode_row(state) for state in ("chat", "meeting", "coding", "working")}
+
 EXPECTED: dict[type[Machine], dict[str, dict[str, tuple[str, list[str]] | None]]] = {
     TurnMachine: TURN,
     SessionMachine: SESSION,
+    SnapshotMachine: SNAPSHOT,
+    CodingMachine: CODING,
+    ModeMachine: MODE,
     MeetingMachine: MEETING,
 }
 ARGUMENTS = {"heard": ("words",), "close": ("goodbye",), "told": ("entry",)}
@@ -180,7 +237,7 @@ def at(machine_class: type[Machine], state: str) -> tuple[Machine, Recorder]:
     return machine, actions
 
 
-@pytest.mark.req("LI-5", "LI-6", "CL-3", "B-73", "I-6")
+@pytest.mark.req("B-73", "CD-5", "CL-3", "I-6", "MD-6", "MD-13", "MD-14", "LI-5", "LI-6", "WF-12", "WF-13", "WF-15")
 @pytest.mark.parametrize(("machine_class", "state", "event", "outcome"), CELLS)
 def test_every_event_at_every_state(
     machine_class: type[Machine], state: str, event: str, outcome: tuple[str, list[str]] | None
@@ -221,7 +278,14 @@ def test_every_callback_is_wired(machine_class: type[Machine]) -> None:
 
 @pytest.mark.parametrize(
     ("machine_class", "actions"),
-    [(TurnMachine, TurnActions), (SessionMachine, LifeActions), (MeetingMachine, MeetingActions)],
+    [
+        (TurnMachine, TurnActions),
+        (SessionMachine, LifeActions),
+        (ModeMachine, ModeActions),
+        (MeetingMachine, MeetingActions),
+        (CodingMachine, CodingActions),
+        (SnapshotMachine, SnapshotActions),
+    ],
 )
 def test_machines_are_synchronous_and_use_every_action(machine_class: type[Machine], actions: type) -> None:
     machine = machine_class(Recorder())

@@ -114,7 +114,7 @@ def the_mode_is_forgotten_with_each_stop(patch: pytest.MonkeyPatch) -> None:
     def forgetful(session: Session, message: Any) -> None:
         listen(session, message)
         if message.state == "stop":
-            session.traits.mode = "auto"
+            session.traits.ask("auto")
 
     patch.setitem(handlers.HANDLERS, handlers.Listen, forgetful)
 

@@ -10,10 +10,11 @@ from badge.storage.records import Letter, Posted, Waiting
 from badge.storage.rows import build, columns, insert
 
 _QUEUED = "\"to\" = ? AND status = 'queued'"
-_SURPLUS = (
-    f"DELETE FROM letters WHERE seq IN (SELECT seq FROM letters WHERE {_QUEUED} ORDER BY seq DESC LIMIT -1 OFFSET ?)"
+_SURPLUS = f"SELECT seq, sender, id FROM letters WHERE {_QUEUED} ORDER BY seq DESC LIMIT -1 OFFSET ?"
+_MARK = (
+    "UPDATE letters SET status = ?, payload = '' WHERE \"to\" = ? AND sender = ? AND id = ? "
+    "AND (status = 'queued' OR status = 'delivered' AND ?)"
 )
-_MARK = "UPDATE letters SET status = ?, payload = '' WHERE \"to\" = ? AND sender = ? AND id = ? AND status <> 'heard'"
 _DROP = "INSERT INTO drops VALUES (?, ?) ON CONFLICT DO UPDATE SET number = number + excluded.number"
 
 
@@ -27,14 +28,19 @@ class SqliteMail:
         """Keep a letter."""
         return await self._carry(lambda db: _post(db, letter, bound))
 
-    async def waiting(self, device: str, *, now: int) -> Waiting:
+    async def waiting(self, device: str, *, now: int, limit: int = 1_000_000) -> Waiting:
         """What waits for a device."""
-        return await self._carry(lambda db: _waiting(db, device, now))
+        return await self._carry(lambda db: _waiting(db, device, now, limit))
 
-    async def mark(self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False) -> None:
+    async def unread(self, sender: str) -> int:
+        """How many letters of a sender wait."""
+        return await self._carry(lambda db: _unread(db, sender))
+
+    async def mark(
+        self, device: str, ids: Sequence[tuple[str, str]], *, heard: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """Letters have been delivered, or heard."""
-        status = "heard" if heard else "delivered"
-        await self._carry(lambda db: db.executemany(_MARK, [(status, device, *key) for key in ids]).rowcount)
+        return await self._carry(lambda db: _mark(db, device, ids, heard=heard))
 
     async def expire(self, *, now: int) -> int:
         """Forget everything that has expired."""
@@ -46,17 +52,30 @@ def _post(db: Connection, letter: Letter, bound: int) -> Posted:
         found = 'SELECT status FROM letters WHERE "to" = ? AND sender = ? AND id = ?'
         (status,) = db.execute(found, (letter.to, letter.sender, letter.id)).fetchone()
         return Posted(status=status, duplicate=True)
-    dropped = db.execute(_SURPLUS, (letter.to, bound)).rowcount
-    _count(db, [(letter.to, dropped)])
-    return Posted(status=letter.status, dropped=dropped)
+    surplus = db.execute(_SURPLUS, (letter.to, bound)).fetchall()[::-1]
+    db.executemany("DELETE FROM letters WHERE seq = ?", [(seq,) for seq, _, _ in surplus])
+    _count(db, [(letter.to, len(surplus))])
+    return Posted(status=letter.status, displaced=tuple((sender, number) for _, sender, number in surplus))
 
 
-def _waiting(db: Connection, device: str, now: int) -> Waiting:
+def _unread(db: Connection, sender: str) -> int:
+    count: int = db.execute(
+        "SELECT count(*) FROM letters WHERE sender = ? AND status = 'queued'", (sender,)
+    ).fetchone()[0]
+    return count
+
+
+def _mark(db: Connection, device: str, ids: Sequence[tuple[str, str]], *, heard: bool) -> tuple[tuple[str, str], ...]:
+    status = "heard" if heard else "delivered"
+    return tuple(key for key in ids if db.execute(_MARK, (status, device, *key, heard)).rowcount)
+
+
+def _waiting(db: Connection, device: str, now: int, limit: int) -> Waiting:
     lost = db.execute(f"DELETE FROM letters WHERE {_QUEUED} AND expires <= ?", (device, now)).rowcount
     row = db.execute("SELECT number FROM drops WHERE device = ?", (device,)).fetchone()
     if row is not None:
         db.execute("DELETE FROM drops WHERE device = ?", (device,))
-    letters = db.execute(f"SELECT {columns(Letter)} FROM letters WHERE {_QUEUED} ORDER BY seq", (device,))
+    letters = db.execute(f"SELECT {columns(Letter)} FROM letters WHERE {_QUEUED} ORDER BY seq LIMIT ?", (device, limit))
     return Waiting(letters=build(Letter, letters), dropped=lost + (row[0] if row else 0))
 
 

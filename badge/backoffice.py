@@ -1,0 +1,88 @@
+"""The back office: the store and those who serve all sessions, opened and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+from attrs import frozen
+
+from badge.clock import Ids, WallClock
+from badge.config import Settings
+from badge.desk import Desk
+from badge.llms import Llms
+from badge.machines.base import Watch, unwatched
+from badge.meetings.office import Meetings
+from badge.offices.board import Board
+from badge.offices.groups import group_of
+from badge.offices.post import PostOffice
+from badge.offices.reminders import Reminders
+from badge.peers.delivery import Delivery
+from badge.peers.presence import Presence
+from badge.storage.ports import Store
+
+
+@frozen(kw_only=True)
+class BackOffice:
+    """Everything that outlives connections."""
+
+    store: Store
+    board: Board
+    post: PostOffice
+    meetings: Meetings
+    reminders: Reminders
+
+    @property
+    def desk(self) -> Desk:
+        """Where sessions ask."""
+        return Desk(tasks=self.board, post=self.post, meetings=self.meetings, reminders=self.reminders)
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """What waits for badges: mail, then tasks, then the rest."""
+        return self.post, self.board, self.meetings, self.reminders
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Open the store, then everybody; live until cancelled. Raises `StoreError` when the store cannot be opened."""
+        async with trio.open_nursery() as below:
+            await below.start(self.store.run)
+            async with trio.open_nursery() as nursery:
+                for office in (self.board, self.post, self.meetings, self.reminders):
+                    await nursery.start(office.run)
+                task_status.started()
+            below.cancel_scope.cancel("the offices have closed")
+
+    async def settle(self) -> None:
+        """Wait until everything that was told so far is stored."""
+        await self.meetings.settle()
+
+
+def furnish(
+    settings: Settings,
+    *,
+    store: Store,
+    presence: Presence,
+    llms: Llms,
+    clock: WallClock,
+    ids: Ids,
+    watch: Watch = unwatched,
+) -> BackOffice:
+    """Put together who serves all sessions."""
+    board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, watch=watch)
+    groups: Callable[[str], str] = lambda device: group_of(device, settings.workflow)  # noqa: E731
+    return BackOffice(
+        store=store,
+        board=board,
+        post=PostOffice(store=store, presence=presence, settings=settings.peer, groups=groups, clock=clock, ids=ids),
+        meetings=Meetings(
+            store=store,
+            presence=presence,
+            llms=llms,
+            settings=lambda: settings.meeting,
+            clock=clock,
+            ids=ids,
+            tasks=board,
+            watch=watch,
+        ),
+        reminders=Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids),
+    )

@@ -1,0 +1,82 @@
+"""Meeting: what is said is written down, and nobody is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import AttrsInstance
+
+from badge import texts
+from badge.config_team import MeetingSettings
+from badge.desk import Closing, MeetingDesk
+from badge.modes.base import Answer, Taken
+from protocol import ListenMode
+from protocol.outbound import LocalSound, MeetingClosing
+
+
+class Meeting:
+    """The badge's part of a meeting; the meeting itself is kept by others, and outlives the connection."""
+
+    overhears = True
+
+    def __init__(
+        self,
+        *,
+        device: str,
+        session: str,
+        settings: MeetingSettings,
+        desk: MeetingDesk,
+        tell: Callable[[AttrsInstance], None],
+    ) -> None:
+        self.muted = settings.disable_tts
+        self.listening: ListenMode | None = "manual" if settings.prefer_device_vad else None
+        self._device = device
+        self._session = session
+        self._desk = desk
+        self._tell = tell
+        self._opened = False
+
+    def enter(self, *, again: bool) -> None:
+        """Tell the user, by a sound that the badge has."""
+        if not again:
+            self._tell(LocalSound(state="start", url=texts.MEETING_SOUND, text=texts.MEETING_BEGUN))
+            self._tell(LocalSound(state="stop"))
+
+    async def begin(self) -> None:
+        """Begin to write down, or go on."""
+        await self._desk.open(self._device, self._session)
+        self._opened = True
+
+    async def end(self) -> None:
+        """Have the minutes made."""
+        if self._opened:  # otherwise there is nothing that could be closed
+            await finalise(device=self._device, session=self._session, desk=self._desk, tell=self._tell)
+
+    def hear(self, words: str, began: int) -> Answer:
+        """Write it down."""
+        self._desk.add(self._device, words, began)
+        return Taken()
+
+    def miss(self, since: int, until: int, reason: str) -> None:
+        """Write down that something is missing."""
+        self._desk.miss(self._device, since, until, reason)
+
+    def heard_out(self) -> None:
+        """Nothing more will come."""
+        self._desk.heard_out(self._device)
+
+
+async def finalise(*, device: str, session: str, desk: MeetingDesk, tell: Callable[[AttrsInstance], None]) -> Closing:
+    """Have the minutes of the device's meeting made, if there is one, and tell the badge so at once."""
+    closing = await desk.finalise(device, session)
+    none = closing.status == "none"
+    tell(
+        MeetingClosing(
+            sessionId=session,
+            startedAt=closing.started,
+            pendingCount=closing.pending,
+            status="none" if none else None,
+            meetingId=None if none else closing.meeting,
+        )
+    )
+    return closing

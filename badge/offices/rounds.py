@@ -1,0 +1,191 @@
+"""The rounds of the post: who is served by which connection, and who is told what became of letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import trio
+from attrs import field, frozen
+
+from badge import texts
+from badge.clock import WallClock, milliseconds
+from badge.desk import Fate
+from badge.link import Mailbox
+from badge.log import get_log
+from badge.offices.announcing import OPERATOR, Announcer
+from badge.offices.backlog import Backlog, Key
+from badge.offices.carrier import Carrier
+from badge.offices.clerk import Clerk
+from badge.offices.readingout import ReadingOut
+from badge.offices.receipts import Receipts
+from badge.storage.ports import MailStore
+from badge.storage.records import Letter, Waiting
+from protocol.codec import encode_text
+from protocol.outbound import PeerReceipt, PeerRedelivered
+
+log = get_log(__name__)
+
+
+@frozen(kw_only=True, eq=False)
+class Visit:
+    """One connection of a device, as the post serves it."""
+
+    carrier: Carrier
+    receipts: Receipts
+    reading: ReadingOut
+    over: trio.CancelScope = field(factory=trio.CancelScope)
+
+    async def run(self) -> None:
+        """Serve it until it is over."""
+        with self.over:
+            await self.carrier.run()
+
+    def end(self) -> None:
+        """Begin nothing more here; what is on its way still tells what becomes of it."""
+        self.over.cancel("the device has gone, or has a newer connection")
+        self.carrier.backlog.close()
+
+
+class Rounds:
+    """One visit for each device that is here: its newest connection."""
+
+    def __init__(self, *, mail: MailStore, clock: WallClock, announcer: Announcer) -> None:
+        self._mail = mail
+        self._clock = clock
+        self._announcer = announcer
+        self._clerk = Clerk(mail)
+        self._visits: dict[str, Visit] = {}
+        self._answers: dict[tuple[str, Key], Fate] = {}  # of messages whose sender has not been answered yet
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. Badges that come before or after are not served: their letters wait."""
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._clerk.run)
+                task_status.started()
+        finally:
+            self._nursery = None
+            self._visits.clear()
+
+    # --- who is here ---
+
+    def begin(self, device: str, mailbox: Mailbox) -> None:
+        """A connection has registered; it replaces an older one of its device."""
+        if self._nursery is None:
+            return
+        previous = self._visits.get(device)
+        if previous:
+            previous.end()
+        reading = previous.reading if previous else ReadingOut(self._announcer, self._read_out)
+        backlog = Backlog(partial(self._tell_redelivered, device, mailbox))
+        carrier = Carrier(mailbox=mailbox, read=partial(self._read, device), outcomes=self, backlog=backlog)
+        visit = Visit(carrier=carrier, receipts=Receipts(mailbox), reading=reading)
+        self._visits[device] = visit
+        reading.move(mailbox)
+        carrier.look()
+        self._nursery.start_soon(visit.run)
+
+    def end(self, device: str) -> None:
+        """The device has gone."""
+        if visit := self._visits.pop(device, None):
+            visit.end()
+            visit.reading.move(None)
+
+    def backlog(self, device: str) -> trio.Event | None:
+        """Set as soon as all that had waited for a device was handed over; None when it is not here."""
+        visit = self._visits.get(device)
+        return visit.carrier.backlog.closed if visit else None
+
+    async def _read(self, device: str, limit: int) -> Waiting:
+        return await self._mail.waiting(device, now=milliseconds(self._clock), limit=limit)
+
+    # --- letters ---
+
+    async def forward(self, letter: Letter, *, bound: int) -> Fate:
+        """Keep a letter, and hand it over when its receiver is here; gives what has become of it by then. Waits for the
+        store, never for a badge. Raises `StoreError`."""
+        key = letter.sender, letter.id
+        self._answers[letter.to, key] = "queued"
+        try:
+            posted = await self._mail.post(letter, bound=bound)
+            if posted.displaced:
+                log.warning("letters were dropped, as too many wait", device=letter.to, dropped=posted.dropped)
+            for sender, number in posted.displaced:
+                self._inform(sender, PeerReceipt(id=number, to=letter.to, status="dropped"))
+            if posted.status != "queued":
+                return posted.status
+            if (visit := self._visits.get(letter.to)) is None:
+                return "queued"
+            await visit.carrier.look().wait()
+            fate = self._answers.get((letter.to, key), "queued")
+            return "sent" if fate == "queued" and visit.carrier.carries(key) else fate
+        finally:
+            self._answers.pop((letter.to, key), None)
+
+    def heard(self, device: str, letters: Iterable[Key]) -> None:
+        """Letters of this device were played."""
+        visit = self._visits.get(device)
+        for sender, number in letters:
+            if visit:
+                visit.carrier.prove((sender, number))
+            self._note_heard(device, (sender, number))
+
+    def _read_out(self, letter: Letter) -> None:
+        self._note_heard(letter.to, (letter.sender, letter.id))
+
+    def _note_heard(self, device: str, key: Key) -> None:
+        self._clerk.note(device, key, partial(self._heard, device, key), heard=True)
+
+    def _heard(self, device: str, key: Key, new: bool) -> None:  # noqa: FBT001 - a callback
+        if new:
+            self._tell(device, key, "heard")
+
+    # --- what carriers tell ---
+
+    def handed_over(self, letter: Letter) -> None:
+        """It is on its way: that is an answer, but no receipt."""
+        key = letter.to, (letter.sender, letter.id)
+        if key in self._answers:
+            self._answers[key] = "sent"
+
+    def arrived(self, letter: Letter, then: Callable[[bool], None]) -> None:
+        """The badge has it."""
+        told = partial(self._delivered, letter, then)
+        self._clerk.note(letter.to, (letter.sender, letter.id), told)
+
+    def lost(self, letter: Letter, carrier: Carrier) -> None:
+        """It may never have reached the badge. When the device has a newer connection, that one carries it, too."""
+        visit = self._visits.get(letter.to)
+        if visit is None or visit.carrier is carrier:
+            self._tell(letter.to, (letter.sender, letter.id), "queued")
+
+    def _delivered(self, letter: Letter, then: Callable[[bool], None], new: bool) -> None:  # noqa: FBT001 - a callback
+        if new:
+            self._tell(letter.to, (letter.sender, letter.id), "delivered")
+            if visit := self._visits.get(letter.to):
+                visit.reading.add(letter)
+        then(new)
+
+    # --- what senders are told ---
+
+    def _tell(self, device: str, key: Key, fate: Fate) -> None:
+        if (device, key) in self._answers:
+            self._answers[device, key] = fate
+        else:
+            sender, number = key
+            self._inform(sender, PeerReceipt(id=number, to=device, status=fate))
+
+    def _tell_redelivered(self, device: str, mailbox: Mailbox, backlog: Backlog) -> None:
+        if backlog.size or backlog.dropped:
+            sent = backlog.arrived.total()
+            log.info(texts.LOG_REDELIVERED, device=device, sent=sent, dropped=backlog.dropped)
+        for sender, count in backlog.arrived.items():
+            self._inform(sender, PeerRedelivered(to=device, count=count))
+        if notice := self._announcer.waited(backlog.spoken):
+            mailbox.announce(notice)
+
+    def _inform(self, sender: str, news: PeerReceipt | PeerRedelivered) -> None:
+        if sender != OPERATOR and (visit := self._visits.get(sender)):
+            visit.receipts.add(encode_text(news))
