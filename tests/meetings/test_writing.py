@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import trio
 
 from badge.config_team import MeetingSettings
-from badge.meetings.document import LISTED, REFERENCES, TEXT, TITLE, Minutes, dumps, loads
+from badge.meetings.document import LISTED, REFERENCES, TEXT, TITLE, Content, Minutes, dumps, loads
+from badge.meetings.extract import extract
 from badge.meetings.prompts import MINUTES
-from badge.meetings.writing import NOTHING, Order, Writer
+from badge.meetings.writing import EXTRACTED, NOTHING, Order, Writer
 from badge.storage.records import Hole, Segment
 from providers.llm.offline import OfflineLlm
 from providers.ports import ProviderError, ToolCall
@@ -313,6 +314,23 @@ async def test_an_error_of_ours_costs_the_model_and_not_the_minutes(
     assert (minutes.method, len(minutes.decisions)) == ("extract", 1)
     assert [line.pop("what") for line in log_lines if line["event"] == "failed"] == ["minutes"]
     log_lines.clear()
+
+
+async def test_picking_sentences_of_a_huge_part_lets_others_have_their_turn(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def measured(segments: Sequence[Segment]) -> Content:
+        sizes.append(sum(len(segment.text) for segment in segments))
+        return extract(segments)
+
+    monkeypatch.setattr("badge.meetings.writing.extract", measured)
+    texts = [*["We decided to ship. " + "word " * 50] * 100, "one sentence without end " * 1000]
+    minutes = await write(None, order(*texts), part_chars=1_000_000)
+    assert max(sizes) <= EXTRACTED
+    assert sum(sizes) == sum(map(len, texts))
+    assert minutes.decisions[0].segments == tuple(range(1, REFERENCES + 1))
 
 
 async def test_a_summary_so_far_is_a_text_or_nothing(autojump_clock: object) -> None:
