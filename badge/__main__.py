@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, rerun, say
+from badge import backups, fetch, minutes, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
+        ("meetings", _meetings, "list, show and export meetings and their minutes"),
         ("backup", _backup, "copy what the server keeps, while it runs"),
         ("diagram", _diagram, "print the state machines"),
         ("config", _config, "print a config.toml with every key and its default"),
@@ -83,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
             rerun.add_redact_arguments(one)
         elif command is _backup:
             backups.add_arguments(one)
+        elif command is _meetings:
+            minutes.add_arguments(one)
     return parser
 
 
@@ -188,6 +191,10 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _redact(args: argparse.Namespace) -> int:
     return rerun.redact_file(args, print)
+
+
+def _meetings(args: argparse.Namespace) -> int:
+    return minutes.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _backup(args: argparse.Namespace) -> int:

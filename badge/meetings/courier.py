@@ -75,26 +75,32 @@ class Courier:
             self._on_the_way[record.id] = mailbox
 
     def _arrived(self, record: MeetingRecord, mailbox: Mailbox, arrived: bool) -> None:  # noqa: FBT001 - an `Arrival`
-        if self._on_the_way.get(record.id) is mailbox:
-            del self._on_the_way[record.id]
         if arrived:
             self._nursery.start_soon(self._mark, record)
-        elif self._presence.find(record.device) not in (None, mailbox):
+            return
+        if self._on_the_way.get(record.id) is mailbox:
+            del self._on_the_way[record.id]
+        if self._presence.find(record.device) not in (None, mailbox):
             self.deliver(record)  # it was on the way to a connection that a newer one has replaced
 
     async def _mark(self, record: MeetingRecord) -> None:
+        """Until this is stored the minutes count as being on their way, so that nobody brings them again."""
         with boundary("marking minutes", log):
-            pause = FIRST_PAUSE
-            for _ in range(ATTEMPTS):
-                try:
-                    await self._store.save(attrs.evolve(record, delivered=True))
-                except StoreError as exc:
-                    log.warning("not stored that minutes arrived", meeting=record.id, error=exc.detail)
-                else:
-                    log.info("minutes delivered", meeting=record.id, device=record.device)
-                    return
-                await trio.sleep(pause)
-                pause *= 2
+            await self._store_delivered(record)
+        self._on_the_way.pop(record.id, None)
+
+    async def _store_delivered(self, record: MeetingRecord) -> None:
+        pause = FIRST_PAUSE
+        for _ in range(ATTEMPTS):
+            try:
+                await self._store.save(attrs.evolve(record, delivered=True))
+            except StoreError as exc:
+                log.warning("not stored that minutes arrived", meeting=record.id, error=exc.detail)
+            else:
+                log.info("minutes delivered", meeting=record.id, device=record.device)
+                return
+            await trio.sleep(pause)
+            pause *= 2
 
 
 def summary_of(record: MeetingRecord, *, again: bool, session: str = "") -> MeetingSummary:
