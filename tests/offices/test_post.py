@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import structlog
 import trio
@@ -446,10 +448,10 @@ class Failing:
         self._mail = store.mail
         self.broken: set[str] = set()
 
-    async def post(self, letter: Letter, *, bound: int) -> Posted:
+    async def post(self, letter: Letter, **how: Any) -> Posted:
         if "post" in self.broken and letter.to == "unlucky":
             raise StoreError("disk full")
-        return await self._mail.post(letter, bound=bound)
+        return await self._mail.post(letter, **how)
 
     def __getattr__(self, name: str) -> object:
         method = getattr(self._mail, name)
