@@ -24,6 +24,7 @@ from badge.config import Settings
 from badge.configfile import ConfigError, load, render
 from badge.diagram import diagrams
 from badge.log import logging_to
+from badge.storage.ports import StoreError
 
 CONFIG = Path("config.toml")
 
@@ -105,12 +106,12 @@ def _serve(args: argparse.Namespace) -> int:
     settings = _settings(args)
     clock = SystemClock()
     choices = choose(settings, os.environ, clock)
-    services = assemble(settings, choices, clock, Ids())
+    server = assemble(settings, choices, clock, Ids())
     log = settings.log
     with logging_to(sys.stderr, form=log.form, level=log.level, max_message_length=log.max_message_length):
         try:
-            trio.run(operate, services, partial(_announce, settings, choices, _configured_by(args)))
-        except* CannotListenError as group:
+            trio.run(operate, server, partial(_announce, settings, choices, _configured_by(args)))
+        except* (CannotListenError, StoreError) as group:
             message = str(next(leaves(group)))
         else:
             return 0

@@ -11,10 +11,12 @@ import trio
 from attrs import frozen
 
 from badge import texts
+from badge.backoffice import BackOffice, furnish
 from badge.choice import Choice, choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config import Settings
+from badge.config_team import StoreSettings
 from badge.edge.auth import Gate, signing_key
 from badge.edge.console import read_commands
 from badge.edge.http import make_app, metrics_route, serve_http
@@ -29,11 +31,17 @@ from badge.phrases import Phrases
 from badge.recording.recorder import Recorder
 from badge.services import Services
 from badge.stats import broadcast_stats
+from badge.storage.memory import MemoryStore
+from badge.storage.ports import Store
+from badge.storage.sqlite import SqliteStore
 from providers.ports import Asr, Llm, Recall, Tts, Vad
 
 log = get_log(__name__)
 
 BACKLOG = 1024
+
+LAST_WRITES = 5.0
+"""Seconds that the last news of sessions have to be stored when the server stops."""
 
 
 class CannotListenError(Exception):
@@ -71,63 +79,92 @@ def choose(settings: Settings, environment: Mapping[str, str], clock: WallClock)
     )
 
 
-def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -> Services:
-    """Put together what all sessions share."""
+@frozen(kw_only=True)
+class Server:
+    """What sessions share, and who serves all of them."""
+
+    services: Services
+    office: BackOffice
+
+
+def open_store(settings: StoreSettings) -> Store:
+    """The store that is configured."""
+    return SqliteStore(settings) if settings.use == "sqlite" else MemoryStore()
+
+
+def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -> Server:
+    """Put together a server."""
     by_purpose = purposes(settings.llm_by_purpose)
     used = set(by_purpose.values())
-    return Services(
+    llms = Llms({n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, by_purpose)
+    presence = Presence(settings.limits.connections)
+    office = furnish(settings, store=open_store(settings.store), presence=presence, llms=llms, clock=clock, ids=ids)
+    services = Services(
         settings=settings,
         clock=clock,
         ids=ids,
-        presence=Presence(settings.limits.connections),
+        presence=presence,
         phrases=Phrases(wake=settings.phrases.wake, exits=settings.phrases.exit),
         vad=Component[Vad]("vad", choices.vad.candidates),
         asr=Component[Asr]("asr", choices.asr.candidates),
         tts=Component[Tts]("tts", choices.tts.candidates),
-        llms=Llms(
-            {n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, by_purpose
-        ),
+        llms=llms,
         recall=Component[Recall]("recall", ()),
+        desk=office.desk,
+        deliveries=office.deliveries,
     )
+    return Server(services=services, office=office)
 
 
-async def serve(services: Services, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED) -> None:
-    """Serve until stopped; `started` when badges can connect. Raises `CannotListenError`.
+async def serve(server: Server, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED) -> None:
+    """Serve until stopped; `started` when badges can connect. Raises `CannotListenError`, and `StoreError` when the store
+    cannot be opened.
 
     Providers load beside the first connections. On the way out the doors close first, then sessions finish within
-    their bound, then providers go.
+    their bound, then what they told is stored, then providers go.
     """
-    settings, ids = services.settings, services.ids
-    gate = Gate(settings.auth, signing_key(settings.auth, ids.sentence), services.clock)
-    recorder = Recorder(settings.recording, services.clock, services.metrics)
     async with trio.open_nursery() as providers:
-        providers.start_soon(recorder.run)
-        async with trio.open_nursery() as sessions:
-            async with trio.open_nursery() as doors:
-                listeners = await _listen(settings.server.host, settings.server.port)
-                port = listeners[0].socket.getsockname()[1]
-                http_port = await _open_http(doors, services, gate, port)
-                receive = Reception(services, gate, recorder.attend).receive
-                await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
-                for component in services.components():
-                    providers.start_soon(component.run)
-                if settings.stats.broadcast:
-                    doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
-                log.info(texts.LOG_STARTED, host=settings.server.host, port=port, online_count=0, online=[])
-                stop = doors.cancel_scope.cancel
-                task_status.started(
-                    Running(host=settings.server.host, port=port, http_port=http_port, stop=lambda: stop("stopped"))
-                )
-            sessions.cancel_scope.deadline = trio.current_time() + settings.timeouts.shutdown_s
-            for mailbox in services.presence.everyone():
-                mailbox.retire(Goodbye.SHUTDOWN)
+        async with trio.open_nursery() as office:
+            await office.start(server.office.run)
+            await _serve_badges(server, providers, task_status)
+            with trio.move_on_after(LAST_WRITES):
+                await server.office.settle()
+            office.cancel_scope.cancel("the last session has ended")
         providers.cancel_scope.cancel("the last session has ended")
 
 
-async def operate(services: Services, announce: Callable[[Running], None]) -> None:
+async def _serve_badges(server: Server, providers: trio.Nursery, task_status: trio.TaskStatus[Running]) -> None:
+    services = server.services
+    settings, ids = services.settings, services.ids
+    gate = Gate(settings.auth, signing_key(settings.auth, ids.sentence), services.clock)
+    recorder = Recorder(settings.recording, services.clock, services.metrics)
+    providers.start_soon(recorder.run)
+    async with trio.open_nursery() as sessions:
+        async with trio.open_nursery() as doors:
+            listeners = await _listen(settings.server.host, settings.server.port)
+            port = listeners[0].socket.getsockname()[1]
+            http_port = await _open_http(doors, services, gate, port)
+            receive = Reception(services, gate, recorder.attend).receive
+            await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
+            for component in services.components():
+                providers.start_soon(component.run)
+            if settings.stats.broadcast:
+                doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
+            log.info(texts.LOG_STARTED, host=settings.server.host, port=port, online_count=0, online=[])
+            stop = doors.cancel_scope.cancel
+            task_status.started(
+                Running(host=settings.server.host, port=port, http_port=http_port, stop=lambda: stop("stopped"))
+            )
+        sessions.cancel_scope.deadline = trio.current_time() + settings.timeouts.shutdown_s
+        for mailbox in services.presence.everyone():
+            mailbox.retire(Goodbye.SHUTDOWN)
+
+
+async def operate(server: Server, announce: Callable[[Running], None]) -> None:
     """Serve as a program does: stop on SIGTERM, SIGINT or the console's quit, at once when asked a second time."""
     async with trio.open_nursery() as program:
-        running: Running = await program.start(serve_then_end, program.cancel_scope, services)
+        services = server.services
+        running: Running = await program.start(serve_then_end, program.cancel_scope, server)
         program.start_soon(_obey_signals, running.stop, program.cancel_scope)
         if services.settings.server.console and sys.stdin is not None:
             program.start_soon(read_commands, sys.stdin.fileno(), services.presence, print, running.stop)
@@ -137,10 +174,10 @@ async def operate(services: Services, announce: Callable[[Running], None]) -> No
 
 
 async def serve_then_end(  # noqa: ASYNC128 - `serve` reports
-    scope: trio.CancelScope, services: Services, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED
+    scope: trio.CancelScope, server: Server, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Serve, and end everything in `scope` after it."""
-    await serve(services, task_status=task_status)
+    await serve(server, task_status=task_status)
     scope.cancel("the server has stopped")
 
 

@@ -41,6 +41,10 @@ class Ids:
         """The id of a badge that names none: `auto-` and 8 hexadecimal digits."""
         return f"auto-{self._random.getrandbits(32):08x}"
 
+    def short(self) -> str:
+        """A fresh id of something that one group or device has few of, such as a task: 8 hexadecimal digits."""
+        return f"{self._random.getrandbits(32):08x}"
+
     def _uuid(self) -> uuid.UUID:
         return uuid.UUID(int=self._random.getrandbits(128), version=4)
 

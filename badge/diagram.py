@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from badge.machines.base import Machine, meanings, mermaid, purpose, table
+from badge.machines.coding import CodingMachine
+from badge.machines.meeting import MeetingMachine
+from badge.machines.mode import ModeMachine
 from badge.machines.session import SessionMachine
+from badge.machines.snapshot import SnapshotMachine
 from badge.machines.turn import TurnMachine
 
-MACHINES: tuple[type[Machine], ...] = (TurnMachine, SessionMachine)
+MACHINES: tuple[type[Machine], ...] = (
+    TurnMachine,
+    SessionMachine,
+    ModeMachine,
+    MeetingMachine,
+    CodingMachine,
+    SnapshotMachine,
+)
 
 INTRODUCTION = """# State machines
 

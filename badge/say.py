@@ -143,13 +143,14 @@ async def _own_server(
         settings,
         server=attrs.evolve(settings.server, host="127.0.0.1", port=0, http_port=0, public_url=""),
         auth=attrs.evolve(settings.auth, enabled=False),  # nobody else gets to it
+        store=attrs.evolve(settings.store, use="memory"),  # the file may be another server's
     )
     clock = SystemClock()
     choices = choose(own, environment, clock)
-    services = assemble(own, choices, clock, Ids())
-    running = await nursery.start(serve, services)
+    server = assemble(own, choices, clock, Ids())
+    running = await nursery.start(serve, server)
     write(f"server: {choices.asr.why}; {choices.llms['default'].why}; {choices.tts.why}")
-    for component in services.components():
+    for component in server.services.components():
         if not component.disabled:
             await component.settled()
     return f"ws://127.0.0.1:{running.port}/xiaozhi/v1/"

@@ -159,6 +159,14 @@ class ToolSpec:
     parameters: dict[str, Any]
 
 
+@frozen
+class Schema:
+    """The form that an answer must have: a name and a JSON schema."""
+
+    name: str
+    json: dict[str, Any]
+
+
 @frozen(kw_only=True)
 class ChatMessage:
     """One message of a dialogue."""
@@ -177,7 +185,8 @@ class Schema:
 
 @frozen(kw_only=True)
 class Prompt:
-    """One request to a language model."""
+    """One request to a language model. With a `schema` the answer shall be a JSON document of that form; not every server
+    keeps to it, so the prompt says so, too, and whoever asks looks at what comes."""
 
     messages: tuple[ChatMessage, ...]
     session: str = ""

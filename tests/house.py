@@ -11,6 +11,8 @@ from typing import Any
 import attrs
 import trio
 
+from badge.app import Server
+from badge.backoffice import furnish
 from badge.clock import Ids
 from badge.components import Component
 from badge.config import Settings
@@ -21,6 +23,8 @@ from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.services import Services
 from badge.session.session import Session
+from badge.storage.memory import MemoryStore
+from badge.storage.ports import Store
 from protocol import Framing, Identity, decode_frame, encode_frame, identify
 from providers.opus import Encoder
 from providers.ports import EAR_RATE, Asr, Llm, Recall, ToolSpec, Tts, Vad
@@ -35,6 +39,17 @@ class FrozenClock:
 
     def now(self) -> datetime.datetime:
         return self.moment
+
+
+class HouseClock(FrozenClock):
+    """A wall clock that goes as Trio's does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since = trio.current_time()
+
+    def now(self) -> datetime.datetime:
+        return self.moment + datetime.timedelta(seconds=trio.current_time() - self._since)
 
 
 @cache
@@ -153,7 +168,9 @@ class Guest:
     @property
     def turn(self) -> list[str]:
         """The story without the welcome and the news."""
-        return [word for word in self.story if word not in ("hello", "server stats", "pong", "ledger")]
+        return [
+            word for word in self.story if word not in ("hello", "server stats", "pong", "ledger", "workflow update")
+        ]
 
     def of(self, kind: str, state: str | None = None) -> list[dict[str, Any]]:
         return [m for m in self.messages if m["type"] == kind and state in (None, m.get("state"))]
@@ -203,11 +220,13 @@ class House:
         without: Iterable[str] = (),
         tools: tuple[ToolSpec, ...] = (),
         deliveries: tuple[Delivery, ...] = (),
+        store: Store | None = None,
         start: bool = True,
+        office: bool = True,
     ) -> None:
         self.nursery = nursery
         self.settings = settings or Settings()
-        self.clock = FrozenClock()
+        self.clock = HouseClock()
         self.vad, self.asr = vad or ScriptedVad(), asr or ScriptedAsr(["what time is it"])
         self.llm, self.tts = llm or ScriptedLlm(["It is half past nine."]), tts or ScriptedTts()
         phrases = self.settings.phrases
@@ -215,27 +234,48 @@ class House:
         def of(kind: str, provider: Any) -> Component[Any]:
             return Component(kind, () if kind in without or provider is None else (provider,))
 
+        presence = Presence(self.settings.limits.connections)
+        llms = Llms({"default": of("llm.default", self.llm)}, dict.fromkeys(Purpose, "default"))
+        self.store = store or MemoryStore()
+        self.office = furnish(
+            self.settings, store=self.store, presence=presence, llms=llms, clock=self.clock, ids=Ids(seed=8)
+        )
         self.services = Services(
             settings=self.settings,
             clock=self.clock,
             ids=Ids(seed=7),
-            presence=Presence(self.settings.limits.connections),
+            presence=presence,
             phrases=Phrases(wake=phrases.wake, exits=phrases.exit),
             vad=of("vad", self.vad),
             asr=of("asr", self.asr),
             tts=of("tts", self.tts),
-            llms=Llms({"default": of("llm.default", self.llm)}, dict.fromkeys(Purpose, "default")),
+            llms=llms,
             recall=of("recall", recall),
-            desk=None,  # type: ignore[arg-type]
+            desk=self.office.desk,
             tools=tools,
-            deliveries=deliveries,
+            deliveries=(*self.office.deliveries, *deliveries),
         )
+        self.ready = trio.Event()
+        if office:
+            nursery.start_soon(self._open)
+        else:
+            self.ready.set()
         if start:
             for component in self.services.components():
                 nursery.start_soon(component.run)
 
+    async def _open(self) -> None:
+        await self.nursery.start(self.office.run)
+        self.ready.set()
+
+    @property
+    def server(self) -> Server:
+        """The house as a server, whose office is still closed."""
+        return Server(services=self.services, office=self.office)
+
     async def enter(self, device: str = "aa:bb:cc:00:00:01", *, target: str = "/", **headers: str) -> Guest:
         """A badge connects; returns when it was welcomed."""
+        await self.ready.wait()
         identity = identify(target, [("device-id", device), *headers.items()], lambda: "auto-00000000")
         guest = self.open(identity)
         await guest.until("hello")

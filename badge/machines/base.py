@@ -31,14 +31,15 @@ class Machine(StateMachine):
     An event that the present state does not name raises `TransitionNotAllowed` and changes nothing; an event that a
     state ignores on purpose is written down as an internal transition to itself. Callbacks are one-line verbs on an
     actions object; they never fire events. One event costs about 0.1 ms: machines see transitions, never audio frames.
+    With `start` a machine begins there instead of in its initial state, as if it had just come there.
     """
 
     allow_event_without_transition = False
     catch_errors_as_events = False
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, start: str | None = None) -> None:
         self._watch = watch
-        super().__init__()
+        super().__init__(start_value=start)
 
     # The library's own hook for this, `after_transition`, is bound to every transition and takes 40 KiB of each machine.
 

@@ -21,6 +21,8 @@ LONGEST_TITLE = 500
 MOST_WISHES = 100
 """Tasks that one request may name."""
 
+_DATE_CHARACTERS = frozenset("0123456789-:.+TZW ")
+
 _W = TypeVar("_W")
 _CONVERTER = make_converter(forbid_unknown=False)
 
@@ -53,13 +55,12 @@ def wrong_title(title: str) -> str:
 def wrong_due(due: str) -> str:
     """What is wrong with a date; empty when nothing is, and for no date."""
     try:
-        if due and due.isascii():
-            datetime.fromisoformat(due)
-        elif due:
-            raise ValueError
+        written_well = not due or (_DATE_CHARACTERS.issuperset(due) and datetime.fromisoformat(due))
     except ValueError:
-        return "must be a date, or date and time, of ISO 8601, such as 2026-11-21 or 2026-11-21T17:30"
-    return ""
+        written_well = False
+    return (
+        "" if written_well else "must be a date, or date and time, of ISO 8601, such as 2026-11-21 or 2026-11-21T17:30"
+    )
 
 
 def _checked(wrong: Callable[[str], str]) -> Any:

@@ -158,6 +158,12 @@ class Conversation:
         self._announce_next()
         return True
 
+    def be_silent(self) -> None:
+        """Give the answer up that is under way, and what was to follow it; what is being said goes on."""
+        self._turns.forget_queue()
+        if self.busy:
+            self._floor.abort()
+
     def mode_over(self, mode: Mode) -> None:
         """A mode has been left. What is being said at this moment is its last word."""
         if mode.overhears and self._ear.capturing:
@@ -234,7 +240,8 @@ class Conversation:
         if capture.mode.overhears:
             if text:
                 self._answer(heard, capture.mode)
-            self._unheard()
+            if self._ear.capturing or not self._answer_all(capture):  # what was said before that mode began
+                self._unheard()
         else:
             if text:
                 self._unanswered.append(heard)
@@ -255,9 +262,11 @@ class Conversation:
         self._mouth.complain(
             ErrorCode.COMPONENT_FAILED, f"the utterance was not recognised: {error.detail}", component="asr"
         )
-        if capture.mode.overhears:
+        if self._ear.capturing or self._answer_all(capture):
+            pass
+        elif capture.mode.overhears:
             self._unheard()
-        elif not self._ear.capturing and not self._answer_all(capture):
+        else:
             self._begin(say_again(self._services.settings.asr.language, _trace(capture)))
         self._utterances.decide(capture, lost="not-recognised")
         self._announce_next()
@@ -317,7 +326,7 @@ class Conversation:
         phrases = self._services.settings.phrases
         meaning = self._services.phrases.interpret(heard.text)
         if isinstance(meaning, SwitchMode) and self._takes_turns:
-            self._switch(meaning, heard)
+            self._switch(meaning, heard, overheard=mode is not None and mode.overhears)
             return
         plan = plan_turn(
             heard,
@@ -333,9 +342,11 @@ class Conversation:
         else:
             self._begin(plan)
 
-    def _switch(self, switch: SwitchMode, heard: Heard) -> None:
+    def _switch(self, switch: SwitchMode, heard: Heard, *, overheard: bool) -> None:
         """Enter or leave a mode, as the user says; leaving one that is not on is nothing."""
         leaves = self._modes.state == switch.mode
+        if not switch.enter and not leaves and overheard:
+            return
         if not switch.enter and not leaves:
             self._acknowledge(Plan(answer=Nothing(), origin=heard.origin, trace=heard.trace, show=heard.text))
             return
@@ -349,7 +360,7 @@ class Conversation:
 
     def _announce_next(self) -> None:
         """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
-        free = self._floor.state == "idle" and not self._turns.current and not self._ear.capturing
+        free = self._floor.state == "idle" and not self._turns.current and not self._utterances.any
         notice = self._announcer.next
         if free and notice is not None and self._takes_turns and not self._modes.current.overhears:
             self._begin(announcement(notice, TurnTrace(trio.current_time())))
@@ -367,7 +378,7 @@ class Conversation:
             self._floor.heard(plan)
 
     def _acknowledge(self, plan: Plan) -> None:
-        """Words that get no answer: show them, and have the badge out of its speaking state."""
+        """Words that get no answer: show them. After a wake word the badge is in its speaking state; have it out of that."""
         if plan.show is not None:
             self._mouth.show(plan.show)
         if self._services.settings.chat.new_words == "wait" and self._turns.current:
@@ -375,7 +386,7 @@ class Conversation:
         speaking = self._turns.running
         self._turns.forget_queue()
         self._floor.abort()
-        if not speaking:
+        if not speaking and plan.origin is Origin.WAKE:
             self._mouth.hush()
 
     def _greeting(self) -> bool:

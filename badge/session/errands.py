@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from badge.boundary import boundary
+from badge.desk import RefusedError
 from badge.log import get_log
 from protocol import ErrorCode, RemoteProtocolError
 
@@ -23,9 +24,9 @@ Errand = Callable[[], Awaitable[None]]
 class Errands:
     """A queue and the one task that works on it. A slow store delays the next errand of this session, nothing else."""
 
-    def __init__(self, failed: Callable[[str], None]) -> None:
-        """`failed` is told the name of an errand that failed through an error of ours."""
-        self._failed = failed
+    def __init__(self, complain: Callable[[str, str, dict[str, object]], None]) -> None:
+        """`complain` tells the badge of an errand that failed or was refused: a code, a message, and which."""
+        self._complain = complain
         self._waiting: deque[tuple[str, Errand]] = deque()
         self._filled = trio.Event()
 
@@ -50,6 +51,13 @@ class Errands:
             while not self._waiting:
                 self._filled = trio.Event()
                 await self._filled.wait()
-            name, errand = self._waiting.popleft()
-            with boundary(name, log, on_error=lambda name=name: self._failed(name)):  # type: ignore[misc]
+            await self.do(*self._waiting.popleft())
+
+    async def do(self, name: str, errand: Errand) -> None:
+        """Do one; whatever goes wrong is told."""
+        ref: dict[str, object] = {"type": name}
+        with boundary(name, log, on_error=lambda: self._complain(ErrorCode.INTERNAL, f"{name} failed", ref)):
+            try:
                 await errand()
+            except RefusedError as exc:
+                self._complain(exc.code, exc.message, ref)

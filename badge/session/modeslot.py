@@ -40,6 +40,9 @@ class ModeHost(Protocol):
     def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task as long as the session lives; its end is not the session's."""
 
+    def be_silent(self) -> None:
+        """Stop answering."""
+
     def mode_over(self, mode: Mode) -> None:
         """A mode has been left; what is being said in it still belongs to it."""
 
@@ -108,6 +111,8 @@ class ModeSlot:
         """The mode begins."""
         self._mode = self._made(mode)
         self._traits.imposed = self._mode.listening
+        if self._mode.overhears:
+            self._host.be_silent()
         self._mode.enter(again=again)
 
     def leave(self, _: str) -> None:

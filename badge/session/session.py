@@ -145,7 +145,7 @@ class Session:
     def errands(self) -> Errands:
         """What the session has done for it elsewhere."""
         if self._errands is None:
-            self._errands = Errands(lambda name: self._complain(ErrorCode.INTERNAL, f"{name} failed", {"type": name}))
+            self._errands = Errands(self._complain)
             if self._tasks is not None:
                 self._tasks.start_soon(self._run, self._errands.run)
         return self._errands
@@ -239,7 +239,7 @@ class Session:
         else:
             self._complain(exc.code, exc.detail, exc.ref)
 
-    def _complain(self, code: ErrorCode, message: str, ref: dict[str, object]) -> None:
+    def _complain(self, code: str, message: str, ref: dict[str, object]) -> None:
         self.outbox.post(encode_text(Error(code=code, message=message, ref=ref or None)))
 
     # --- what handlers, the conversation, modes and others ask ---
@@ -267,6 +267,11 @@ class Session:
         """Run a task as long as the session lives; its end is not the session's."""
         if self._tasks is not None:
             self._tasks.start_soon(task)
+
+    def be_silent(self) -> None:
+        """Stop answering."""
+        if self._conversation is not None:
+            self._conversation.be_silent()
 
     def mode_over(self, mode: ModeObject) -> None:
         """A mode has been left; what is being said in it still belongs to it."""

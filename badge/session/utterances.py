@@ -35,6 +35,11 @@ class Utterances:
         for capture in lost:
             self._close(capture, reason)
 
+    @property
+    def any(self) -> bool:
+        """Whether somebody speaks, or has just spoken."""
+        return bool(self._open)
+
     def concern(self, mode: Mode) -> bool:
         """Whether something that was said in a mode is still open."""
         return any(capture.mode is mode for capture in self._open)

@@ -12,7 +12,7 @@ from badge.clock import WallClock
 from badge.storage.opening import connect, inspect
 from badge.storage.ports import StoreError
 from badge.storage.reading import open_to_read
-from badge.storage.trouble import trouble
+from badge.storage.trouble import damaged, trouble
 
 PAGES = 1000
 """Pages, of 4 KB, that are copied between two reports of progress."""
@@ -38,7 +38,7 @@ def backup(source: Path, target: Path, progress: Progress) -> None:
             _copy(original, copy, progress)
         except sqlite3.Error as exc:
             raise trouble(copy if exc.sqlite_errorcode == sqlite3.SQLITE_FULL else source, exc) from exc
-        inspect(copy)
+        _verify(copy, source)
         _confirm(copy)
         copy.rename(target)
         _confirm(target.parent)
@@ -50,6 +50,13 @@ def _copy(original: sqlite3.Connection, copy: Path, progress: Progress) -> None:
         original.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from now on this one moment is what is read
         original.backup(connection, pages=PAGES, progress=lambda _, left, total: progress(total - left, total))
         connection.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+
+
+def _verify(copy: Path, source: Path) -> None:
+    try:
+        inspect(copy)
+    except StoreError:
+        raise damaged(source) from None  # pages are copied as they are
 
 
 @contextmanager

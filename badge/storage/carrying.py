@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from outcome import Error, Outcome, Value, capture
@@ -24,10 +25,18 @@ def carry_out(connection: sqlite3.Connection, operations: Sequence[Operation[Any
     """Carry out operations in order, with one commit for all. An operation that fails takes back what it did and
     nothing else; when it is the commit that fails, each gets a transaction of its own, and those that can succeed do.
     """
-    if len(operations) > 1:
-        together = capture(_together, connection, operations)
-        if isinstance(together, Value):
-            return together.unwrap()
+    try:
+        if len(operations) > 1:
+            together = capture(_together, connection, operations)
+            if isinstance(together, Value):
+                return together.unwrap()
+        return _one_by_one(connection, operations)
+    finally:
+        with suppress(sqlite3.Error):  # what begins next tries again
+            _clean(connection)
+
+
+def _one_by_one(connection: sqlite3.Connection, operations: Sequence[Operation[Any]]) -> list[Outcome[Any]]:
     outcomes: list[Outcome[Any]] = []
     for operation in operations:
         result = capture(_alone, connection, operation)
@@ -51,11 +60,16 @@ class _TakenBackError(Exception):
 
 def _begin(connection: sqlite3.Connection) -> None:
     try:
-        if connection.in_transaction:  # which failed
-            connection.execute("ROLLBACK")
+        _clean(connection)
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.Error as exc:
         raise _NotBegunError(exc) from exc
+
+
+def _clean(connection: sqlite3.Connection) -> None:
+    """Take back what a failure left."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
 
 
 def _together(connection: sqlite3.Connection, operations: Sequence[Operation[Any]]) -> list[Outcome[Any]]:

@@ -235,10 +235,10 @@ class MemoryReminders:
         await checkpoint()
         self._reminders.setdefault(reminder.id, reminder)
 
-    async def next(self) -> int | None:
-        """When the next one is due."""
+    async def next(self, *, after: int) -> int | None:
+        """When the first one after this time is due."""
         await checkpoint()
-        return min((reminder.due for reminder in self._reminders.values()), default=None)
+        return min((reminder.due for reminder in self._reminders.values() if reminder.due > after), default=None)
 
     async def due(self, *, now: int) -> tuple[Reminder, ...]:
         """All that are due by now, the oldest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -97,8 +97,6 @@ def _make(file: Path) -> None:
     except FileExistsError:
         if not file.is_file():
             raise StoreError(f"{file} is no file.", remedy="Let store.file name a file.") from None
-        if not os.access(file, os.R_OK | os.W_OK):
-            raise StoreError(f"{file} cannot be written to.", remedy="Make it writable for the server.") from None
 
 
 def inspect(file: Path) -> int:
@@ -158,4 +156,7 @@ def _prepare(connection: sqlite3.Connection, file: Path, synchronous: str) -> No
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     migrate(connection)
-    file.chmod(0o600)
+    connection.execute("BEGIN IMMEDIATE")  # fails when nothing can be written, which SQLite else finds acceptable
+    connection.execute("ROLLBACK")
+    with suppress(PermissionError):  # somebody else's file, who decides
+        file.chmod(0o600)

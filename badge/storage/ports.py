@@ -119,8 +119,8 @@ class ReminderStore(Protocol):
     async def add(self, reminder: Reminder) -> None:
         """Keep a reminder; one with this id that is there already stays as it is."""
 
-    async def next(self) -> int | None:
-        """When the next one is due; None when there is none."""
+    async def next(self, *, after: int) -> int | None:
+        """When the first one after this time is due; None when there is none."""
 
     async def due(self, *, now: int) -> tuple[Reminder, ...]:
         """All that are due by now, the oldest first."""

@@ -48,6 +48,7 @@ class Writer:
         """An operation's result, when it is durable. A caller that is cancelled is forgotten as long as its operation
         waits; later the operation is carried out as a whole. Raises what it raises, explained, or `StoreError` on
         overload."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         if len(self._waiting) >= MOST_WAITING:
             raise StoreError(f"{MOST_WAITING} operations are waiting already.", remedy="Try again later.")
         job = _Job(operation=operation)

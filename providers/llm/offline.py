@@ -15,7 +15,7 @@ from providers.llm.skills.base import Context, Skill
 from providers.llm.skills.moments import date, time_of_day
 from providers.llm.skills.talk import last_resort, repeat, say_again, small_talk
 from providers.llm.skills.units import convert
-from providers.ports import ChatMessage, Prompt, Text, Token
+from providers.ports import ChatMessage, Prompt, ProviderError, Text, Token
 
 SKILLS: tuple[Skill, ...] = (small_talk, say_again, repeat, time_of_day, date, convert, arithmetic)
 """The first that answers, answers."""
@@ -43,7 +43,11 @@ class OfflineLlm:
 
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
-        """The answer to the last user message, a token per sentence; never fails."""
+        """The answer to the last user message, a token per sentence. Raises `ProviderError` when documents are wanted."""
+        if prompt.schema is not None:
+            raise ProviderError(
+                self.name, "writes no documents.", remedy="Set OPENAI_API_KEY, or llm.NAME.base_url in config.toml."
+            )
         pieces = _PIECE.findall(answer(prompt.messages, self._clock()))
         send, receive = trio.open_memory_channel[Token](len(pieces))  # holds the whole answer
         with receive:

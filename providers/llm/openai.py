@@ -14,6 +14,7 @@ import trio
 from attrs import frozen
 
 from providers.llm.openai_failures import Failure, failure_of, silent, unfinished
+from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
 from providers.ports import Prompt, ProviderError, Token
 from providers.settings import between, setting
@@ -65,6 +66,7 @@ class OpenAiLlm:
         self._settings = settings
         self._environment = environment
         self._client: Any = None
+        self._forms = Forms()
         self.name = f"openai ({settings.model} at {urlsplit(settings.base_url or OFFICIAL).hostname})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -101,23 +103,38 @@ class OpenAiLlm:
             raise failures[0].error
 
     async def _answer(self, prompt: Prompt, send: trio.MemorySendChannel[Token], failures: list[Failure]) -> None:
-        """One attempt, and a second one when that makes sense; the time to the first token is for both."""
+        """Ask in the strictest way that the server understands; the time to the first token is for all attempts."""
         with send:
             deadline = trio.current_time() + self._settings.first_token_timeout_s
-            failure = await self._attempt(prompt, send, deadline)
-            if failure and self._settings.retry and failure.may_repeat(deadline - trio.current_time()):
-                await trio.sleep(failure.pause)
-                failure = await self._attempt(prompt, send, deadline)
+            request, ways = _fields(self._settings, prompt), self._forms.ways(prompt.schema)
+            while True:
+                failure = await self._twice({**request, **ways.pop(0)}, send, deadline)
+                if failure is None or not ways or failure.started or failure.status not in REFUSED:
+                    break
             if failure:
                 failures.append(failure)
+            elif prompt.schema is not None:
+                self._forms.worked(len(ways))
 
-    async def _attempt(self, prompt: Prompt, send: trio.MemorySendChannel[Token], deadline: float) -> Failure | None:
+    async def _twice(
+        self, request: dict[str, Any], send: trio.MemorySendChannel[Token], deadline: float
+    ) -> Failure | None:
+        """One attempt, and a second one when that makes sense."""
+        failure = await self._attempt(request, send, deadline)
+        if failure and self._settings.retry and failure.may_repeat(deadline - trio.current_time()):
+            await trio.sleep(failure.pause)
+            failure = await self._attempt(request, send, deadline)
+        return failure
+
+    async def _attempt(
+        self, request: dict[str, Any], send: trio.MemorySendChannel[Token], deadline: float
+    ) -> Failure | None:
         """Pass on the tokens of one HTTP request; what went wrong, if anything did."""
         reply = Reply()
         failure: Failure | None = None
         with trio.CancelScope(deadline=deadline) as patience:
             try:
-                await self._request(prompt, reply, send, patience)
+                await self._request(request, reply, send, patience)
             except trio.BrokenResourceError:  # the receiver closed its channel: nobody asks any more
                 return None
             except Exception as exc:  # noqa: BLE001 - the vendor's exceptions become failures, by a table
@@ -133,10 +150,14 @@ class OpenAiLlm:
         return failure
 
     async def _request(
-        self, prompt: Prompt, reply: Reply, send: trio.MemorySendChannel[Token], patience: trio.CancelScope
+        self,
+        request: dict[str, Any],
+        reply: Reply,
+        send: trio.MemorySendChannel[Token],
+        patience: trio.CancelScope,
     ) -> None:
         completions = self._client.chat.completions.with_streaming_response
-        async with completions.create(**_fields(self._settings, prompt)) as response, _closing(response) as body:
+        async with completions.create(**request) as response, _closing(response) as body:
             while not reply.complete:
                 data = await anext(body, None)
                 for token in reply.end() if data is None else reply.feed(data):

@@ -20,11 +20,13 @@ _PLAIN = re.compile(r"[a-z0-9_.-]{1,40}")
 
 @define
 class Failure:
-    """Why an answer ended, whether a token came before, and after how many s a second attempt makes sense."""
+    """Why an answer ended, whether a token came before, and after how many s a second attempt makes sense. `status` is
+    that of HTTP, 0 where it was not the reason."""
 
     error: ProviderError
     pause: float = PAUSE
     started: bool = False
+    status: int = 0
 
     def may_repeat(self, remaining: float) -> bool:
         """Whether to ask again when `remaining` s are left for the first token."""
@@ -100,7 +102,7 @@ def _by_status(name: str, status: int, headers: Any, source: str) -> Failure:
         remedy=remedy.format(source=source),
         retryable=status >= 500 or status in _RETRYABLE,
     )
-    return Failure(error, _pause(headers))
+    return Failure(error, _pause(headers), status=status)
 
 
 def _pause(headers: Any) -> float:

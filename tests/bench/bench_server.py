@@ -17,7 +17,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from badge.app import Running, assemble, choose, serve
+from badge.app import Running, Server, assemble, choose, open_store, serve
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
@@ -25,6 +25,7 @@ from badge.housekeeping import settle, tidy
 from badge.llms import Llms, Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.backoffice import furnish
 from badge.services import Services
 from providers.opus import Encoder
 from providers.ports import MOUTH_RATE, VadStream
@@ -110,24 +111,30 @@ class _PcmVoice(ScriptedTts):
         self.encoding = "pcm"
 
 
-def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Services:
+def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Server:
     """Scripted providers."""
-    return Services(
+    clock, ids, presence = SystemClock(), Ids(), Presence(settings.limits.connections)
+    llms = Llms(
+        {"default": Component("llm.default", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
+        dict.fromkeys(Purpose, "default"),
+    )
+    store = open_store(settings.store)
+    office = furnish(settings, store=store, presence=presence, llms=llms, clock=clock, ids=ids)
+    services = Services(
         settings=settings,
-        clock=SystemClock(),
-        ids=Ids(),
-        presence=Presence(settings.limits.connections),
+        clock=clock,
+        ids=ids,
+        presence=presence,
         phrases=Phrases(wake=[], exits=[]),
         vad=Component("vad", (CountingVad(load=1e9 if audio == "queue" else 0),)),
         asr=Component("asr", () if audio == "ear" else (ScriptedAsr([Hearing(text="go on", delay=0.05)]),)),
         tts=Component("tts", (tts,)),
-        llms=Llms(
-            {"default": Component("llm.default", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
-            dict.fromkeys(Purpose, "default"),
-        ),
+        llms=llms,
         recall=Component("recall", ()),
-        desk=None,
+        desk=office.desk,
+        deliveries=office.deliveries,
     )
+    return Server(services=services, office=office)
 
 
 async def answer_questions(meter: StallMeter) -> None:
@@ -149,15 +156,15 @@ async def main(args: argparse.Namespace) -> None:
     settings = local(changed(limits={"connections": 100_000}, stats={"broadcast": args.stats}, recording=recording))
     clock = SystemClock()
     embedded = args.providers == "embedded"
-    services = (
+    server = (
         assemble(settings, choose(settings, {}, clock), clock, Ids())
         if embedded
         else scripted(settings, voice(settings, args.speech, args.voice), args.audio)
     )
     meter = StallMeter()
     async with trio.open_nursery() as nursery:
-        running: Running = await nursery.start(serve, services)
-        nursery.start_soon(tidy, services.presence)
+        running: Running = await nursery.start(serve, server)
+        nursery.start_soon(tidy, server.services.presence)
         settle()
         print(json.dumps({"port": running.port, "ready_s": time.process_time()}), flush=True)
         if args.stalls:

@@ -11,9 +11,8 @@ import attrs
 import trio
 import trio_websocket
 
-from badge.app import Running, serve
+from badge.app import Running, Server, serve
 from badge.config import Settings
-from badge.services import Services
 from protocol import Framing, decode_frame, encode_frame
 from tests.house import House, packets
 
@@ -21,19 +20,21 @@ LOCAL = {"host": "127.0.0.1", "port": 0, "http_port": 0}
 
 
 def local(settings: Settings) -> Settings:
-    """The same settings on free ports of this machine, and with a short goodbye."""
+    """The same settings on free ports of this machine, with a short goodbye, and in memory unless a file was chosen."""
+    store = settings.store
     return attrs.evolve(
         settings,
+        store=attrs.evolve(store, use="memory") if store == Settings().store else store,
         server=attrs.evolve(settings.server, **LOCAL),
         timeouts=attrs.evolve(settings.timeouts, shutdown_s=0.0),
     )
 
 
 @asynccontextmanager
-async def running(services: Services) -> AsyncIterator[Running]:
+async def running(server: Server) -> AsyncIterator[Running]:
     """The server, until the block ends."""
     async with trio.open_nursery() as nursery:
-        yield await nursery.start(serve, services)
+        yield await nursery.start(serve, server)
         nursery.cancel_scope.cancel()
 
 
@@ -43,8 +44,8 @@ async def scripted_server(
 ) -> AsyncIterator[tuple[Running, House]]:
     """A real server whose providers play a script."""
     async with trio.open_nursery() as unused:
-        house = House(unused, settings=local(settings or Settings()), start=False, **providers)
-        async with running(house.services) as server:
+        house = House(unused, settings=local(settings or Settings()), start=False, office=False, **providers)
+        async with running(house.server) as server:
             yield server, house
         unused.cancel_scope.cancel()
 

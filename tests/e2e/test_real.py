@@ -43,10 +43,10 @@ def settings(**tables: Any) -> Settings:
 async def real_server(chosen: Settings, environment: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
     """The program's own server, with whatever providers the settings choose, loaded."""
     clock = SystemClock()
-    services = assemble(chosen, choose(chosen, environment or {}, clock), clock, Ids())
+    server = assemble(chosen, choose(chosen, environment or {}, clock), clock, Ids())
     async with trio.open_nursery() as nursery:
-        running: Running = await nursery.start(serve, services)
-        for component in services.components():
+        running: Running = await nursery.start(serve, server)
+        for component in server.services.components():
             await component.settled()
             assert component.failure is None
         yield running

@@ -56,7 +56,7 @@ MOST = 20_000
 
 def terms(name: str, *, detector: str = "ready", hears: bool = True, **rest: Any) -> Terms:
     """Terms of an exploration; without pre-roll, and with the least memory for utterances that may be configured."""
-    world = {key: rest.pop(key) for key in ("modes", "idles", "others") if key in rest}
+    world = {key: rest.pop(key) for key in ("modes", "idles", "others", "team", "refuses") if key in rest}
     rest["listen"] = {"pre_roll_ms": 0, "buffer_mb": 0.1, **rest.get("listen", {})}
     return Terms(name=name, settings=changed(**rest), detector=detector, hears=hears, **world)
 
@@ -76,6 +76,11 @@ ALL_TERMS = (
     terms("detector loads late, or cannot", detector="late", modes=("auto",)),
     terms("detector breaks", detector="breaks"),
     terms("no detector", detector="none"),
+    terms("meetings", modes=("auto",), team=("meeting",)),
+    terms("others have something to say", modes=("auto",), team=("notices",)),
+    terms("others have something to say in a meeting", hears=False, modes=("auto",), team=("meeting", "notices")),
+    terms("all modes, by messages only", hears=False, modes=("auto",), team=("meeting", "coding", "working")),
+    terms("the desk refuses", hears=False, modes=("auto",), team=("meeting", "working"), refuses=True),
 )
 
 

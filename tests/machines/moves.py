@@ -9,11 +9,15 @@ from math import inf
 from badge import texts
 from badge.dialogue import Dialogue
 from badge.link import Goodbye
+from badge.notices import Notice
 from providers.ports import ProviderError
 from tests.machines.badge_moves import Move, badge_moves, ear_moves, move
 from tests.machines.world import Terms, World
 
 __all__ = ["Move", "moves_of"]
+
+MOST_NOTICES = 1
+"""Notices of which nobody knows yet what became of them, while exploring."""
 
 # --- the recogniser ---
 
@@ -104,6 +108,8 @@ def _register(world: World) -> None:
 
 
 def _end(world: World) -> None:
+    if world.talk is not None:
+        world.talk.end()
     world.session._life.gone()
     world.session.outbox.finish()
     world.carried = None  # the nursery is closed
@@ -148,6 +154,63 @@ def life_moves(terms: Terms) -> list[Move]:
     ]
 
 
+# --- modes, and what others have to say ---
+
+
+def _tell(name: str, fires: str, *, asks: bool = False, **fields: str) -> Move:
+    frame = json.dumps(fields)
+    return move(
+        name, lambda w: w.life in ("open", "warned", "superseded"), lambda w: w.session.receive(frame), fires, asks=asks
+    )
+
+
+def team_moves(terms: Terms) -> list[Move]:
+    """Modes by message and by voice, the log of a coding session, and notices."""
+    listed = [mode for mode in terms.team if mode != "notices"]
+    ends = " ".join(f"end_{mode}" for mode in listed)
+    moves = [
+        _tell(
+            f"mode start {m}", f"start_{m} abort close stop heard {ends}", asks=True, type="mode", state="start", mode=m
+        )
+        for m in listed
+    ]
+    moves += [
+        _tell(f"mode end {m}", f"end_{m} stop heard", asks=True, type="mode", state="end", mode=m) for m in listed
+    ]
+    if "meeting" in listed:
+        moves.append(_tell("finalize", "end_meeting stop heard", asks=True, type="meeting", phase="finalize"))
+        for words in ("start the meeting", "end the meeting", "claim task"):
+            moves.append(_spoken(f"recognised, {words}", words))
+    if "coding" in listed:
+        phases = ("start", "log", "phase", "clear", "stop")
+        moves += [_tell(f"coding {phase}", phase, type="coding", phase=phase) for phase in phases]
+    if "notices" in terms.team:
+        moves.append(move("others have something to say", _may_announce, _announce, "heard", asks=True))
+    return moves
+
+
+def _spoken(name: str, words: str) -> Move:
+    def sound(world: World) -> bool:
+        return world.heard is not None and world.heard.size > 0 and not world.talk._unanswered
+
+    return _recogniser(name, sound, words, "nothing_heard heard abort start_meeting end_meeting stop")
+
+
+def _may_announce(world: World) -> bool:
+    return world.life in ("open", "warned", "superseded", "closing") and len(world.untold) < MOST_NOTICES
+
+
+def _announce(world: World) -> None:
+    notice = Notice(kind="push", text=f"notice {len(world.untold)}")
+
+    def told(_: str) -> None:
+        world.untold.remove(notice)  # raises when somebody is told twice
+
+    if world.session.announce(notice, told):
+        world.untold.append(notice)
+
+
 def moves_of(terms: Terms) -> list[Move]:
     """All moves of the world under these terms."""
-    return [*badge_moves(terms), *ear_moves(terms), *recogniser_moves(), *turn_moves(), *life_moves(terms)]
+    common = [*badge_moves(terms), *ear_moves(terms), *recogniser_moves(), *turn_moves(), *life_moves(terms)]
+    return [*common, *team_moves(terms)] if terms.team else common

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from tests.machines.moves import Move
-from tests.machines.world import Terms, World
+from tests.machines.world import Terms, World, meaning_of
 
 State = tuple[Any, ...]
 Cell = tuple[str, str, str]
@@ -22,6 +22,10 @@ LAST_RESORT = "nothing for long"
 
 SILENT = {"an empty utterance", "audio stays out", "the ear catches up"}
 """What may end a wait without a word: nobody has said anything."""
+
+
+WITHOUT_EFFECT = {"recognised, no words", "recognised, end the meeting"}
+"""Words that may come to nothing: there are none, or the meeting is over already."""
 
 
 class ViolationError(Exception):
@@ -83,12 +87,17 @@ class Step:
     following: Any = field(init=False)
     answer: Any = field(init=False)
     might_begin: bool = field(init=False)
+    noticed: bool = field(init=False)
+    switching: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.plans = plans_of(self.world)
         self.following = self.world.talk and self.world.talk._turns._next
         self.answer = self.world.talk and self.world.talk._turns.current
         self.might_begin = self.world.may_begin
+        self.noticed = bool(self.world.talk and self.world.talk._announcer.next)
+        words = [heard.text for heard in self.world.talk._unanswered] if self.world.talk else []
+        self.switching = meaning_of(self.world, words) == "SwitchMode"
 
 
 def plans_of(world: World) -> list[Any]:
@@ -127,9 +136,14 @@ def one_turn(step: Step) -> str | None:
 def nothing_without_a_cause(step: Step) -> str | None:
     """Only the events that the move may send, and no answer that nobody asked for, or that may not begin."""
     fired = {event for _, _, event in step.events}
-    if not fired <= step.move.fires:
-        return f"fires {', '.join(sorted(fired - step.move.fires))}"
-    new = [plan for plan in plans_of(step.world) if plan not in step.plans]
+    allowed = set(step.move.fires)
+    if step.noticed:  # what waits is said when there is a pause
+        allowed.add("heard")
+    if step.switching:  # words that have waited for the rest
+        allowed |= {"abort", "close", "stop", "start_meeting", "end_meeting"}
+    if not fired <= allowed:
+        return f"fires {', '.join(sorted(fired - allowed))}"
+    new = [plan for plan in plans_of(step.world) if plan not in step.plans and not (step.noticed and plan.notice)]
     if new and not step.move.asks:
         return "a turn that nobody asked for"
     following = step.world.talk and step.world.talk._turns._next
@@ -142,7 +156,7 @@ def nothing_without_a_cause(step: Step) -> str | None:
 
 def words_are_not_lost(step: Step) -> str | None:
     """Recognised words are answered, kept for the rest, or at least shown."""
-    if not step.move.name.startswith("recognised, ") or step.move.name == "recognised, no words":
+    if not step.move.name.startswith("recognised, ") or step.move.name in WITHOUT_EFFECT:
         return None
     kept = step.world.talk._unanswered or any(plan not in step.plans for plan in plans_of(step.world))
     greeting = step.move.name == "recognised, wake word" and not step.might_begin  # has no words of its own
@@ -156,12 +170,22 @@ def silence_interrupts_nothing(step: Step) -> str | None:
     return None
 
 
+def every_switch_is_acknowledged(step: Step) -> str | None:
+    """Whoever enters or leaves a mode by message is told whether it worked."""
+    if not step.move.name.startswith("mode ") or step.world.life not in ("open", "warned"):
+        return None
+    return (
+        None if any(word.split()[0] in ("mode", "error") for word in step.world.told) else "a switch without an answer"
+    )
+
+
 STEP_CHECKS: tuple[Callable[[Step], str | None], ...] = (
     no_errors,
     one_turn,
     nothing_without_a_cause,
     words_are_not_lost,
     silence_interrupts_nothing,
+    every_switch_is_acknowledged,
 )
 
 
@@ -200,7 +224,29 @@ def the_end_is_quiet(world: World) -> str | None:
     return next((f"closes and {what}" for what, holds in wrong.items() if holds), None)
 
 
-STATE_CHECKS: tuple[Callable[[World], str | None], ...] = (floor_tells_the_truth, the_end_is_quiet)
+def the_badge_is_listened_to_as_it_wants(world: World) -> str | None:
+    """Only a meeting and the work on tasks have it otherwise."""
+    imposed = world.session.traits.imposed
+    return "listened to otherwise" if imposed and world.mode not in ("meeting", "working") else None
+
+
+def notices_are_not_forgotten(world: World) -> str | None:
+    """Whoever has something to say hears what becomes of it; nothing waits while the badge is free."""
+    talk = world.talk
+    if world.life == "closed":
+        return "nobody is told what became of a notice" if world.untold else None
+    if talk is None:
+        return None
+    free = talk.state == "idle" and not talk._turns.current and not talk._utterances._open and talk._takes_turns
+    return "a notice waits for nothing" if free and talk._announcer.next and not world.overhears else None
+
+
+STATE_CHECKS: tuple[Callable[[World], str | None], ...] = (
+    floor_tells_the_truth,
+    the_end_is_quiet,
+    the_badge_is_listened_to_as_it_wants,
+    notices_are_not_forgotten,
+)
 
 
 # --- the graph ---

@@ -14,7 +14,7 @@ from badge.machines.base import Machine
 from badge.session.plan import Plan
 from tests.machines.world import Terms, World
 
-HOME = ("badge.session.", "badge.link", "providers.endpointing", "tests.machines.world")
+HOME = ("badge.session.", "badge.modes.", "badge.link", "providers.endpointing", "tests.machines.world")
 
 
 @frozen(eq=False)

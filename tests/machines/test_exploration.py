@@ -62,9 +62,18 @@ UNREACHED = {
 """Cells of the tables that are there for safety only: no way leads to them."""
 
 
+NOT_OF_A_SESSION = {"SnapshotMachine": "tests/offices/test_bulletin.py"}
+"""Machines of those who serve all sessions, and where all orders of their events are tried."""
+
+
 def test_every_cell_of_every_table_is_reached(everything: tuple[list[Explored], Seen]) -> None:
     """Later machines, too: what is in `MACHINES` has to be explored."""
-    known = {(machine.__name__, *cell) for machine in MACHINES for cell in cells(machine)}
+    known = {
+        (machine.__name__, *cell)
+        for machine in MACHINES
+        if machine.__name__ not in NOT_OF_A_SESSION
+        for cell in cells(machine)
+    }
     reached = set().union(*(found.cells for found in everything[0]))
     assert reached <= known
     assert known - reached == set(UNREACHED)

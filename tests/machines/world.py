@@ -8,9 +8,10 @@ still unless a move lets it pass.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import trio
@@ -20,14 +21,18 @@ from trio.abc import Clock
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
+from badge.desk import Closing, Opened, RefusedError
 from badge.llms import Llms, Purpose
+from badge.notices import Notice
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.recording.desk import desk_of
 from badge.services import Services
 from badge.session.hearing import Bound
 from badge.session.plan import Origin, Plan
 from badge.session.session import Session
 from badge.session.turns import Turn
+from badge.storage.tasks import Result
 from protocol import identify
 
 TICK = 0.001
@@ -63,6 +68,10 @@ class Terms:
     hears: bool = True
     detector: str = "ready"
     modes: tuple[str, ...] = ("auto", "manual")
+    team: tuple[str, ...] = ()
+    """the modes of the session that are entered and left, and `notices`: others have something to say"""
+    refuses: bool = False
+    """the desk refuses whatever it is asked for"""
     idles: bool = False
     others: bool = False
 
@@ -110,7 +119,31 @@ class NoWire:
     """Nothing is written or read: the world looks into the outbox."""
 
 
-def services_of(terms: Terms) -> Services:
+class Clerk:
+    """A part of the desk that answers at once: the coroutine of a question never waits."""
+
+    ANSWERS: dict[str, Any] = {
+        "open": Opened(meeting="m", started=1),
+        "finalise": Closing(meeting="m", started=1),
+        "claim": Result(id="", outcome="empty"),
+        "finish": Result(id="", outcome="empty"),
+    }
+
+    def __init__(self, protocol: type, *, refuses: bool, tells: list[str]) -> None:
+        """`tells` gets the name of whatever is told."""
+        for name, function in vars(protocol).items():
+            if inspect.iscoroutinefunction(function):
+                setattr(self, name, partial(self._answer, name, refuses))
+            elif inspect.isfunction(function):
+                setattr(self, name, lambda *_, name=name: tells.append(f"({name})"))
+
+    async def _answer(self, name: str, refuses: bool, *_: Any) -> Any:
+        if refuses:
+            raise RefusedError("not-stored", "no")
+        return self.ANSWERS[name]
+
+
+def services_of(terms: Terms, tells: list[str]) -> Services:
     """What the one session shares with nobody."""
     phrases, settings = terms.settings.phrases, terms.settings
 
@@ -128,7 +161,7 @@ def services_of(terms: Terms) -> Services:
         tts=of("tts", "voice"),
         llms=Llms({"default": of("llm", "model")}, dict.fromkeys(Purpose, "default")),
         recall=of("recall"),
-        desk=None,  # type: ignore[arg-type]
+        desk=desk_of(lambda _, protocol: Clerk(protocol, refuses=terms.refuses, tells=tells)),
     )
 
 
@@ -139,11 +172,17 @@ class World:
     def __init__(self, terms: Terms, clock: StandingClock) -> None:
         self.terms = terms
         self.clock = clock
-        self.session = Session(identify("/", [("device-id", "aa")], lambda: ""), NoWire(), services_of(terms))  # type: ignore[arg-type]
+        self.tells: list[str] = []
+        """what others were told in one step"""
+        self.session = Session(
+            identify("/", [("device-id", "aa")], lambda: ""), NoWire(), services_of(terms, self.tells)
+        )  # type: ignore[arg-type]
         self.carried: Turn | None = None
         self.loaded = False  # it is known whether there is a detector
         self.speaks = False  # the badge was told `tts start`, and not yet `tts stop`
         self.told: list[str] = []
+        self.untold: list[Notice] = []
+        """what others have said, of which nobody has told them what became of it"""
 
     # --- short ways to what is inside ---
 
@@ -176,7 +215,8 @@ class World:
         make(self)
         self._settle()
         notes, self.session.outbox._control = self.session.outbox._control, []
-        self.told = [_short(note.frame) for note in notes]
+        self.told = [*(_short(note.frame) for note in notes), *self.tells]
+        self.tells.clear()
 
     def _settle(self) -> None:
         """What nobody can tell from its happening a little later."""
@@ -184,6 +224,7 @@ class World:
             turn, self.carried = self.carried, None
             self.talk._turns.broke(turn)
             self.talk._turns.let_go(turn)
+        self._do_errands()
         if self.talk is None:
             return
         if self.session.traits.mode != "manual":  # only manual mode looks at it
@@ -193,6 +234,27 @@ class World:
                 self.talk._ear._track.attach(self.detector)
             while self.talk._ear._early is not None:
                 self.talk._ear.catch_up()
+
+    def _do_errands(self) -> None:
+        """Nobody else is served while an errand is done, so it is done at once."""
+        errands = self.session._errands
+        while self.life != "closed" and errands is not None and errands._waiting:
+            coroutine: Any = errands.do(*errands._waiting.popleft())
+            try:
+                coroutine.send(None)
+            except StopIteration:
+                continue
+            raise AssertionError("an errand waits")
+
+    @property
+    def mode(self) -> str:
+        """State of the mode machine."""
+        return self.session._modes.state if self.session._modes else "chat"
+
+    @property
+    def overhears(self) -> bool:
+        """Whether everything that is said now belongs to the mode."""
+        return self.session._modes is not None and self.session._modes.current.overhears
 
     @property
     def detector(self) -> Any:
@@ -218,6 +280,8 @@ class World:
 def _short(frame: str) -> str:
     """A message in short: `tts start`, `stt`, `error component_failed` …"""
     message = json.loads(frame)
+    if message["type"] == "tts" and "session_id" not in message:
+        return "sound"
     return " ".join(filter(None, (message["type"], message.get("state") or message.get("code"))))
 
 
@@ -228,6 +292,8 @@ def kind_of(plan: Plan | None) -> str:
     """As much of a plan as matters for what follows."""
     if plan is None:
         return "-"
+    if plan.notice:
+        return "notice"
     return "wake" if plan.origin is Origin.WAKE else "parting" if plan.parting else "plain"
 
 
@@ -237,13 +303,16 @@ def state_of(world: World) -> tuple[Any, ...]:
     if world.life == "closed":
         return ("closed",)
     awake = world.life == "warned" and session._watchdog._last_sign > session._watchdog._since
-    head = (world.life, awake, session.traits.mode)
+    coding = session._modes._coding if session._modes else None
+    head = (world.life, awake, session.traits.mode, world.mode, coding and coding._stream.state)
     if talk is None:
         return head
     turns = talk._turns
     slot = (kind_of(turns._next), kind_of(turns._current and turns._current.plan))
     queue = tuple(map(kind_of, turns._queue))
-    waits = tuple((c.ended_at is not None, c.size > 0) for c in talk._scribe._waiting)
+    waits = tuple((c.ended_at is not None, c.size > 0, c.mode.overhears) for c in talk._scribe._waiting)
+    open_ones = tuple((c.mode.overhears, c.mode is session.modes.current) for c in talk._utterances._open)
+    notices = (len(talk._announcer._waiting), talk._announcer._speaking is not None)
     rare = trio.current_time() - talk._last_listen_event >= session._services.settings.listen.vad_fallback_s
     words = meaning_of(world, [heard.text for heard in talk._unanswered])
     return (
@@ -253,6 +322,8 @@ def state_of(world: World) -> tuple[Any, ...]:
         queue,
         ear_of(world, talk),
         waits,
+        open_ones,
+        notices,
         words,
         kind_of(talk._interrupted),
         rare,

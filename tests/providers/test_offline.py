@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.llm.offline import LONGEST_REQUEST, OfflineLlm, answer
-from providers.ports import ChatMessage, Llm, Prompt, Text, Token
+from providers.ports import ChatMessage, Llm, Prompt, ProviderError, Schema, Text, Token
 from providers.sentences import SentenceSplitter
 
 NOW = datetime.datetime(2025, 11, 21, 15, 5, tzinfo=datetime.UTC)
@@ -35,6 +35,14 @@ async def tokens_of(llm: Llm, text: str) -> list[Token]:
     """One answer as a stream."""
     async with llm.stream(Prompt(messages=dialogue(text))) as channel:
         return [token async for token in channel]
+
+
+async def test_it_says_that_it_writes_no_documents() -> None:
+    """Whoever wants one has to do without it, and knows."""
+    prompt = Prompt(messages=dialogue("what time is it"), schema=Schema("minutes", {"type": "object"}))
+    with pytest.raises(ProviderError, match=r"writes no documents\. Set OPENAI_API_KEY"):
+        async with OfflineLlm(lambda: NOW).stream(prompt):
+            pass
 
 
 async def test_it_is_a_provider() -> None:

@@ -46,9 +46,9 @@ async def on_air(story: Story, folder: Path) -> AsyncIterator[Running]:
     for name, make in story.providers.items():
         choice = Choice(candidates=(make(),), why="scripted")
         choices = attrs.evolve(choices, **({"llms": {"default": choice}} if name == "llm" else {name: choice}))
-    services = assemble(settings, choices, clock, Ids())
-    async with running(services) as server:
-        for component in services.components() if story.loaded else ():
+    made = assemble(settings, choices, clock, Ids())
+    async with running(made) as server:
+        for component in made.services.components() if story.loaded else ():
             await component.settled()
         yield server
         await trio.sleep(1)  # sessions say goodbye, and all is written

@@ -17,10 +17,10 @@ class SqliteReminders:
         """Keep a reminder."""
         await self._carry(lambda db: insert(db, "reminders", reminder, clause="ON CONFLICT DO NOTHING"))
 
-    async def next(self) -> int | None:
-        """When the next one is due."""
-        sql = "SELECT min(due) FROM reminders"
-        due: int | None = await self._carry(lambda db: db.execute(sql).fetchone()[0])
+    async def next(self, *, after: int) -> int | None:
+        """When the first one after this time is due."""
+        sql = "SELECT min(due) FROM reminders WHERE due > ?"
+        due: int | None = await self._carry(lambda db: db.execute(sql, (after,)).fetchone()[0])
         return due
 
     async def due(self, *, now: int) -> tuple[Reminder, ...]:

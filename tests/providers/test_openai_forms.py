@@ -1,0 +1,94 @@
+"""Answers of a given form, asked of a real HTTP server: in the strictest way that it understands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import attrs
+import pytest
+
+from providers.ports import ProviderError, Schema, Text, single_error
+from tests.providers.openai_server import Exchange, OpenAiServer, Reply, openai_server, refuses, says
+from tests.providers.test_openai import PROMPT, ask, running
+
+FORM = {
+    "type": "object",
+    "properties": {"title": {"type": "string"}},
+    "required": ["title"],
+    "additionalProperties": False,
+}
+ASKED = attrs.evolve(PROMPT, schema=Schema("minutes", FORM))
+STRICT = {"type": "json_schema", "json_schema": {"name": "minutes", "strict": True, "schema": FORM}}
+OBJECT = {"type": "json_object"}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OpenAiServer]:
+    """A fresh server."""
+    async with openai_server() as started:
+        yield started
+
+
+def knows(*forms: Any, status: int = 400) -> Reply:
+    """A server that refuses every form but these, as servers do that do not know the field."""
+
+    async def reply(exchange: Exchange) -> None:
+        answer: Callable[[Exchange], Awaitable[None]] = refuses(status)
+        if exchange.body.get("response_format") in forms:
+            answer = says('{"title": "t"}')
+        await answer(exchange)
+
+    return reply
+
+
+def forms_of(server: OpenAiServer) -> list[Any]:
+    """What was asked for, request by request."""
+    return [exchange.body.get("response_format") for exchange in server.exchanges]
+
+
+async def test_a_form_is_asked_for_strictly(server: OpenAiServer) -> None:
+    """And only where there is one."""
+    server.plan(knows(None, STRICT))
+    async with running(server) as llm:
+        assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
+        await ask(llm)
+    assert forms_of(server) == [STRICT, None]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_server_that_knows_json_only_is_asked_for_json(server: OpenAiServer, status: int) -> None:
+    """What it understood is remembered: it is not bothered twice."""
+    server.plan(knows(OBJECT, None, status=status))
+    async with running(server) as llm:
+        assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
+        assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
+    assert forms_of(server) == [STRICT, OBJECT, OBJECT]
+
+
+async def test_a_server_that_knows_no_forms_is_asked_without(server: OpenAiServer) -> None:
+    """The prompt says it all the same."""
+    server.plan(knows(None))
+    async with running(server) as llm:
+        assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
+        await ask(llm, ASKED)
+    assert forms_of(server) == [STRICT, OBJECT, None, None]
+
+
+async def test_a_request_that_is_refused_for_another_reason_teaches_nothing(server: OpenAiServer) -> None:
+    """The error is the server's, and the next request is strict again."""
+    server.plan(refuses(400), refuses(400), refuses(400), says("{}"))
+    async with running(server) as llm:
+        with pytest.raises(ProviderError, match="HTTP 400"), single_error():
+            await ask(llm, ASKED)
+        await ask(llm, ASKED)
+    assert forms_of(server) == [STRICT, OBJECT, None, STRICT]
+
+
+async def test_other_failures_are_no_reason_to_ask_in_another_way(server: OpenAiServer) -> None:
+    """A key that is refused is refused whatever the form."""
+    server.plan(refuses(401))
+    async with running(server) as llm:
+        with pytest.raises(ProviderError, match="HTTP 401"), single_error():
+            await ask(llm, ASKED)
+    assert forms_of(server) == [STRICT]

@@ -1,0 +1,171 @@
+"""The durable store and the one in memory give the same answers, whatever they are asked."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import trio
+from attrs import frozen
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from badge.config_team import StoreSettings
+from badge.storage import tasks
+from badge.storage.memory import MemoryStore
+from badge.storage.ports import Store, StoreError
+from badge.storage.records import Hole, Letter, MeetingRecord, Reminder
+from badge.storage.sqlite import SqliteStore
+from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish
+from tests.storage.stores import opened
+
+EXAMPLES = int(os.environ.get("BADGE_AGREEMENTS", "60"))
+
+
+@frozen
+class Ask:
+    """One call of a store."""
+
+    part: str
+    method: str
+    positional: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+
+REOPEN = Ask("", "", (), {})
+
+ids = st.sampled_from(["1", "2", "3", "ä", "0\0", "'"])
+devices = st.sampled_from(["a", "b", "A"])
+groups = st.sampled_from(["g", "h"])
+times = st.integers(0, 12)
+texts = st.text(max_size=5)
+
+
+def asks(part: str, method: str, *positional: Any, **named: Any) -> st.SearchStrategy[Ask]:
+    return st.builds(Ask, st.just(part), st.just(method), st.tuples(*positional), st.fixed_dictionaries(named))
+
+
+def some(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(values, max_size=4).map(tuple)
+
+
+drafts = st.builds(Draft, id=ids, title=texts, due=st.none() | texts, source=texts)
+edits = st.builds(
+    Edit,
+    id=ids,
+    title=st.none() | texts,
+    due=st.sampled_from([None, "", "2026-11-22"]),
+    status=st.sampled_from([None, "open", "done"]),
+    release=st.booleans(),
+)
+commands = st.one_of(
+    st.builds(Create, device=devices, at=times, drafts=some(drafts)),
+    st.builds(Change, device=devices, at=times, edits=some(edits)),
+    st.builds(Assign, device=devices, at=times, id=ids),
+    st.builds(Claim, device=devices, at=times),
+    st.builds(Complete, device=devices, at=times, ids=some(ids)),
+    st.builds(Finish, device=devices, at=times),
+)
+letters = st.builds(
+    Letter, id=ids, sender=devices, to=devices, category=texts, payload=texts, sent=times, expires=times
+)
+meetings = st.builds(
+    MeetingRecord,
+    id=ids,
+    device=devices,
+    started=times,
+    state=st.sampled_from(["active", "interrupted", "finalising", "summarising", "finalised"]),
+    ended=times,
+    seen=times,
+    pushed=times,
+    pushes=times,
+    segments=times,
+    checkpoint=texts,
+    minutes=texts,
+    delivered=st.booleans(),
+)
+holes = st.builds(Hole, since=times, until=times, reason=texts)
+reminders = st.builds(Reminder, id=ids, device=devices, due=times, text=texts, created=times)
+
+TASKS = asks("tasks", "carry_out", groups, commands)
+MAIL = st.one_of(
+    asks("mail", "post", letters, bound=st.integers(0, 3)),
+    asks("mail", "waiting", devices, now=times),
+    asks("mail", "mark", devices, some(st.tuples(devices, ids)), heard=st.booleans()),
+    asks("mail", "expire", now=times),
+)
+MEETINGS = st.one_of(
+    asks("meetings", "begin", meetings),
+    asks("meetings", "save", meetings),
+    asks("meetings", "add", ids, ts=times, text=texts),
+    asks("meetings", "miss", ids, holes),
+    asks("meetings", "current", devices),
+    asks("meetings", "latest", device=st.none() | devices, limit=st.integers(0, 4)),
+    asks("meetings", "unfinished"),
+    asks("meetings", "undelivered", devices),
+    asks("meetings", "segments", ids, after=st.integers(-1, 3), limit=st.integers(0, 3)),
+)
+OTHERS = st.one_of(
+    asks("recall", "save", devices, texts),
+    asks("reminders", "add", reminders),
+    asks("reminders", "remove", ids),
+    asks("reminders", "due", now=times),
+    asks("reminders", "next"),
+    asks("presence", "seen", devices, groups, now=times),
+    st.just(REOPEN),
+)
+
+EVERYTHING = [
+    *(Ask("tasks", "snapshot", (group,), {}) for group in ("g", "h")),
+    *(
+        Ask("meetings", method, (one,), {})
+        for method in ("get", "segments", "holes")
+        for one in ("1", "2", "3", "ä", "0\0", "'")
+    ),
+    *(Ask("recall", "load", (device,), {}) for device in ("a", "b", "A")),
+    *(Ask("reminders", "of", (device,), {}) for device in ("a", "b", "A")),
+    *(Ask("presence", "members", (group,), {}) for group in ("g", "h")),
+    *(Ask("mail", "waiting", (device,), {"now": 0}) for device in ("a", "b", "A")),
+    Ask("mail", "expire", (), {"now": 99}),
+    Ask("meetings", "latest", (), {}),
+]
+
+
+async def answer(store: Store, ask: Ask) -> Any:
+    try:
+        return await getattr(getattr(store, ask.part), ask.method)(*ask.positional, **ask.named)
+    except StoreError as exc:
+        return exc.detail
+
+
+async def compare(file: Path, wishes: list[Ask]) -> None:
+    model = MemoryStore()
+    while wishes:
+        async with opened(SqliteStore(StoreSettings(file=str(file), synchronous="normal"))) as durable:
+            while wishes:
+                ask = wishes.pop(0)
+                if ask == REOPEN:
+                    break
+                expected = await answer(model, ask)
+                assert await answer(durable, ask) == expected, ask
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(
+    [
+        Ask(
+            "mail",
+            "post",
+            (Letter(id="1", sender="a", to="b", category="", payload="", sent=0, expires=1),),
+            {"bound": 0},
+        )
+    ]
+)
+@given(st.lists(st.one_of(TASKS, MAIL, MEETINGS, OTHERS), min_size=1, max_size=60))
+def test_the_stores_agree(wishes: list[Ask]) -> None:
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(tasks, "MOST_TASKS", 4):
+        trio.run(compare, Path(folder) / "badge.db", [*wishes, REOPEN, *EVERYTHING])

@@ -1,0 +1,478 @@
+"""What every store does: the same cases for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from badge.storage import tasks
+from badge.storage.ports import Store, StoreError
+from badge.storage.records import Hole, Posted, Segment, Waiting
+from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish, Snapshot, Task
+from tests.storage.stores import KINDS, letter, meeting, reminder, store_of
+
+ODD = [
+    "'; DROP TABLE tasks; --",
+    'double " quotes',
+    "emoji 🎙️👩‍👩‍👧",
+    "会议纪要",
+    "e\u0301 is not \u00e9",
+    "\u00e9",
+    "nul \0 inside",
+    "nul \0 outside",
+    "new\nline",
+    "%_?:@$1",
+    " ",
+    "0123",
+    "123",
+    "1e3",
+    "NULL",
+    "x" * 5000,
+]
+
+
+@pytest.fixture(params=KINDS)
+async def store(request: pytest.FixtureRequest, nursery: trio.Nursery, tmp_path: Path) -> Store:
+    made = store_of(request.param, tmp_path)
+    await nursery.start(made.run)
+    return made
+
+
+def create(*numbers: str, device: str = "a", at: int = 1) -> Create:
+    return Create(device=device, at=at, drafts=tuple(Draft(id=one, title=f"title {one}") for one in numbers))
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("WF-2")
+async def test_tasks_are_kept_as_they_are_in_the_order_of_their_creation(store: Store) -> None:
+    assert await store.tasks.snapshot("g") == Snapshot(revision=0, tasks=())
+    drafts = (Draft(id="z", title="first", due="2026-11-22", source="m1"), Draft(id="a", title="second"))
+    decision = await store.tasks.carry_out("g", Create(device="d1", at=7, drafts=drafts))
+    assert [result.outcome for result in decision.results] == ["created", "created"]
+    assert decision.revision == 1
+    await store.tasks.carry_out("g", Assign(device="d2", at=9, id="z"))
+    assert await store.tasks.snapshot("g") == Snapshot(
+        revision=2,
+        tasks=(
+            Task(
+                id="z",
+                title="first",
+                owner="d2",
+                due="2026-11-22",
+                by="d1",
+                created=7,
+                updated=9,
+                source="m1",
+            ),
+            Task(id="a", title="second", by="d1", created=7, updated=7),
+        ),
+    )
+
+
+async def test_the_revision_grows_by_one_with_every_change_and_with_nothing_else(store: Store) -> None:
+    revisions = []
+    for command in (
+        create("1", "2", "3"),
+        create("1"),
+        Assign(device="a", at=2, id="1"),
+        Assign(device="a", at=3, id="1"),
+        Assign(device="b", at=4, id="1"),
+        Assign(device="b", at=5, id="unknown"),
+        Change(device="b", at=6, edits=(Edit(id="2", title="new"), Edit(id="2", due="2026-12-24"))),
+        Change(device="b", at=7, edits=(Edit(id="2", title="new"),)),
+        Complete(device="a", at=8, ids=("1", "2", "nothing")),
+        Complete(device="a", at=9, ids=("1", "2")),
+    ):
+        revisions.append((await store.tasks.carry_out("g", command)).revision)
+    assert revisions == [1, 1, 2, 2, 2, 2, 3, 3, 4, 4]
+    assert (await store.tasks.snapshot("g")).revision == 4
+    assert (await store.tasks.snapshot("h")).revision == 0
+    second = (await store.tasks.snapshot("g")).tasks[1]
+    assert (second.title, second.due, second.status, second.updated) == ("new", "2026-12-24", "done", 8)
+
+
+@pytest.mark.req("I-10")
+async def test_groups_have_nothing_in_common(store: Store) -> None:
+    for group in ("g", "h"):
+        await store.tasks.carry_out(group, create("1"))
+    await store.tasks.carry_out("g", Complete(device="a", at=2, ids=("1",)))
+    assert [task.status for task in (await store.tasks.snapshot("g")).tasks] == ["done"]
+    assert [task.status for task in (await store.tasks.snapshot("h")).tasks] == ["open"]
+
+
+async def test_completed_tasks_make_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "MOST_TASKS", 3)
+    await store.tasks.carry_out("g", create("1", "2", "3"))
+    decision = await store.tasks.carry_out("g", create("4"))
+    assert [result.outcome for result in decision.results] == ["full"]
+    assert decision.revision == 1
+    await store.tasks.carry_out("g", Complete(device="a", at=2, ids=("2",)))
+    decision = await store.tasks.carry_out("g", create("5", "2"))
+    assert decision.forgotten == ("2",)
+    assert [result.outcome for result in decision.results] == ["created", "full"]
+    assert [task.id for task in (await store.tasks.snapshot("g")).tasks] == ["1", "3", "5"]
+
+
+async def test_a_forgotten_id_can_be_used_again_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "MOST_TASKS", 3)
+    await store.tasks.carry_out("g", create("1", "2", "3"))
+    await store.tasks.carry_out("g", Complete(device="a", at=2, ids=("1", "2")))
+    decision = await store.tasks.carry_out("g", create("4", "1", at=3))
+    assert decision.forgotten == ("1", "2")
+    found = (await store.tasks.snapshot("g")).tasks
+    assert [(task.id, task.status, task.created) for task in found] == [
+        ("3", "open", 1),
+        ("4", "open", 3),
+        ("1", "open", 3),
+    ]
+
+
+@pytest.mark.req("WF-8", "B-69", "I-10")
+async def test_of_many_who_take_a_task_at_once_one_gets_it_and_the_others_learn_who(store: Store) -> None:
+    await store.tasks.carry_out("g", create("1"))
+    decisions = []
+
+    async def take(device: str) -> None:
+        decisions.append(await store.tasks.carry_out("g", Assign(device=device, at=2, id="1")))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(16):
+            nursery.start_soon(take, f"d{number}")
+    results = [decision.results[0] for decision in decisions]
+    assert sorted(result.outcome for result in results) == ["assigned"] + ["taken"] * 15
+    owners = {result.task.owner for result in results if result.task is not None}
+    assert owners == {(await store.tasks.snapshot("g")).tasks[0].owner}
+    assert {decision.revision for decision in decisions} == {2}
+
+
+@pytest.mark.req("WK-13", "B-69")
+async def test_of_many_who_take_whatever_is_free_at_once_each_gets_another(store: Store) -> None:
+    await store.tasks.carry_out("g", create(*(str(number) for number in range(10))))
+    taken, refused = [], []
+
+    async def take(device: str) -> None:
+        (result,) = (await store.tasks.carry_out("g", Claim(device=device, at=2))).results
+        (taken if result.outcome == "assigned" else refused).append(result)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(16):
+            nursery.start_soon(take, f"d{number}")
+    assert sorted(result.id for result in taken) == [str(number) for number in range(10)]
+    assert [(result.outcome, result.id) for result in refused] == [("empty", "")] * 6
+    owners = [task.owner for task in (await store.tasks.snapshot("g")).tasks]
+    assert len(set(owners)) == 10
+
+
+@pytest.mark.req("WK-13")
+async def test_of_many_who_finish_at_once_each_finishes_another(store: Store) -> None:
+    await store.tasks.carry_out("g", create("1", "2", "3"))
+    await store.tasks.carry_out("g", Assign(device="d0", at=2, id="3"))
+    finished = {}
+
+    async def finish(device: str) -> None:
+        (result,) = (await store.tasks.carry_out("g", Finish(device=device, at=3))).results
+        finished[device] = result.outcome, result.id
+
+    async with trio.open_nursery() as nursery:
+        for number in range(4):
+            nursery.start_soon(finish, f"d{number}")
+    assert finished.pop("d0") == ("completed", "3")
+    assert sorted(finished.values()) == [("completed", "1"), ("completed", "2"), ("empty", "")]
+
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+
+async def test_letters_wait_in_order_as_they_are(store: Store) -> None:
+    letters = tuple(letter(str(number), sent=9 - number) for number in range(5))
+    for one in letters:
+        assert await store.mail.post(one, bound=10) == Posted(status="queued")
+    await store.mail.post(letter("1", to="c"), bound=10)
+    assert await store.mail.waiting("b", now=9) == Waiting(letters=letters)
+    assert await store.mail.waiting("b", now=9) == Waiting(letters=letters)
+    assert await store.mail.waiting("nobody", now=9) == Waiting(letters=())
+
+
+async def test_the_same_letter_again_is_the_same_letter(store: Store) -> None:
+    first = letter("1")
+    await store.mail.post(first, bound=1)
+    again = attrs.evolve(first, payload="{}", expires=500)
+    assert await store.mail.post(again, bound=1) == Posted(status="queued", duplicate=True)
+    assert (await store.mail.waiting("b", now=0)).letters == (first,)
+    for heard, status in ((False, "delivered"), (True, "heard"), (False, "heard")):
+        await store.mail.mark("b", [("a", "1")], heard=heard)
+        assert await store.mail.post(again, bound=1) == Posted(status=status, duplicate=True)
+    assert await store.mail.post(letter("1", sender="c"), bound=1) == Posted(status="queued")
+    assert [one.sender for one in (await store.mail.waiting("b", now=0)).letters] == ["c"]
+
+
+async def test_beyond_the_bound_the_oldest_are_dropped_and_counted_once(store: Store) -> None:
+    await store.mail.post(letter("delivered"), bound=3)
+    await store.mail.mark("b", [("a", "delivered")])
+    dropped = [(await store.mail.post(letter(str(number)), bound=3)).dropped for number in range(5)]
+    assert dropped == [0, 0, 0, 1, 1]
+    assert (await store.mail.post(letter("5"), bound=1)).dropped == 3
+    waiting = await store.mail.waiting("b", now=0)
+    assert ([one.id for one in waiting.letters], waiting.dropped) == (["5"], 5)
+    assert (await store.mail.waiting("b", now=0)).dropped == 0
+    assert (await store.mail.post(letter("delivered"), bound=3)).status == "delivered"
+    assert await store.mail.post(letter("0"), bound=3) == Posted(status="queued")
+
+
+async def test_expired_letters_are_dropped_and_counted_when_looked_for(store: Store) -> None:
+    for number, expires in enumerate((10, 20, 30)):
+        await store.mail.post(letter(str(number), expires=expires), bound=9)
+    assert [one.id for one in (await store.mail.waiting("b", now=9)).letters] == ["0", "1", "2"]
+    waiting = await store.mail.waiting("b", now=20)
+    assert ([one.id for one in waiting.letters], waiting.dropped) == (["2"], 2)
+    assert (await store.mail.waiting("b", now=20)).dropped == 0
+    assert await store.mail.post(letter("0", expires=40), bound=9) == Posted(status="queued")
+
+
+async def test_expiry_counts_what_nobody_got_for_those_it_was_for(store: Store) -> None:
+    for number in range(4):
+        await store.mail.post(letter(str(number), expires=10), bound=9)
+    await store.mail.post(letter("1", to="c", expires=10), bound=9)
+    await store.mail.post(letter("2", to="c", expires=11), bound=9)
+    await store.mail.mark("b", [("a", "0")])
+    assert await store.mail.expire(now=9) == 0
+    assert await store.mail.expire(now=10) == 4
+    assert await store.mail.expire(now=10) == 0
+    assert await store.mail.waiting("b", now=10) == Waiting(letters=(), dropped=3)
+    assert (await store.mail.waiting("c", now=10)).dropped == 1
+    assert await store.mail.post(letter("0"), bound=9) == Posted(status="queued")
+
+
+async def test_marks_concern_the_letters_that_they_name(store: Store) -> None:
+    for sender in ("a", "x"):
+        for number in ("1", "2"):
+            await store.mail.post(letter(number, sender=sender), bound=9)
+    await store.mail.mark("b", [("a", "1"), ("x", "2"), ("a", "unknown"), ("nobody", "1")])
+    await store.mail.mark("nobody", [("a", "2")])
+    await store.mail.mark("b", [])
+    assert [(one.sender, one.id) for one in (await store.mail.waiting("b", now=0)).letters] == [("a", "2"), ("x", "1")]
+    await store.mail.mark("b", [("a", "2")], heard=True)
+    assert (await store.mail.post(letter("2"), bound=9)).status == "heard"
+
+
+async def test_many_senders_at_once_lose_nothing_but_what_is_counted(store: Store) -> None:
+    async def send(sender: str) -> None:
+        for number in range(20):
+            await store.mail.post(letter(str(number), sender=sender), bound=50)
+
+    async with trio.open_nursery() as nursery:
+        for sender in range(8):
+            nursery.start_soon(send, f"d{sender}")
+    waiting = await store.mail.waiting("b", now=0)
+    assert (len(waiting.letters), waiting.dropped) == (50, 110)
+    for sender in {one.sender for one in waiting.letters}:
+        numbers = [int(one.id) for one in waiting.letters if one.sender == sender]
+        assert numbers == sorted(numbers)
+
+
+# --- meetings ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_meeting_is_kept_as_it_is(store: Store) -> None:
+    begun = meeting("m", started=5, segments=77)
+    await store.meetings.begin(begun)
+    await store.meetings.begin(meeting("m", device="other"))
+    assert await store.meetings.get("m") == attrs.evolve(begun, segments=0)
+    assert await store.meetings.add("m", ts=6, text="eins") == 1
+    changed = attrs.evolve(
+        begun,
+        state="finalised",
+        ended=9,
+        seen=8,
+        pushed=3,
+        pushes=2,
+        segments=0,
+        checkpoint="c",
+        minutes="{}",
+        delivered=True,
+    )
+    await store.meetings.save(changed)
+    found = await store.meetings.get("m")
+    assert found == attrs.evolve(changed, segments=1)
+    assert found is not None
+    assert found.delivered is True
+    assert await store.meetings.get("unknown") is None
+
+
+async def test_a_meeting_that_is_not_known_cannot_be_written(store: Store) -> None:
+    with pytest.raises(StoreError, match="no meeting 'm'"):
+        await store.meetings.add("m", ts=1, text="lost")
+    with pytest.raises(StoreError, match="no meeting 'm'"):
+        await store.meetings.miss("m", Hole(since=1, until=2, reason="overload"))
+    with pytest.raises(StoreError, match="no meeting 'm'"):
+        await store.meetings.save(meeting("m"))
+    assert await store.meetings.latest() == ()
+    assert await store.meetings.segments("m") == ()
+    assert await store.meetings.holes("m") == ()
+
+
+async def test_meetings_are_found_by_what_they_need(store: Store) -> None:
+    for number, device, started in (("1", "a", 10), ("2", "b", 20), ("3", "a", 30), ("4", "a", 30), ("5", "a", 5)):
+        await store.meetings.begin(meeting(number, device=device, started=started))
+
+    def ids(found: tuple[object, ...]) -> list[str]:
+        return [getattr(one, "id", "") for one in found]
+
+    assert ids(await store.meetings.latest()) == ["4", "3", "2", "1", "5"]
+    assert ids(await store.meetings.latest(device="a")) == ["4", "3", "1", "5"]
+    assert ids(await store.meetings.latest(device="a", limit=2)) == ["4", "3"]
+    assert ids(await store.meetings.latest(device="nobody")) == []
+    assert ids(await store.meetings.unfinished()) == ["5", "1", "2", "3", "4"]
+    for number, state in (("4", "finalised"), ("1", "finalised"), ("2", "finalised"), ("3", "summarising")):
+        found = await store.meetings.get(number)
+        assert found is not None
+        await store.meetings.save(attrs.evolve(found, state=state))
+    current = await store.meetings.current("a")
+    assert current is not None
+    assert current.id == "3"
+    assert await store.meetings.current("b") is None
+    assert await store.meetings.current("nobody") is None
+    assert ids(await store.meetings.unfinished()) == ["5", "3"]
+    assert ids(await store.meetings.undelivered("a")) == ["1", "4"]
+    delivered = await store.meetings.get("1")
+    assert delivered is not None
+    await store.meetings.save(attrs.evolve(delivered, delivered=True))
+    assert ids(await store.meetings.undelivered("a")) == ["4"]
+
+
+async def test_segments_are_numbered_in_each_meeting(store: Store) -> None:
+    for number in ("m", "n"):
+        await store.meetings.begin(meeting(number))
+    assert [await store.meetings.add("m", ts=t, text=f"text {t}") for t in (5, 3, 9)] == [1, 2, 3]
+    assert await store.meetings.add("n", ts=1, text="other") == 1
+    all_of_m = (
+        Segment(number=1, ts=5, text="text 5"),
+        Segment(number=2, ts=3, text="text 3"),
+        Segment(number=3, ts=9, text="text 9"),
+    )
+    assert await store.meetings.segments("m") == all_of_m
+    assert await store.meetings.segments("m", after=1) == all_of_m[1:]
+    assert await store.meetings.segments("m", after=1, limit=1) == all_of_m[1:2]
+    assert await store.meetings.segments("m", after=3) == ()
+    assert await store.meetings.segments("m", after=-1, limit=1) == all_of_m[:1]
+
+
+async def test_ten_thousand_segments(store: Store) -> None:
+    await store.meetings.begin(meeting("m"))
+    numbers: list[int] = []
+
+    async def talk(tens: int) -> None:
+        for ts in range(100):
+            numbers.append(await store.meetings.add("m", ts=ts, text=f"{tens} {ts}"))
+
+    async with trio.open_nursery() as nursery:
+        for tens in range(100):
+            nursery.start_soon(talk, tens)
+    assert sorted(numbers) == list(range(1, 10_001))
+    found = await store.meetings.segments("m")
+    assert [one.number for one in found] == list(range(1, 10_001))
+    assert len({one.text for one in found}) == 10_000
+    assert await store.meetings.segments("m", after=9_990, limit=5) == found[9_990:9_995]
+    known = await store.meetings.get("m")
+    assert known is not None
+    assert known.segments == 10_000
+
+
+async def test_holes_are_in_order_of_time(store: Store) -> None:
+    await store.meetings.begin(meeting("m"))
+    holes = (
+        Hole(since=7, until=8, reason="overload"),
+        Hole(since=1, until=2, reason="disconnected"),
+        Hole(since=7, until=7, reason="b"),
+    )
+    for hole in holes:
+        await store.meetings.miss("m", hole)
+    assert await store.meetings.holes("m") == (holes[1], holes[0], holes[2])
+
+
+# --- the small ones ---------------------------------------------------------------------------------------------------
+
+
+async def test_memories(store: Store) -> None:
+    assert await store.recall.load("a") == ""
+    await store.recall.save("a", "one")
+    await store.recall.save("b", "other")
+    await store.recall.save("a", "two")
+    assert (await store.recall.load("a"), await store.recall.load("b")) == ("two", "other")
+
+
+async def test_reminders(store: Store) -> None:
+    assert await store.reminders.next() is None
+    kept = [reminder("1", due=30), reminder("2", due=10), reminder("3", due=10, device="b"), reminder("4", due=10)]
+    for one in kept:
+        await store.reminders.add(one)
+    await store.reminders.add(reminder("2", due=99, device="b"))
+    assert await store.reminders.next() == 10
+    assert await store.reminders.of("a") == (kept[1], kept[3], kept[0])
+    assert await store.reminders.due(now=9) == ()
+    assert await store.reminders.due(now=10) == (kept[1], kept[2], kept[3])
+    assert await store.reminders.remove("2")
+    assert not await store.reminders.remove("2")
+    assert await store.reminders.due(now=99) == (kept[2], kept[3], kept[0])
+    for number in ("3", "4"):
+        await store.reminders.remove(number)
+    assert await store.reminders.next() == 30
+
+
+async def test_presence(store: Store) -> None:
+    for device, group in (("b", "g"), ("a", "g"), ("c", "h"), ("ä", "g"), ("B", "g"), ("😀", "g"), ("\uffee", "g")):
+        await store.presence.seen(device, group, now=1)
+    assert await store.presence.members("g") == ("B", "a", "b", "ä", "\uffee", "😀")
+    await store.presence.seen("b", "h", now=2)
+    assert await store.presence.members("h") == ("b", "c")
+    assert "b" not in await store.presence.members("g")
+    assert await store.presence.members("nobody") == ()
+
+
+# --- all of them ------------------------------------------------------------------------------------------------------
+
+
+async def test_any_text_is_kept_exactly_and_is_no_other(store: Store) -> None:
+    for odd in ODD:
+        await store.tasks.carry_out(
+            odd, Create(device=odd, at=1, drafts=tuple(Draft(id=one, title=one) for one in ODD))
+        )
+        await store.mail.post(letter(odd, to=odd, sender=odd, category=odd, payload=odd), bound=9)
+        await store.meetings.begin(meeting(odd, device=odd))
+        await store.meetings.add(odd, ts=1, text=odd)
+        await store.recall.save(odd, odd)
+        await store.reminders.add(reminder(odd, due=1, device=odd))
+        await store.presence.seen(odd, odd, now=1)
+    for odd in ODD:
+        assert [(task.id, task.title, task.by) for task in (await store.tasks.snapshot(odd)).tasks] == [
+            (o, o, odd) for o in ODD
+        ]
+        assert (await store.mail.waiting(odd, now=1)).letters == (
+            letter(odd, to=odd, sender=odd, category=odd, payload=odd),
+        )
+        assert await store.meetings.latest(device=odd) == (meeting(odd, device=odd, segments=1),)
+        assert await store.meetings.segments(odd) == (Segment(number=1, ts=1, text=odd),)
+        assert await store.recall.load(odd) == odd
+        assert await store.reminders.of(odd) == (reminder(odd, due=1, device=odd),)
+        assert await store.presence.members(odd) == (odd,)
+
+
+async def test_large_values_are_kept(store: Store) -> None:
+    large = "大" * 3_000_000
+    await store.recall.save("a", large)
+    await store.mail.post(letter("1", payload=large), bound=1)
+    assert await store.recall.load("a") == large
+    assert (await store.mail.waiting("b", now=0)).letters[0].payload == large
+
+
+async def test_a_caller_that_is_cancelled_already_changes_nothing(store: Store) -> None:
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await store.recall.save("a", "never")
+    assert scope.cancelled_caught
+    assert await store.recall.load("a") == ""
