@@ -27,11 +27,10 @@ def operator_commands(post: PostOffice, presence: Presence) -> dict[str, Command
         try:
             return {"fate": await post.push(device, text)}
         except RefusedError as exc:
-            if exc.code in ("offline", "not-announced") and request.get("queue") is True:
-                return {"fate": await post.leave(device, text)}
-            if exc.code == "offline":
-                raise RefusedError(exc.code, f"{exc.message}; {_who(presence)}") from None
-            raise
+            refusal = exc
+        if refusal.code in ("offline", "not-announced") and request.get("queue") is True:
+            return {"fate": await post.leave(device, text)}
+        raise RefusedError(refusal.code, refusal.message + (f"; {_who(presence)}" if refusal.code == "offline" else ""))
 
     async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ASYNC124 - a command
         """Who is here."""

@@ -178,9 +178,7 @@ class Rounds:
         carriers.remove(carrier)
         if not carriers:
             del self._aloft[key]
-            visit = self._visits.get(letter.to)
-            if visit is None or visit.carrier is carrier:
-                self._tell(*key, "queued")
+            self._tell(*key, "queued")
 
     def _delivered(self, letter: Letter, then: Callable[[bool], None], new: bool) -> None:  # noqa: FBT001 - a callback
         key = letter.to, (letter.sender, letter.id)

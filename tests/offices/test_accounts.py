@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ class Story:
         self.told: dict[Name, list[str]] = {}
         self.before_restart: set[Name] = set()
         self.redelivered = 0
+        self.receipts = Counter[tuple[str, str, str]]()
         self._sent = itertools.count()
         self._calls: list[tuple[str, list[str], str]] = []
 
@@ -137,6 +139,7 @@ class Story:
     def collect(self) -> None:
         for number, to, status in self.s.receipts:
             self.told[to, "s", number].append(status)
+            self.receipts[to, number, status] += 1
         self.redelivered += sum(count for _, count in self.s.redelivered)
         self.s.wire.sent.clear()
 
@@ -151,6 +154,7 @@ class Story:
         for one in self.connections + self.gone:
             for pair, ids in by_pair([(one.device, *letter) for letter in one.letters]):
                 assert ids == sorted(set(ids)), f"out of order, or twice on one connection: {pair}"
+        assert not [one for one, count in self.receipts.items() if count > 1 and one[2] != "queued"], "told twice"
         for name, fates in self.told.items():
             if "delivered" in fates or "heard" in fates:
                 assert name in mail.delivered, "a receipt that lies"

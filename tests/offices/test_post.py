@@ -338,6 +338,18 @@ async def test_who_waits_for_the_backlog_waits_until_it_is_handed_over_or_the_de
         await street.quiet()
         assert nursery.child_tasks
         b.vanish()
+    stalled = street.enter("b")
+    stalled.stall()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(snapshot)
+        await street.quiet()
+        b = street.enter("b")
+    await street.quiet()
+    b.wire.sent.clear()
+    b.vanish()
+    stalled.vanish()
+    for number in range(WINDOW + 1):
+        await street.send("c", "b", str(number))
     b = street.enter("b")
     await snapshot()
     await street.quiet()
