@@ -633,3 +633,49 @@ async def test_what_is_on_its_way_makes_no_room_for_others(autojump_clock: MockC
     await street.quiet()
     assert b.letters == [("a", str(number)) for number in range(5)]
     assert a.receipts == [(str(number), "b", "delivered") for number in range(5)]
+
+
+@pytest.mark.req("PE-8", "PE-11", "I-11")
+async def test_a_letter_that_is_dropped_while_somebody_looks_is_not_delivered(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    store = MemoryStore()
+    store.mail = mail = Slow()
+    street = await Street(nursery, store=store, queue=1).open()
+    a, b = street.enter("a"), street.enter("b", driven=True)
+    await street.quiet()
+    mail.gate = trio.Event()
+    for number in ("1", "2"):
+        nursery.start_soon(street.send, "a", "b", number)
+        await street.quiet()
+    assert a.receipts == [("1", "b", "dropped")]
+    mail.gate.set()
+    await street.quiet()
+    await b.read(5)
+    b.prove()
+    await street.quiet()
+    assert b.letters == [("a", "2")]
+    assert a.receipts == [("1", "b", "dropped"), ("2", "b", "delivered")]
+
+
+@pytest.mark.req("PE-10", "I-11")
+async def test_a_letter_that_arrives_on_two_connections_is_counted_once(
+    autojump_clock: MockClock, street: Street
+) -> None:
+    a = street.enter("a")
+    await street.send("a", "b", "1")
+    await street.send("a", "b", "2")
+    first = street.enter("b", driven=True)
+    await street.quiet()
+    await first.read(5)
+    second = street.enter("b", driven=True)
+    await street.quiet()
+    await second.read(5)
+    first.prove(1)
+    second.prove()
+    await street.quiet()
+    first.vanish()
+    await street.quiet()
+    assert first.letters == second.letters == [("a", "1"), ("a", "2")]
+    assert a.receipts == [("1", "b", "delivered"), ("2", "b", "delivered")]
+    assert a.redelivered == [("b", 1), ("b", 1)]
