@@ -159,14 +159,6 @@ class ToolSpec:
     parameters: dict[str, Any]
 
 
-@frozen
-class Schema:
-    """The form that an answer must have: a name and a JSON schema."""
-
-    name: str
-    json: dict[str, Any]
-
-
 @frozen(kw_only=True)
 class ChatMessage:
     """One message of a dialogue."""
@@ -175,7 +167,7 @@ class ChatMessage:
     content: str = field(repr=False)
 
 
-@frozen(kw_only=True)
+@frozen
 class Schema:
     """The form that an answer must have: a JSON schema, and its name for the provider."""
 

@@ -24,7 +24,7 @@ from badge.phrases import Phrases
 from badge.services import Services
 from badge.session.session import Session
 from badge.storage.memory import MemoryStore
-from badge.storage.ports import Store
+from badge.storage.ports import Store, StoreError
 from protocol import Framing, Identity, decode_frame, encode_frame, identify
 from providers.opus import Encoder
 from providers.ports import EAR_RATE, Asr, Llm, Recall, ToolSpec, Tts, Vad
@@ -204,6 +204,29 @@ class Guest:
         await trio.testing.wait_all_tasks_blocked()
 
 
+class NotingLlms(Llms):
+    """One model for everything; what it is asked for is noted."""
+
+    def __init__(self, model: Component[Llm], asked: list[str]) -> None:
+        super().__init__({"default": model}, dict.fromkeys(Purpose, "default"))
+        self._asked = asked
+
+    def of(self, purpose: Purpose) -> Component[Llm]:
+        self._asked.append(str(purpose))
+        return super().of(purpose)
+
+
+class Broken:
+    """A part of a store whose disk is full."""
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_: Any, **__: Any) -> None:
+            await trio.lowlevel.checkpoint()
+            raise StoreError("the disk is full.", remedy="Make room.")
+
+        return fail
+
+
 class House:
     """Everything that sessions share, and the sessions of a test."""
 
@@ -235,7 +258,9 @@ class House:
             return Component(kind, () if kind in without or provider is None else (provider,))
 
         presence = Presence(self.settings.limits.connections)
-        llms = Llms({"default": of("llm.default", self.llm)}, dict.fromkeys(Purpose, "default"))
+        self.purposes: list[str] = []
+        """what the model was asked for, in order"""
+        llms = NotingLlms(of("llm.default", self.llm), self.purposes)
         self.store = store or MemoryStore()
         self.office = furnish(
             self.settings, store=self.store, presence=presence, llms=llms, clock=self.clock, ids=Ids(seed=8)
@@ -267,6 +292,10 @@ class House:
     async def _open(self) -> None:
         await self.nursery.start(self.office.run)
         self.ready.set()
+
+    def break_store(self, part: str) -> None:
+        """From now on nothing can be kept in a part of the store, nor read from it."""
+        setattr(self.store, part, Broken())
 
     @property
     def server(self) -> Server:

@@ -18,7 +18,7 @@ from badge.offices.bulletin import Bulletin, Reader
 from badge.offices.groups import group_of
 from badge.offices.wishes import MOST_WISHES, wrong_due, wrong_id, wrong_title
 from badge.storage.ports import Store, StoreError
-from badge.storage.tasks import Assign, Change, Claim, Command, Complete, Create, Draft, Edit, Finish, Result
+from badge.storage.tasks import Assign, Change, Claim, Command, Complete, Create, Draft, Edit, Finish, Result, Task
 
 log = get_log(__name__)
 
@@ -67,6 +67,14 @@ class Board:
                 self._nursery = None
 
     # --- the tasks ---
+
+    async def of(self, device: str) -> tuple[Task, ...]:
+        """All tasks of the group, the oldest first. Raises `RefusedError`."""
+        try:
+            return (await self._store.tasks.snapshot(group_of(device, self._settings))).tasks
+        except StoreError as exc:
+            log.error("tasks not read", device=device, detail=exc.detail)
+            raise RefusedError("not-read", "The tasks cannot be read. Try again later.") from exc
 
     async def create(self, device: str, drafts: Sequence[Draft]) -> tuple[Result, ...]:
         """Add tasks; one without an id gets one. Raises `RefusedError`."""

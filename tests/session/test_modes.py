@@ -13,10 +13,9 @@ import trio.testing
 
 from badge.clock import milliseconds
 from badge.storage.tasks import Draft
+from providers.ports import ProviderError
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm
 from tests.house import Guest, House, changed
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 START = {"type": "mode", "status": "ok", "state": "start"}
 END = {"type": "mode", "status": "ok", "state": "end"}
@@ -50,7 +49,9 @@ def of(guest: Guest, kind: str, **fields: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.req("MD-1", "MD-5", "MD-6", "MD-7", "B-53")
 @pytest.mark.parametrize("mode", ["meeting", "coding", "working"])
-async def test_every_start_and_end_is_acknowledged(nursery: trio.Nursery, mode: str) -> None:
+async def test_every_start_and_end_is_acknowledged(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, mode: str
+) -> None:
     badge = await House(nursery).enter()
     assert await enters(badge, mode) == {**START, "mode": mode}
     before = len(badge.messages)
@@ -69,14 +70,16 @@ async def test_every_start_and_end_is_acknowledged(nursery: trio.Nursery, mode: 
         {"state": 1, "mode": []},
     ],
 )
-async def test_anything_else_is_invalid(nursery: trio.Nursery, fields: dict[str, Any]) -> None:
+async def test_anything_else_is_invalid(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, fields: dict[str, Any]
+) -> None:
     badge = await House(nursery).enter()
     badge.tell(type="mode", **fields)
     assert await badge.until("mode") == {"type": "mode", "status": "error", "message": "invalid state or mode"}
 
 
 @pytest.mark.req("MD-13", "B-54")
-async def test_what_is_not_on_cannot_be_ended(nursery: trio.Nursery) -> None:
+async def test_what_is_not_on_cannot_be_ended(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
     badge = await House(nursery).enter()
     assert await leaves(badge, "coding") == {"type": "mode", "status": "error", "message": "not in mode"}
     await enters(badge, "meeting")
@@ -87,7 +90,9 @@ async def test_what_is_not_on_cannot_be_ended(nursery: trio.Nursery) -> None:
 
 
 @pytest.mark.req("MD-14", "MD-11", "B-55", "MT-11", "MT-12")
-async def test_another_mode_ends_the_meeting_first(nursery: trio.Nursery) -> None:
+async def test_another_mode_ends_the_meeting_first(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     badge = await House(nursery).enter()
     await enters(badge, "meeting")
     await says(badge, "we will paint the shed")
@@ -102,7 +107,9 @@ async def test_another_mode_ends_the_meeting_first(nursery: trio.Nursery) -> Non
 
 
 @pytest.mark.req("MD-8", "MT-2", "MT-6", "MD-11")
-async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(nursery: trio.Nursery) -> None:
+async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     badge = await House(nursery).enter()
     await enters(badge, "meeting")
     sound = of(badge, "tts")
@@ -116,14 +123,18 @@ async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(n
 
 
 @pytest.mark.req("MT-6", "MT-8")
-async def test_without_device_vad_the_server_goes_on_listening(nursery: trio.Nursery) -> None:
+async def test_without_device_vad_the_server_goes_on_listening(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     badge = await House(nursery, settings=changed(meeting={"prefer_device_vad": False})).enter()
     await enters(badge, "meeting")
     assert badge.session.traits.mode == "auto"
 
 
 @pytest.mark.req("MD-9", "LI-12", "MD-12", "B-56", "I-7", "LI-9")
-async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(nursery: trio.Nursery) -> None:
+async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     badge = await House(nursery).enter()
     badge.tell(type="listen", state="stop", mode="realtime")
     await enters(badge, "working")
@@ -141,7 +152,9 @@ async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(n
 
 @pytest.mark.req("MD-10", "MD-15", "LM-3")
 @pytest.mark.parametrize("mode", ["coding", "working"])
-async def test_the_mode_decides_which_model_answers(nursery: trio.Nursery, mode: str) -> None:
+async def test_the_mode_decides_which_model_answers(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, mode: str
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     await enters(badge, mode)
@@ -154,7 +167,7 @@ async def test_the_mode_decides_which_model_answers(nursery: trio.Nursery, mode:
 
 @pytest.mark.req("MD-2", "MD-4", "LI-11")
 @pytest.mark.parametrize("text", ["进入工作模式", "请切换到工作模式吧", "Working mode!", "please enter working mode"])
-async def test_a_spoken_switch(nursery: trio.Nursery, text: str) -> None:
+async def test_a_spoken_switch(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str) -> None:
     badge = await House(nursery).enter()
     await says(badge, text)
     told = [m for m in badge.messages if m["type"] not in ("hello", "server", "workflow")]
@@ -169,7 +182,7 @@ async def test_a_spoken_switch(nursery: trio.Nursery, text: str) -> None:
 
 
 @pytest.mark.req("LI-13", "MD-4", "WK-12")
-async def test_the_same_words_spoken_do_the_same(nursery: trio.Nursery) -> None:
+async def test_the_same_words_spoken_do_the_same(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
     house = House(nursery, asr=ScriptedAsr(["start the meeting", "the roof leaks", "end the meeting"]))
     badge = await house.enter()
     for _ in range(3):
@@ -184,7 +197,9 @@ async def test_the_same_words_spoken_do_the_same(nursery: trio.Nursery) -> None:
 
 @pytest.mark.req("MD-3", "B-52")
 @pytest.mark.parametrize("text", ["退出工作模式", "不要进入工作模式", "leave working mode", "don't enter working mode"])
-async def test_denied_and_leaving_words_never_enter(nursery: trio.Nursery, text: str) -> None:
+async def test_denied_and_leaving_words_never_enter(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     await says(badge, text)
@@ -194,7 +209,7 @@ async def test_denied_and_leaving_words_never_enter(nursery: trio.Nursery, text:
 
 @pytest.mark.req("MD-3", "B-52")
 @pytest.mark.parametrize("text", ["退出工作模式", "exit working mode"])
-async def test_leaving_words_leave(nursery: trio.Nursery, text: str) -> None:
+async def test_leaving_words_leave(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str) -> None:
     badge = await House(nursery).enter()
     await enters(badge, "working")
     await says(badge, text)
@@ -212,7 +227,9 @@ async def with_tasks(house: House, *titles: str) -> None:
 
 @pytest.mark.req("WK-1", "WK-3", "WK-6", "WK-8", "WK-11", "B-68")
 @pytest.mark.parametrize("words", ["认领任务", "Claim task.", "请帮我认领任务", "assign to me please"])
-async def test_a_task_is_claimed_by_voice(nursery: trio.Nursery, words: str) -> None:
+async def test_a_task_is_claimed_by_voice(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, words: str
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     await with_tasks(house, "shed", "roof")
@@ -232,7 +249,9 @@ async def test_a_task_is_claimed_by_voice(nursery: trio.Nursery, words: str) -> 
 
 
 @pytest.mark.req("WK-4", "WK-9", "WK-10", "B-67")
-async def test_what_one_works_on_is_completed_by_voice(nursery: trio.Nursery) -> None:
+async def test_what_one_works_on_is_completed_by_voice(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery)
     badge, other = await house.enter(), await house.enter("aa:bb:cc:00:00:02")
     await with_tasks(house, "shed", "roof")
@@ -248,7 +267,7 @@ async def test_what_one_works_on_is_completed_by_voice(nursery: trio.Nursery) ->
 
 
 @pytest.mark.req("WK-5", "WK-7", "WF-15")
-async def test_refresh_sends_the_list_at_once(nursery: trio.Nursery) -> None:
+async def test_refresh_sends_the_list_at_once(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
     badge = await House(nursery).enter()
     await enters(badge, "working")
     await badge.quiet()
@@ -262,7 +281,9 @@ async def test_refresh_sends_the_list_at_once(nursery: trio.Nursery) -> None:
 
 @pytest.mark.req("WK-1", "WK-2", "WK-12", "B-66")
 @pytest.mark.parametrize("text", ["我来做饭", "pull request", "please refresh my memory"])
-async def test_parts_of_sentences_are_no_commands(nursery: trio.Nursery, text: str) -> None:
+async def test_parts_of_sentences_are_no_commands(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     await enters(badge, "working")
@@ -272,7 +293,9 @@ async def test_parts_of_sentences_are_no_commands(nursery: trio.Nursery, text: s
 
 
 @pytest.mark.req("WK-1")
-async def test_outside_of_working_commands_are_talk(nursery: trio.Nursery) -> None:
+async def test_outside_of_working_commands_are_talk(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     await says(badge, "认领任务")
@@ -284,7 +307,9 @@ async def test_outside_of_working_commands_are_talk(nursery: trio.Nursery) -> No
 
 
 @pytest.mark.req("MT-1", "MT-3", "LI-13")
-async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(nursery: trio.Nursery) -> None:
+async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery, asr=ScriptedAsr(["first of all", "and then"]))
     badge = await house.enter()
     await enters(badge, "meeting")
@@ -298,7 +323,9 @@ async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(nur
 
 
 @pytest.mark.req("MT-11", "MT-17", "B-58")
-async def test_finalising_nothing_is_acknowledged(nursery: trio.Nursery) -> None:
+async def test_finalising_nothing_is_acknowledged(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     badge.tell(type="meeting", phase="finalize")
@@ -317,7 +344,9 @@ async def test_finalising_nothing_is_acknowledged(nursery: trio.Nursery) -> None
 
 
 @pytest.mark.req("MT-13", "B-61", "AV-8", "B-60")
-async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_after_it(nursery: trio.Nursery) -> None:
+async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_after_it(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery, asr=ScriptedAsr([Hearing(text="the last word", delay=1.0), "back to normal"]))
     badge = await house.enter()
     await enters(badge, "meeting")
@@ -337,7 +366,9 @@ async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_
 
 
 @pytest.mark.req("MT-7", "B-59")
-async def test_disable_tts_is_about_meetings_only(nursery: trio.Nursery) -> None:
+async def test_disable_tts_is_about_meetings_only(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     badge = await House(nursery, settings=changed(meeting={"disable_tts": True})).enter()
     await says(badge, "hello")
     assert badge.audio
@@ -352,7 +383,9 @@ async def test_disable_tts_is_about_meetings_only(nursery: trio.Nursery) -> None
 
 
 @pytest.mark.req("MD-8")
-async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(nursery: trio.Nursery) -> None:
+async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery, llm=ScriptedLlm([Reply(pieces=["a long story. "] * 50)]))
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="tell me a story")
@@ -366,7 +399,9 @@ async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
 
 
 @pytest.mark.req("RG-7", "MT-9")
-async def test_the_mode_moves_on_to_the_new_connection(nursery: trio.Nursery) -> None:
+async def test_the_mode_moves_on_to_the_new_connection(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery)
     old = await house.enter()
     await enters(old, "meeting")
@@ -382,7 +417,9 @@ async def test_the_mode_moves_on_to_the_new_connection(nursery: trio.Nursery) ->
 
 
 @pytest.mark.req("RG-6", "B-14")
-async def test_a_superseded_connection_changes_no_mode(nursery: trio.Nursery) -> None:
+async def test_a_superseded_connection_changes_no_mode(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     house = House(nursery)
     old = await house.enter()
     await house.enter()
@@ -410,7 +447,9 @@ async def test_a_superseded_connection_changes_no_mode(nursery: trio.Nursery) ->
         {"type": "peer", "to": ["a"], "payload": {"text": "password hunter2", "token": "hunter2"}},
     ],
 )
-async def test_messages_are_logged_short_and_without_words(nursery: trio.Nursery, message: dict[str, Any]) -> None:
+async def test_messages_are_logged_short_and_without_words(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, message: dict[str, Any]
+) -> None:
     badge = await House(nursery).enter()
     with structlog.testing.capture_logs() as logs:
         badge.tell(**message)
@@ -428,7 +467,7 @@ def news(badge: Guest) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.req("CD-1", "CD-4")
-async def test_the_log_of_a_coding_session(nursery: trio.Nursery) -> None:
+async def test_the_log_of_a_coding_session(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
     badge = await House(nursery).enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
@@ -448,8 +487,10 @@ async def test_the_log_of_a_coding_session(nursery: trio.Nursery) -> None:
 
 
 @pytest.mark.req("CD-5")
-async def test_stop_and_clear_again_and_a_second_start(nursery: trio.Nursery) -> None:
-    house = House(nursery, llm=ScriptedLlm([Reply(error="no")]))
+async def test_stop_and_clear_again_and_a_second_start(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, llm=ScriptedLlm([Reply(error=ProviderError("llm", "no"))]))
     badge = await house.enter()
     for phase in ("stop", "clear", "start", "start"):
         badge.tell(type="coding", phase=phase)
@@ -469,7 +510,9 @@ async def test_stop_and_clear_again_and_a_second_start(nursery: trio.Nursery) ->
 
 
 @pytest.mark.req("CD-3", "CD-4")
-async def test_an_insight_is_sent_and_only_counted_in_the_log(nursery: trio.Nursery) -> None:
+async def test_an_insight_is_sent_and_only_counted_in_the_log(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     answer = {"insights": ["secret plan works"], "risks": ["r1", "r2"], "next_steps": []}
     house = House(nursery, llm=ScriptedLlm([Reply(pieces=[json.dumps(answer)])]))
     badge = await house.enter()
@@ -489,7 +532,9 @@ async def test_an_insight_is_sent_and_only_counted_in_the_log(nursery: trio.Nurs
 
 @pytest.mark.req("CD-4")
 @pytest.mark.parametrize("answer", ["not json", '{"insights": 5}', '{"insights": [], "risks": [], "extra": []}'])
-async def test_an_answer_of_another_form_is_replaced_and_marked(nursery: trio.Nursery, answer: str) -> None:
+async def test_an_answer_of_another_form_is_replaced_and_marked(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, answer: str
+) -> None:
     badge = await House(nursery, llm=ScriptedLlm([Reply(pieces=[answer])])).enter()
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="log", line="2 tests failed")
@@ -500,7 +545,7 @@ async def test_an_answer_of_another_form_is_replaced_and_marked(nursery: trio.Nu
 
 
 @pytest.mark.req("CD-1")
-async def test_the_buffer_is_bounded(nursery: trio.Nursery) -> None:
+async def test_the_buffer_is_bounded(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
     house = House(nursery, settings=changed(coding={"lines": 10}))
     badge = await house.enter()
     await enters(badge, "coding")
@@ -515,7 +560,9 @@ async def test_the_buffer_is_bounded(nursery: trio.Nursery) -> None:
 
 @pytest.mark.req("CD-2")
 @pytest.mark.parametrize("way", ["leave the mode", "leave the connection"])
-async def test_insights_end_with_the_mode_and_with_the_connection(nursery: trio.Nursery, way: str) -> None:
+async def test_insights_end_with_the_mode_and_with_the_connection(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, way: str
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     await enters(badge, "coding")
@@ -535,7 +582,9 @@ async def test_insights_end_with_the_mode_and_with_the_connection(nursery: trio.
 
 
 @pytest.mark.req("MD-7", "RT-8")
-async def test_a_meeting_that_cannot_be_kept_is_refused(nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_meeting_that_cannot_be_kept_is_refused(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house = House(nursery)
     badge = await house.enter()
     house.break_store("meetings")
