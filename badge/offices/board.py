@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import attrs
 import trio
@@ -23,16 +23,35 @@ from badge.storage.tasks import Assign, Change, Claim, Command, Complete, Create
 log = get_log(__name__)
 
 
+MAIL_WITHIN = 5.0
+"""Seconds that the first snapshot waits for the mail before it."""
+
+First = Callable[[str], Awaitable[None]]
+"""Waits until a device that has come was handed what it shall have before its tasks."""
+
+
+async def _nothing_first(_device: str) -> None:
+    await trio.lowlevel.checkpoint()
+
+
 class Board:
     """A `TaskDesk`, and the `Delivery` of snapshots."""
 
     def __init__(
-        self, *, store: Store, settings: WorkflowSettings, clock: WallClock, ids: Ids, watch: Watch = unwatched
+        self,
+        *,
+        store: Store,
+        settings: WorkflowSettings,
+        clock: WallClock,
+        ids: Ids,
+        first: First = _nothing_first,
+        watch: Watch = unwatched,
     ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._first = first
         self._watch = watch
         self._bulletins: dict[str, Bulletin] = {}
         self._nursery: trio.Nursery | None = None
@@ -152,6 +171,8 @@ class Board:
 
     async def _serve(self, bulletin: Bulletin) -> None:
         with boundary("snapshots of tasks", log):
+            with trio.move_on_after(MAIL_WITHIN):
+                await self._first(bulletin.reader.device)
             await bulletin.run()
 
     async def _remember(self, reader: Reader) -> None:
