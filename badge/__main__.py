@@ -155,6 +155,9 @@ def greeting(settings: Settings, choices: Choices, running: Running, configured_
         f"  speaks with            {choices.tts.why}",
         f"  configured by          {configured_by}",
     ]
+    store = settings.store
+    kept = Path(store.file).expanduser().absolute() if store.use == "sqlite" else "memory: all is forgotten at the end"
+    lines.append(f"  keeps tasks and more in {kept}")
     if settings.recording.use != "off":
         lines.append(f"  records                {settings.recording.use} sessions into {settings.recording.folder}")
     lines += [
