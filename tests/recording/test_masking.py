@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from badge.config import Settings
 from badge.phrases import ANNOUNCEMENT
-from badge.recording.privacy import Masking, Refinement, shape
+from badge.recording.privacy import Masking, Refinement
 from badge.recording.recorder import session_settings
 from badge.recording.records import Kind
+from badge.recording.shape import shape
 from providers.language import IDEOGRAPH
 from providers.sentences import ABBREVIATIONS, SentenceSplitter
 
