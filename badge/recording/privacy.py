@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 from attrs import frozen
 
-from badge.desk import Closing, Opened
+from badge.desk import Closing, Fate, Opened
 from badge.phrases import ANNOUNCEMENT, bare, forms
 from badge.recording.records import Kind
 from badge.recording.shape import blank, ends_in_a_word, shape, token_shape
@@ -44,6 +44,8 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d(?![^T])")
 
 _ANSWERS = frozenset(field.name for one in (Closing, Opened, Reminder, Result, Task) for field in attrs.fields(one))
 """Fields of what the desk answers."""
+
+_FATES = frozenset(get_args(Fate))
 
 SOMEBODY = "somebody"
 """The owner of a task that is not the badge."""
@@ -100,9 +102,11 @@ class Masking:
     def _announcement(self, _: Kind, kind: str, text: str, packets: list[bytes]) -> Raw:
         return kind, shape(text), packets
 
-    def _desk(self, _: Kind, *data: Any) -> Raw:
+    def _desk(self, kind: Kind, *data: Any) -> Raw:
         value = data[-1]
-        fates = isinstance(value, dict) and not value.keys() <= _ANSWERS  # by device
+        if isinstance(value, int):  # how many there were: it is said
+            return data
+        fates = kind is Kind.DESK_ANSWER and isinstance(value, dict) and not value.keys() <= _ANSWERS  # by device
         return *data[:-1], self._json("to" if fates else "", value, shape)
 
     def _standing(self, _: Kind, name: str, known: dict[str, Any]) -> Raw:
@@ -155,11 +159,12 @@ class Masking:
             case list() | tuple():
                 return [self._json(key, item, mask) for item in value]
             case _:
-                named = key == "to"
-                return {_name(n, whose=named): self._json(n, v, mask) for n, v in value.items()}
+                if key == "to":
+                    return {blank(device): self._json("fate", fate, mask) for device, fate in value.items()}
+                return {n if _NAME.fullmatch(n) else shape(n): self._json(n, v, mask) for n, v in value.items()}
 
     def _string(self, key: str, value: str, mask: Callable[[str], str]) -> str:
-        if key in _PROTOCOL and _NAME.fullmatch(value):
+        if (key in _PROTOCOL and _NAME.fullmatch(value)) or (key == "fate" and value in _FATES):
             return value
         if key == "opus" or value == self.device:
             return blank(value)
@@ -185,13 +190,6 @@ _MASKS: dict[Kind, Callable[..., Raw]] = {
     **dict.fromkeys((Kind.ASR_ERROR, Kind.LLM_ERROR, Kind.TTS_ERROR, Kind.RECALL_ERROR), Masking._failed),
 }
 """What else a record holds are numbers, verdicts and the names of states."""
-
-
-def _name(name: str, *, whose: bool) -> str:
-    """The shape of the name of a field; `whose`: it is the id of a device."""
-    if whose:
-        return blank(name)
-    return name if _NAME.fullmatch(name) else shape(name)
 
 
 def _is_id(value: str) -> bool:

@@ -35,7 +35,7 @@ def token_shape(text: str) -> str:
 
 def ends_in_a_word(text: str) -> bool:
     """Whether what follows may belong to the last word, or name."""
-    return text[-1:].isalpha() or text[-1:] in ("\\", "_")
+    return text[-1:].isalnum() or text[-1:] in ("\\", "_")
 
 
 def _shape(match: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ import attrs
 
 from badge.modes.insight import TELLING
 from badge.orders import AddTask, Order, Remind, RemindWhat, RenameTask, order
+from badge.orders.reading import LONGEST_TITLE
 from badge.phrases import NoSwitch, Phrases, SwitchMode, command
 from badge.recording.shape import shape
 from badge.sayings import ALARM, NOTHING, TIMER
@@ -35,10 +36,10 @@ def order_shape(text: str) -> str | None:
     found = order(text, _NOW)
     if found is None:
         return None
-    name, own = _own_words(found)
+    own = _own_words(found)
     if not own or own in _OURS:
         return text
-    masked = attrs.evolve(found, **{name: shape(own)})  # type: ignore[misc]
+    masked = _reworded(found, shape(own))
     return next((one for one in _with_shape_of(text, own) if order(one, _NOW) == masked), None)
 
 
@@ -51,18 +52,31 @@ def line_shape(text: str) -> str:
     return "".join((*pieces, shape(text[at:])))
 
 
-def _own_words(found: Order) -> tuple[str, str]:
-    """The field of an order that is in its user's own words, and these."""
+def _own_words(found: Order) -> str:
+    """What of an order is in its user's own words."""
     match found:
         case Remind() | RemindWhat():
-            return "text", found.text
+            return found.text
         case AddTask() | RenameTask():
-            return "title", found.title
-    return "", ""
+            return found.title
+    return ""
+
+
+def _reworded(found: Order, words: str) -> Order:
+    """The same order about something else."""
+    match found:
+        case Remind() | RemindWhat():
+            return attrs.evolve(found, text=words)
+        case AddTask() | RenameTask():
+            return attrs.evolve(found, title=words)
+    return found
 
 
 def _with_shape_of(text: str, own: str) -> Iterator[str]:
     """The text with one occurrence of some words masked, wherever there are spaces in them."""
     pattern = r"\s*".join(map(re.escape, "".join(own.split())))
     for found in re.finditer(f"(?=({pattern}))", text):
+        if len(text) > LONGEST_TITLE:  # then some of these words may be cut off
+            yield text[: found.start(1)] + shape(text[found.start(1) :])
+            continue
         yield text[: found.start(1)] + shape(found[1]) + text[found.end(1) :]
