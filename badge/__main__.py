@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, minutes, rerun, say
+from badge import backups, fetch, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         ("serve", _serve, "serve badges (the default)"),
         ("check", _check, "start every provider and say what is missing"),
         ("say", _say, "speak or write to a server as a badge would"),
+        ("push", _push, "have a badge of the running server say something"),
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_config(one, default=argparse.SUPPRESS)  # before the command or after it
         if command is _say:
             say.add_arguments(one)
+        elif command is _push:
+            push.add_arguments(one)
         elif command is _models:
             fetch.add_arguments(one)
         elif command is _replay:
@@ -152,6 +155,9 @@ def greeting(settings: Settings, choices: Choices, running: Running, configured_
         f"  speaks with            {choices.tts.why}",
         f"  configured by          {configured_by}",
     ]
+    store = settings.store
+    kept = Path(store.file).expanduser().absolute() if store.use == "sqlite" else "memory: all is forgotten at the end"
+    lines.append(f"  keeps tasks and more in {kept}")
     if settings.recording.use != "off":
         lines.append(f"  records                {settings.recording.use} sessions into {settings.recording.folder}")
     lines += [
@@ -179,6 +185,10 @@ def _say(args: argparse.Namespace) -> int:
     settings = Settings() if args.url else _settings(args)
     with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
         return trio.run(say.say, say.order_of(args), settings, dict(os.environ), partial(print, flush=True))
+
+
+def _push(args: argparse.Namespace) -> int:
+    return push.run(args, _settings(args).store, print)
 
 
 def _models(args: argparse.Namespace) -> int:

@@ -68,12 +68,21 @@ def furnish(
     watch: Watch = unwatched,
 ) -> BackOffice:
     """Put together who serves all sessions."""
-    board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, watch=watch)
     groups: Callable[[str], str] = lambda device: group_of(device, settings.workflow)  # noqa: E731
+    post = PostOffice(
+        store=store,
+        presence=presence,
+        settings=settings.peer,
+        groups=groups,
+        clock=clock,
+        ids=ids,
+        language=settings.asr.language,
+    )
+    board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, first=post.handed_over, watch=watch)
     return BackOffice(
         store=store,
         board=board,
-        post=PostOffice(store=store, presence=presence, settings=settings.peer, groups=groups, clock=clock, ids=ids),
+        post=post,
         meetings=Meetings(
             store=store,
             presence=presence,

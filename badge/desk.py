@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from attrs import field, frozen
 
 from badge.storage.records import Reminder
-from badge.storage.tasks import Draft, Edit, Result
+from badge.storage.tasks import Draft, Edit, Result, Task
 
 
 class RefusedError(Exception):
@@ -29,6 +29,9 @@ class RefusedError(Exception):
 
 class TaskDesk(Protocol):
     """The tasks of the device's group. Whatever changes is told to every badge of the group that is online."""
+
+    async def of(self, device: str) -> tuple[Task, ...]:
+        """All tasks of the group, the oldest first. Raises `RefusedError`."""
 
     async def create(self, device: str, drafts: Sequence[Draft]) -> tuple[Result, ...]:
         """Add tasks; one without an id gets one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from providers.language import language_of
@@ -9,6 +10,13 @@ from providers.ports import Language
 
 TIMER: dict[Language, str] = {"en": "the timer has run out", "zh": "计时结束了"}
 """What a timer is about."""
+
+ALARM: dict[Language, str] = {"en": "this is your alarm", "zh": "闹钟时间到了"}
+NOTHING: dict[Language, str] = {"en": "you wanted to be reminded now", "zh": "你要我现在提醒你"}
+"""What an alarm is about, and a reminder of nothing in particular."""
+
+SPOKEN = 5
+"""Entries of a list that are read aloud."""
 
 LATE = timedelta(minutes=1)
 """A reminder that comes later than this says when it was due."""
@@ -76,3 +84,132 @@ def due(text: str, when: datetime, now: datetime) -> str:
     if language_of(text) == "zh":
         return f"{moment(when, now, 'zh')}的提醒：{text}。"
     return f"This was due {moment(when, now, 'en')}: {text}."
+
+
+def will_remind(text: str, when: datetime, now: datetime, language: Language) -> str:
+    """A reminder, timer or alarm is set."""
+    if language == "zh":
+        if text in (TIMER["zh"], ALARM["zh"], NOTHING["zh"]):
+            return f"好的，我会在{moment(when, now, 'zh')}提醒你。"
+        return f"好的，我会在{moment(when, now, 'zh')}提醒你：{text}。"
+    if text in (TIMER["en"], ALARM["en"], NOTHING["en"]):
+        return f"I will tell you {moment(when, now, 'en')}."
+    return f"I will remind you {moment(when, now, 'en')}: {text}."
+
+
+def ask_when(text: str, language: Language) -> str:
+    """When to remind was not said; the answer has to be the whole wish, because nobody remembers this question."""
+    if language == "zh":
+        return f"什么时候提醒你？请说，比如：十分钟后提醒我{'' if text in NOTHING.values() else text}。"
+    return "When shall I remind you? Say for example: remind me in ten minutes to stretch."
+
+
+def reminders(waiting: Sequence[tuple[str, datetime]], now: datetime, language: Language) -> str:
+    """What waits, as (text, when), the next first."""
+    if language == "zh":
+        if not waiting:
+            return "你没有提醒。"
+        told = "；".join(f"{moment(when, now, 'zh')}，{text}" for text, when in waiting[:SPOKEN])
+        return f"你有{len(waiting)}个提醒：{told}{_more(len(waiting), 'zh')}。"
+    if not waiting:
+        return "You have no reminders."
+    told = "; ".join(f"{moment(when, now, 'en')}, {text}" for text, when in waiting[:SPOKEN])
+    return f"You have {_count(len(waiting), 'reminder')}: {told}{_more(len(waiting), 'en')}."
+
+
+def cancelled(count: int, language: Language) -> str:
+    """So many reminders are forgotten."""
+    if language == "zh":
+        return f"好的，取消了{count}个提醒。" if count else "你没有提醒。"
+    return f"{_count(count, 'reminder').capitalize()} cancelled." if count else "You have no reminders."
+
+
+# --- tasks --------------------------------------------------------------------------------------------------------------
+
+
+def due_by(written: str | None, now: datetime, language: Language) -> str:
+    """A due date in ISO 8601 as it is said, such as `due Friday`; empty when there is none or it cannot be read."""
+    if not written:
+        return ""
+    try:
+        when: date | datetime = date.fromisoformat(written) if len(written) <= 10 else datetime.fromisoformat(written)
+    except ValueError:
+        return ""
+    if not isinstance(when, datetime):
+        spoken = day(when, now.date(), language)
+    else:
+        spoken = moment(when if when.tzinfo else when.replace(tzinfo=now.tzinfo), now, language)
+    return f"{spoken}到期" if language == "zh" else f"due {spoken}"
+
+
+def added(title: str, written: str | None, now: datetime, language: Language) -> str:
+    """A task was added."""
+    return _sentence("已添加" if language == "zh" else "Added", _task(title, written, now, language), language)
+
+
+def tasks(titles: Sequence[tuple[str, str | None]], now: datetime, language: Language) -> str:
+    """What is to be done, as (title, due), the most urgent first."""
+    if not titles:
+        return "没有任务。" if language == "zh" else "There are no tasks."
+    told = [_task(title, written, now, language) for title, written in titles[:SPOKEN]]
+    more = _more(len(titles), language)
+    if language == "zh":
+        return f"有{len(titles)}个任务：{'；'.join(told)}{more}。"
+    return f"There {'is' if len(titles) == 1 else 'are'} {_count(len(titles), 'task')}: {'; '.join(told)}{more}."
+
+
+def ask_what(language: Language) -> str:
+    """What the new task is was not said."""
+    if language == "zh":
+        return "是什么任务？请说，比如：添加任务买牛奶。"
+    return "What is the task? Say for example: add task buy milk."
+
+
+def renamed(title: str, language: Language) -> str:
+    """The task is called so now."""
+    return _sentence(
+        "任务改成了" if language == "zh" else "Your task is now", _task(title, None, None, language), language
+    )
+
+
+def due_changed(title: str, written: str | None, now: datetime, language: Language) -> str:
+    """The task is due then now; at no time when `written` is None."""
+    if language == "zh":
+        return _sentence("好的", _task(title, written, now, "zh") + ("" if written else "，没有截止日期"), "zh")
+    return _sentence("OK", _task(title, written, now, "en") + ("" if written else ", with no due date"), "en")
+
+
+def released(title: str, language: Language) -> str:
+    """Somebody else may have the task."""
+    return _sentence("任务已退回" if language == "zh" else "Given back", title, language)
+
+
+def no_task(language: Language) -> str:
+    """There is no task of the user's that could be edited."""
+    if language == "zh":
+        return "你现在没有任务。请先认领一个任务。"
+    return "You have no task at the moment. Claim one first."
+
+
+def failed(language: Language) -> str:
+    """It is not done, and nobody knows why."""
+    return "抱歉，没有成功，请稍后再试。" if language == "zh" else "Sorry, that did not work. Please try again later."
+
+
+def _task(title: str, written: str | None, now: datetime | None, language: Language) -> str:
+    by = due_by(written, now, language) if now else ""
+    return f"{title}{'，' if language == 'zh' else ', '}{by}" if by else title
+
+
+def _sentence(opening: str, rest: str, language: Language) -> str:
+    return f"{opening}：{rest}。" if language == "zh" else f"{opening}: {rest}."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"one {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _more(number: int, language: Language) -> str:
+    if number <= SPOKEN:
+        return ""
+    return f"；还有{number - SPOKEN}个" if language == "zh" else f"; and {number - SPOKEN} more"

@@ -167,7 +167,7 @@ class ChatMessage:
     content: str = field(repr=False)
 
 
-@frozen(kw_only=True)
+@frozen
 class Schema:
     """The form that an answer must have: a JSON schema, and its name for the provider."""
 

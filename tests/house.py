@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -24,7 +25,7 @@ from badge.phrases import Phrases
 from badge.services import Services
 from badge.session.session import Session
 from badge.storage.memory import MemoryStore
-from badge.storage.ports import Store
+from badge.storage.ports import Store, StoreError
 from protocol import Framing, Identity, decode_frame, encode_frame, identify
 from providers.opus import Encoder
 from providers.ports import EAR_RATE, Asr, Llm, Recall, ToolSpec, Tts, Vad
@@ -204,8 +205,20 @@ class Guest:
         await trio.testing.wait_all_tasks_blocked()
 
 
+class NotingLlms(Llms):
+    """One model for everything; what it is asked for is noted."""
+
+    def __init__(self, model: Component[Llm], asked: list[str]) -> None:
+        super().__init__({"default": model}, dict.fromkeys(Purpose, "default"))
+        self._asked = asked
+
+    def of(self, purpose: Purpose) -> Component[Llm]:
+        self._asked.append(str(purpose))
+        return super().of(purpose)
+
+
 class House:
-    """Everything that sessions share, and the sessions of a test."""
+    """Everything that sessions share, and the sessions of a test; with `team` also the back office, and what it brings."""
 
     def __init__(
         self,
@@ -222,7 +235,7 @@ class House:
         deliveries: tuple[Delivery, ...] = (),
         store: Store | None = None,
         start: bool = True,
-        office: bool = True,
+        team: bool = False,
     ) -> None:
         self.nursery = nursery
         self.settings = settings or Settings()
@@ -235,7 +248,9 @@ class House:
             return Component(kind, () if kind in without or provider is None else (provider,))
 
         presence = Presence(self.settings.limits.connections)
-        llms = Llms({"default": of("llm.default", self.llm)}, dict.fromkeys(Purpose, "default"))
+        self.purposes: list[str] = []
+        """what the model was asked for, in order"""
+        llms = NotingLlms(of("llm.default", self.llm), self.purposes)
         self.store = store or MemoryStore()
         self.office = furnish(
             self.settings, store=self.store, presence=presence, llms=llms, clock=self.clock, ids=Ids(seed=8)
@@ -253,10 +268,10 @@ class House:
             recall=of("recall", recall),
             desk=self.office.desk,
             tools=tools,
-            deliveries=(*self.office.deliveries, *deliveries),
+            deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )
         self.ready = trio.Event()
-        if office:
+        if team:
             nursery.start_soon(self._open)
         else:
             self.ready.set()
@@ -267,6 +282,18 @@ class House:
     async def _open(self) -> None:
         await self.nursery.start(self.office.run)
         self.ready.set()
+
+    def break_store(self, part: str) -> None:
+        """From now on nothing can be kept in a part of the store, nor read from it."""
+
+        async def fail(*_: Any, **__: Any) -> None:
+            await trio.lowlevel.checkpoint()
+            raise StoreError("the disk is full.", remedy="Make room.")
+
+        whole = getattr(self.store, part)
+        for name in dir(whole):
+            if inspect.iscoroutinefunction(getattr(whole, name)):
+                setattr(whole, name, fail)
 
     @property
     def server(self) -> Server:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import attrs
 import trio
@@ -18,21 +18,40 @@ from badge.offices.bulletin import Bulletin, Reader
 from badge.offices.groups import group_of
 from badge.offices.wishes import MOST_WISHES, wrong_due, wrong_id, wrong_title
 from badge.storage.ports import Store, StoreError
-from badge.storage.tasks import Assign, Change, Claim, Command, Complete, Create, Draft, Edit, Finish, Result
+from badge.storage.tasks import Assign, Change, Claim, Command, Complete, Create, Draft, Edit, Finish, Result, Task
 
 log = get_log(__name__)
+
+
+MAIL_WITHIN = 5.0
+"""Seconds that the first snapshot waits for the mail before it."""
+
+First = Callable[[str], Awaitable[None]]
+"""Waits until a device that has come was handed what it shall have before its tasks."""
+
+
+async def _nothing_first(_device: str) -> None:
+    await trio.lowlevel.checkpoint()
 
 
 class Board:
     """A `TaskDesk`, and the `Delivery` of snapshots."""
 
     def __init__(
-        self, *, store: Store, settings: WorkflowSettings, clock: WallClock, ids: Ids, watch: Watch = unwatched
+        self,
+        *,
+        store: Store,
+        settings: WorkflowSettings,
+        clock: WallClock,
+        ids: Ids,
+        first: First = _nothing_first,
+        watch: Watch = unwatched,
     ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
         self._ids = ids
+        self._first = first
         self._watch = watch
         self._bulletins: dict[str, Bulletin] = {}
         self._nursery: trio.Nursery | None = None
@@ -48,6 +67,14 @@ class Board:
                 self._nursery = None
 
     # --- the tasks ---
+
+    async def of(self, device: str) -> tuple[Task, ...]:
+        """All tasks of the group, the oldest first. Raises `RefusedError`."""
+        try:
+            return (await self._store.tasks.snapshot(group_of(device, self._settings))).tasks
+        except StoreError as exc:
+            log.error("tasks not read", device=device, detail=exc.detail)
+            raise RefusedError("not-read", "The tasks cannot be read. Try again later.") from exc
 
     async def create(self, device: str, drafts: Sequence[Draft]) -> tuple[Result, ...]:
         """Add tasks; one without an id gets one. Raises `RefusedError`."""
@@ -144,6 +171,8 @@ class Board:
 
     async def _serve(self, bulletin: Bulletin) -> None:
         with boundary("snapshots of tasks", log):
+            with trio.move_on_after(MAIL_WITHIN):
+                await self._first(bulletin.reader.device)
             await bulletin.run()
 
     async def _remember(self, reader: Reader) -> None:

@@ -29,7 +29,7 @@ RETRY = 5.0
 class Outcomes(Protocol):
     """Who hears what becomes of letters. Every call is synchronous."""
 
-    def handed_over(self, letter: Letter) -> None:
+    def handed_over(self, letter: Letter, carrier: Carrier) -> None:
         """It is on its way."""
 
     def arrived(self, letter: Letter, then: Callable[[bool], None]) -> None:
@@ -72,9 +72,16 @@ class Carrier:
         self._wanted.set()
         return self._looked
 
-    def carries(self, key: Key) -> bool:
-        """Whether a letter is on its way here."""
-        return key in self._carried
+    @property
+    def carried(self) -> frozenset[Key]:
+        """The letters that are on their way here."""
+        return frozenset(self._carried)
+
+    def forget(self, key: Key) -> None:
+        """A letter is not in the store any more; whether it arrives does not matter."""
+        self._last.settled.add(key)
+        if letter := self._carried.pop(key, None):
+            self.backlog.settle(letter, arrived=False)
 
     def prove(self, key: Key) -> None:
         """The badge has spoken of a letter, so it must have it."""
@@ -124,7 +131,7 @@ class Carrier:
             return False
         self._carried[letter.sender, letter.id] = letter
         self.backlog.add(letter)
-        self._outcomes.handed_over(letter)
+        self._outcomes.handed_over(letter, self)
         return True
 
     def _arrival(self, letter: Letter, arrived: bool) -> None:  # noqa: FBT001 - the type of `Arrival`
@@ -141,7 +148,7 @@ class Carrier:
 
     def _settle(self, letter: Letter, new: bool) -> None:  # noqa: FBT001 - a callback with one argument
         key = letter.sender, letter.id
-        del self._carried[key]
+        self._carried.pop(key, None)
         self._last.settled.add(key)
         self.backlog.settle(letter, arrived=new)
         if self._last.full:

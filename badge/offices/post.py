@@ -19,7 +19,7 @@ from badge.offices.rounds import Rounds
 from badge.peers.presence import Presence
 from badge.storage.ports import Store, StoreError
 from badge.storage.records import Letter
-from protocol.identity import normalise
+from protocol.identity import MAX_ID, normalise
 from providers.ports import Language, well_formed
 
 log = get_log(__name__)
@@ -199,7 +199,7 @@ class PostOffice:
 
 def _operators(device: str, text: str) -> tuple[str, str]:
     """A device id and a text, made fit; raises `RefusedError`."""
-    device, text = normalise(device), text.strip()
+    device, text = normalise(device[: 4 * MAX_ID]), text.strip()
     if not device:
         raise RefusedError("no-target", "name a device")
     if not 0 < len(text) <= LONGEST_TEXT or text != well_formed(text):

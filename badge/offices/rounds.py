@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -20,7 +21,7 @@ from badge.offices.clerk import Clerk
 from badge.offices.readingout import ReadingOut
 from badge.offices.receipts import Receipts
 from badge.storage.ports import MailStore
-from badge.storage.records import Letter, Waiting
+from badge.storage.records import Letter, Posted, Waiting
 from protocol.codec import encode_text
 from protocol.outbound import PeerReceipt, PeerRedelivered
 
@@ -57,6 +58,7 @@ class Rounds:
         self._clerk = Clerk(mail)
         self._visits: dict[str, Visit] = {}
         self._answers: dict[tuple[str, Key], Fate] = {}  # of messages whose sender has not been answered yet
+        self._aloft: defaultdict[tuple[str, Key], set[Carrier]] = defaultdict(set)
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -109,20 +111,30 @@ class Rounds:
         key = letter.sender, letter.id
         self._answers[letter.to, key] = "queued"
         try:
-            posted = await self._mail.post(letter, bound=bound)
-            if posted.displaced:
-                log.warning("letters were dropped, as too many wait", device=letter.to, dropped=posted.dropped)
-            for sender, number in posted.displaced:
-                self._inform(sender, PeerReceipt(id=number, to=letter.to, status="dropped"))
+            posted = await self._keep(letter, bound)
             if posted.status != "queued":
                 return posted.status
             if (visit := self._visits.get(letter.to)) is None:
                 return "queued"
             await visit.carrier.look().wait()
             fate = self._answers.get((letter.to, key), "queued")
-            return "sent" if fate == "queued" and visit.carrier.carries(key) else fate
+            return "sent" if fate == "queued" and key in visit.carrier.carried else fate
         finally:
             self._answers.pop((letter.to, key), None)
+
+    async def _keep(self, letter: Letter, bound: int) -> Posted:
+        """Store a letter; one that is on its way does not make room for it."""
+        visit = self._visits.get(letter.to)
+        posted = await self._mail.post(letter, bound=bound, sparing=visit.carrier.carried if visit else ())
+        visit = self._visits.get(letter.to)
+        for sender, number in posted.displaced:
+            self._aloft.pop((letter.to, (sender, number)), None)
+            if visit:
+                visit.carrier.forget((sender, number))
+            self._inform(sender, PeerReceipt(id=number, to=letter.to, status="dropped"))
+        if posted.displaced:
+            log.warning("letters were dropped, as too many wait", device=letter.to, dropped=posted.dropped)
+        return posted
 
     def heard(self, device: str, letters: Iterable[Key]) -> None:
         """Letters of this device were played."""
@@ -144,9 +156,10 @@ class Rounds:
 
     # --- what carriers tell ---
 
-    def handed_over(self, letter: Letter) -> None:
+    def handed_over(self, letter: Letter, carrier: Carrier) -> None:
         """It is on its way: that is an answer, but no receipt."""
         key = letter.to, (letter.sender, letter.id)
+        self._aloft[key].add(carrier)
         if key in self._answers:
             self._answers[key] = "sent"
 
@@ -156,14 +169,22 @@ class Rounds:
         self._clerk.note(letter.to, (letter.sender, letter.id), told)
 
     def lost(self, letter: Letter, carrier: Carrier) -> None:
-        """It may never have reached the badge. When the device has a newer connection, that one carries it, too."""
-        visit = self._visits.get(letter.to)
-        if visit is None or visit.carrier is carrier:
-            self._tell(letter.to, (letter.sender, letter.id), "queued")
+        """It may never have reached the badge this way. Another connection of the device may carry it, too, or may have
+        delivered it."""
+        key = letter.to, (letter.sender, letter.id)
+        carriers = self._aloft.get(key, set())
+        if carrier not in carriers:
+            return
+        carriers.remove(carrier)
+        if not carriers:
+            del self._aloft[key]
+            self._tell(*key, "queued")
 
     def _delivered(self, letter: Letter, then: Callable[[bool], None], new: bool) -> None:  # noqa: FBT001 - a callback
+        key = letter.to, (letter.sender, letter.id)
+        self._aloft.pop(key, None)
         if new:
-            self._tell(letter.to, (letter.sender, letter.id), "delivered")
+            self._tell(*key, "delivered")
             if visit := self._visits.get(letter.to):
                 visit.reading.add(letter)
         then(new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import attrs
 import trio
@@ -63,7 +63,7 @@ class MemoryMail:
         self._letters: dict[str, dict[tuple[str, str], Letter]] = {}
         self._dropped = Counter[str]()
 
-    async def post(self, letter: Letter, *, bound: int) -> Posted:
+    async def post(self, letter: Letter, *, bound: int, sparing: Collection[tuple[str, str]] = frozenset()) -> Posted:
         """Keep a letter."""
         await checkpoint()
         box = self._letters.setdefault(letter.to, {})
@@ -72,7 +72,8 @@ class MemoryMail:
             return Posted(status=box[key].status, duplicate=True)
         box[key] = letter
         queued = _queued(box)
-        surplus = queued[: max(len(queued) - bound, 0)]
+        loose = [one for one in queued if one is not letter and (one.sender, one.id) not in sparing]
+        surplus = loose[: max(len(queued) - bound, 0)]
         for old in surplus:
             del box[old.sender, old.id]
         self._dropped[letter.to] += len(surplus)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import trio
@@ -42,9 +42,10 @@ class TaskStore(Protocol):
 class MailStore(Protocol):
     """Letters on their way."""
 
-    async def post(self, letter: Letter, *, bound: int) -> Posted:
-        """Keep a letter. When more than `bound` wait for the device then, the oldest are dropped and counted. A letter
-        that is there already, delivered ones included, stays as it is."""
+    async def post(self, letter: Letter, *, bound: int, sparing: Collection[tuple[str, str]] = frozenset()) -> Posted:
+        """Keep a letter. When more than `bound` wait for the device then, the oldest are dropped and counted, but neither
+        this one nor those that are named in `sparing` by (sender, id). A letter that is there already, delivered ones
+        included, stays as it is."""
 
     async def waiting(self, device: str, *, now: int, limit: int = 1_000_000) -> Waiting:
         """What waits for a device, the oldest `limit` of it. Letters that have expired are dropped and counted first; the

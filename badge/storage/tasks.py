@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import attrs
@@ -251,6 +251,12 @@ def _completing(number: str, command: Complete | Finish) -> _Wish:
         return Result(id=number, outcome="completed", task=attrs.evolve(task, status="done", updated=command.at))
 
     return wish
+
+
+def latest_of(tasks: Iterable[Task], device: str) -> Task | None:
+    """The open task of a device that was touched last, which is the one that its user speaks of."""
+    mine = [task for task in tasks if task.status == "open" and task.owner == device]
+    return max(reversed(mine), key=lambda task: task.updated, default=None)
 
 
 def _free(tasks: Mapping[str, Task]) -> str:

@@ -18,6 +18,7 @@ import trio
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.app import Running, Server, assemble, choose, open_store, serve
+from badge.backoffice import furnish
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
@@ -25,7 +26,6 @@ from badge.housekeeping import settle, tidy
 from badge.llms import Llms, Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
-from badge.backoffice import furnish
 from badge.services import Services
 from providers.opus import Encoder
 from providers.ports import MOUTH_RATE, VadStream
@@ -153,7 +153,10 @@ async def answer_questions(meter: StallMeter) -> None:
 
 async def main(args: argparse.Namespace) -> None:
     recording = {"use": "all", "folder": args.record} if args.record else {}
-    settings = local(changed(limits={"connections": 100_000}, stats={"broadcast": args.stats}, recording=recording))
+    store = {"file": args.store} if args.store else {}
+    settings = local(
+        changed(limits={"connections": 100_000}, stats={"broadcast": args.stats}, recording=recording, store=store)
+    )
     clock = SystemClock()
     embedded = args.providers == "embedded"
     server = (
@@ -186,6 +189,7 @@ if __name__ == "__main__":
     parser.add_argument("--stalls", action="store_true", help="measure how long the loop keeps others waiting")
     parser.add_argument("--voice", choices=("tone", "speech", "pcm"), default="tone", help="what answers sound like")
     parser.add_argument("--record", help="record every session into this folder")
+    parser.add_argument("--store", help="keep tasks, messages and the rest in this file, and not in memory")
     parser.add_argument("--stats", action="store_true", help="broadcast who is online")
     import structlog
 

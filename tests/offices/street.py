@@ -27,9 +27,9 @@ PAYLOAD = {"text": "hello"}
 
 
 class Visitor:
-    """One connection of a badge, with the writer and the pings of a real one."""
+    """One connection of a badge, with the writer and the pings of a real one; or, `driven`, moved by hand."""
 
-    def __init__(self, street: Street, device: str, *, announces: bool = True) -> None:
+    def __init__(self, street: Street, device: str, *, announces: bool = True, driven: bool = False) -> None:
         self.street, self.device = street, device
         self.wire = MemoryWire()
         self.overflows = 0
@@ -40,7 +40,8 @@ class Visitor:
         self.mailbox = Mailbox(self.outbox, lambda _: None, self._announce)
         self._scope = trio.CancelScope()
         self._resident, _ = street.presence.enter(device, self.mailbox, Dialogue(1))
-        street.nursery.start_soon(self._run)
+        if not driven:
+            street.nursery.start_soon(self._run)
         street.office.arrived(device, self.mailbox)
 
     def _overflow(self) -> None:
@@ -71,6 +72,18 @@ class Visitor:
             await write_frames(self.wire, self.outbox, stall=1e6)
         except LinkClosedError:
             return
+
+    async def read(self, most: int = 1) -> None:
+        """Read so many messages, if there are as many."""
+        for _ in range(most):
+            with trio.move_on_after(0):
+                frame = await self.outbox.take()
+                if frame is not None:
+                    self.wire.sent.append((trio.current_time(), frame))
+
+    def prove(self, most: int = 1_000_000) -> None:
+        """Show that the first so many of what was read have arrived."""
+        self.outbox.prove(min(most, self.outbox.unproven))
 
     def stall(self) -> None:
         """Read nothing more."""

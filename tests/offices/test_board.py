@@ -14,7 +14,7 @@ from badge.offices.board import Board
 from badge.peers.delivery import Delivery
 from badge.storage.memory import MemoryStore, MemoryTasks
 from badge.storage.ports import StoreError
-from badge.storage.tasks import MOST_TASKS, Command, Decision, Draft, Edit, Result
+from badge.storage.tasks import MOST_TASKS, Command, Decision, Draft, Edit, Result, Snapshot, latest_of
 from tests.offices.seats import MovingClock, Seat
 
 A, B, STRANGER = "aa:bb:cc:00:00:01", "aa:bb:cc:00:00:02", "dd:ee:ff:00:00:01"
@@ -254,3 +254,33 @@ async def test_who_arrives_while_the_server_stops_is_not_served(board: Board, au
     board.show(A)
     await hang(board, "t")
     assert seat.outbox.unproven == 0
+
+
+async def test_all_tasks_of_the_group_by_voice(board: Board, autojump_clock: MockClock) -> None:
+    await hang(board, "1", "2", "3")
+    await hang(board, "theirs", device=STRANGER)
+    await board.assign(A, "3")
+    await trio.sleep(1)
+    await board.assign(A, "1")
+    await board.assign(B, "2")
+    tasks = await board.of(B)
+    assert [task.id for task in tasks] == ["1", "2", "3"]
+    assert [latest_of(tasks, device) for device in (A, B, STRANGER)] == [tasks[0], tasks[1], None]
+    await board.complete(A, ["1"])
+    latest = latest_of(await board.of(A), A)
+    assert latest is not None
+    assert latest.id == "3"
+
+
+class UnreadableTasks(MemoryTasks):
+    async def snapshot(self, group: str) -> Snapshot:
+        raise StoreError("the disk is gone")
+
+
+async def test_tasks_that_cannot_be_read(autojump_clock: MockClock) -> None:
+    store = MemoryStore()
+    store.tasks = UnreadableTasks()
+    board = Board(store=store, settings=WorkflowSettings(), clock=MovingClock(), ids=Ids(1))
+    with pytest.raises(RefusedError) as refused:
+        await board.of(A)
+    assert refused.value.code == "not-read"

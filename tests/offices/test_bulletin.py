@@ -229,13 +229,29 @@ class SlowTasks(MemoryTasks):
         super().__init__()
         self.takes = takes
         self.broken = False
+        self.reads: list[str] = []
 
     async def snapshot(self, group: str) -> Snapshot:
+        self.reads.append(group)
         snapshot = await super().snapshot(group)
         await trio.sleep(self.takes)
         if self.broken:
             raise StoreError("the disk is gone")
         return snapshot
+
+
+@pytest.mark.req("WF-7")
+async def test_only_changes_of_the_group_are_looked_at(office: Office, autojump_clock: MockClock) -> None:
+    office.store.tasks = tasks = SlowTasks(0)
+    for device in (A, ELSEWHERE):
+        office.enter(device)
+    await trio.sleep(2)
+    tasks.reads.clear()
+    await office.add("news", number="t1")
+    await trio.sleep(2)
+    await office.board.change(A, [Edit(id="t1", title="news")])
+    await trio.sleep(2)
+    assert tasks.reads == ["aa:bb:cc"]
 
 
 @pytest.mark.req("I-9", "WF-13")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import structlog
 import trio
@@ -13,9 +15,9 @@ from badge.link import CONTROL_LIMIT
 from badge.offices.carrier import RETRY, WINDOW
 from badge.offices.post import MOST_UNREAD
 from badge.offices.receipts import UNPROVEN
-from badge.storage.memory import MemoryStore
+from badge.storage.memory import MemoryMail, MemoryStore
 from badge.storage.ports import StoreError
-from badge.storage.records import Letter, Posted
+from badge.storage.records import Letter, Posted, Waiting
 from tests.offices.street import Street
 
 
@@ -336,6 +338,18 @@ async def test_who_waits_for_the_backlog_waits_until_it_is_handed_over_or_the_de
         await street.quiet()
         assert nursery.child_tasks
         b.vanish()
+    stalled = street.enter("b")
+    stalled.stall()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(snapshot)
+        await street.quiet()
+        b = street.enter("b")
+    await street.quiet()
+    b.wire.sent.clear()
+    b.vanish()
+    stalled.vanish()
+    for number in range(WINDOW + 1):
+        await street.send("c", "b", str(number))
     b = street.enter("b")
     await snapshot()
     await street.quiet()
@@ -446,10 +460,10 @@ class Failing:
         self._mail = store.mail
         self.broken: set[str] = set()
 
-    async def post(self, letter: Letter, *, bound: int) -> Posted:
+    async def post(self, letter: Letter, **how: Any) -> Posted:
         if "post" in self.broken and letter.to == "unlucky":
             raise StoreError("disk full")
-        return await self._mail.post(letter, bound=bound)
+        return await self._mail.post(letter, **how)
 
     def __getattr__(self, name: str) -> object:
         method = getattr(self._mail, name)
@@ -553,3 +567,115 @@ async def test_before_and_after_its_hours_the_office_keeps_what_comes(autojump_c
         outside.cancel_scope.cancel()
     waiting = await street.store.mail.waiting("b", now=0)
     assert [letter.id for letter in waiting.letters] == ["1", "2"]
+
+
+# --- the narrow moments -------------------------------------------------------------------------------------------------------
+
+
+class Slow(MemoryMail):
+    """Mail whose news takes its time on the way back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = trio.Event()
+        self.gate.set()
+
+    async def waiting(self, device: str, **how: Any) -> Waiting:
+        waiting = await super().waiting(device, **how)
+        await self.gate.wait()
+        return waiting
+
+
+@pytest.mark.req("PE-11")
+async def test_a_letter_that_is_settled_while_somebody_looks_is_not_delivered_again(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    store = MemoryStore()
+    store.mail = mail = Slow()
+    street = await Street(nursery, store=store).open()
+    b = street.enter("b", driven=True)
+    await street.send("a", "b", "1")
+    await b.read(5)
+    mail.gate = trio.Event()
+    nursery.start_soon(street.send, "a", "b", "2")
+    await street.quiet()
+    b.prove()
+    await street.quiet()
+    mail.gate.set()
+    await street.quiet()
+    await b.read(5)
+    assert b.letters == [("a", "1"), ("a", "2")]
+
+
+@pytest.mark.req("PE-12")
+async def test_no_more_than_a_window_is_ever_on_its_way(autojump_clock: MockClock, street: Street) -> None:
+    b = street.enter("b")
+    b.stall()
+    for number in range(WINDOW):
+        assert await street.send("a", "b", f"old {number}") == {"b": "sent"}
+    street.pass_time(hours=25)  # they expire on the way
+    for number in range(WINDOW):
+        assert await street.send("a", "b", f"new {number}") == {"b": "queued"}
+    b.go_on()
+    await street.quiet()
+    assert len(b.letters) == 2 * WINDOW
+
+
+@pytest.mark.req("PE-8", "PE-11", "I-11")
+async def test_what_is_on_its_way_makes_no_room_for_others(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    """A burst for a badge with a long way: nothing that is about to arrive is counted as dropped."""
+    street = await Street(nursery, queue=2).open()
+    a, b = street.enter("a"), street.enter("b", driven=True)
+    for number in range(5):
+        await street.send("a", "b", str(number))
+    await b.read(9)
+    b.prove()
+    await street.quiet()
+    assert b.letters == [("a", str(number)) for number in range(5)]
+    assert a.receipts == [(str(number), "b", "delivered") for number in range(5)]
+
+
+@pytest.mark.req("PE-8", "PE-11", "I-11")
+async def test_a_letter_that_is_dropped_while_somebody_looks_is_not_delivered(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    store = MemoryStore()
+    store.mail = mail = Slow()
+    street = await Street(nursery, store=store, queue=1).open()
+    a, b = street.enter("a"), street.enter("b", driven=True)
+    await street.quiet()
+    mail.gate = trio.Event()
+    for number in ("1", "2"):
+        nursery.start_soon(street.send, "a", "b", number)
+        await street.quiet()
+    assert a.receipts == [("1", "b", "dropped")]
+    mail.gate.set()
+    await street.quiet()
+    await b.read(5)
+    b.prove()
+    await street.quiet()
+    assert b.letters == [("a", "2")]
+    assert a.receipts == [("1", "b", "dropped"), ("2", "b", "delivered")]
+
+
+@pytest.mark.req("PE-10", "I-11")
+async def test_a_letter_that_arrives_on_two_connections_is_counted_once(
+    autojump_clock: MockClock, street: Street
+) -> None:
+    a = street.enter("a")
+    await street.send("a", "b", "1")
+    await street.send("a", "b", "2")
+    first = street.enter("b", driven=True)
+    await street.quiet()
+    await first.read(5)
+    second = street.enter("b", driven=True)
+    await street.quiet()
+    await second.read(5)
+    first.prove(1)
+    second.prove()
+    await street.quiet()
+    first.vanish()
+    await street.quiet()
+    assert first.letters == second.letters == [("a", "1"), ("a", "2")]
+    assert a.receipts == [("1", "b", "delivered"), ("2", "b", "delivered")]
+    assert a.redelivered == [("b", 1), ("b", 1)]

@@ -152,6 +152,32 @@ async def test_a_takeover_before_it_was_said(office: Office, autojump_clock: Moc
     assert new.said == ["Reminder: stretch."]
 
 
+async def test_each_connection_is_tried_once(office: Office, autojump_clock: MockClock) -> None:
+    seat = office.enter()
+    await office.remind("stretch", 1)
+    await trio.sleep(2)
+    seat.acknowledge()
+    seat.end_notices("lost")
+    await trio.sleep(1000)
+    assert (len(seat.notices), await office.waiting()) == (1, ["stretch"])
+    again = office.enter()
+    await trio.sleep(1)
+    assert (len(seat.notices), len(again.notices)) == (1, 1)
+
+
+async def test_a_connection_that_is_about_to_end(office: Office, autojump_clock: MockClock) -> None:
+    """It still takes notices, but no messages."""
+    old = office.enter()
+    old.outbox.finish()
+    await office.remind("stretch", 1)
+    await trio.sleep(2)
+    assert len(old.notices) == 1
+    old.end_notices("played")
+    new = office.enter()
+    await trio.sleep(1)
+    assert len(new.notices) == 1
+
+
 async def test_a_badge_that_is_away_hears_it_late_and_delays_nobody(office: Office, autojump_clock: MockClock) -> None:
     here = office.enter(B)
     await office.remind("stretch", 10)

@@ -13,10 +13,9 @@ import trio.testing
 
 from badge.clock import milliseconds
 from badge.storage.tasks import Draft
+from providers.ports import ProviderError
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm
 from tests.house import Guest, House, changed
-
-pytestmark = pytest.mark.usefixtures("autojump_clock")
 
 START = {"type": "mode", "status": "ok", "state": "start"}
 END = {"type": "mode", "status": "ok", "state": "end"}
@@ -40,7 +39,7 @@ async def says(guest: Guest, *texts: str) -> None:
     """Type, or have the wake word detector report."""
     for text in texts:
         guest.tell(type="listen", state="detect", text=text)
-        await trio.sleep(3)
+        await trio.sleep(4)
 
 
 def of(guest: Guest, kind: str, **fields: Any) -> list[dict[str, Any]]:
@@ -50,8 +49,10 @@ def of(guest: Guest, kind: str, **fields: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.req("MD-1", "MD-5", "MD-6", "MD-7", "B-53")
 @pytest.mark.parametrize("mode", ["meeting", "coding", "working"])
-async def test_every_start_and_end_is_acknowledged(nursery: trio.Nursery, mode: str) -> None:
-    badge = await House(nursery).enter()
+async def test_every_start_and_end_is_acknowledged(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, mode: str
+) -> None:
+    badge = await House(nursery, team=True).enter()
     assert await enters(badge, mode) == {**START, "mode": mode}
     before = len(badge.messages)
     assert await enters(badge, mode) == {**START, "mode": mode}  # again: acknowledged, and nothing else
@@ -69,15 +70,17 @@ async def test_every_start_and_end_is_acknowledged(nursery: trio.Nursery, mode: 
         {"state": 1, "mode": []},
     ],
 )
-async def test_anything_else_is_invalid(nursery: trio.Nursery, fields: dict[str, Any]) -> None:
-    badge = await House(nursery).enter()
+async def test_anything_else_is_invalid(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, fields: dict[str, Any]
+) -> None:
+    badge = await House(nursery, team=True).enter()
     badge.tell(type="mode", **fields)
     assert await badge.until("mode") == {"type": "mode", "status": "error", "message": "invalid state or mode"}
 
 
 @pytest.mark.req("MD-13", "B-54")
-async def test_what_is_not_on_cannot_be_ended(nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+async def test_what_is_not_on_cannot_be_ended(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    badge = await House(nursery, team=True).enter()
     assert await leaves(badge, "coding") == {"type": "mode", "status": "error", "message": "not in mode"}
     await enters(badge, "meeting")
     assert (await leaves(badge, "coding"))["message"] == "not in mode"
@@ -87,8 +90,10 @@ async def test_what_is_not_on_cannot_be_ended(nursery: trio.Nursery) -> None:
 
 
 @pytest.mark.req("MD-14", "MD-11", "B-55", "MT-11", "MT-12")
-async def test_another_mode_ends_the_meeting_first(nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+async def test_another_mode_ends_the_meeting_first(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "meeting")
     await says(badge, "we will paint the shed")
     assert await enters(badge, "working") == {**START, "mode": "working"}
@@ -102,8 +107,10 @@ async def test_another_mode_ends_the_meeting_first(nursery: trio.Nursery) -> Non
 
 
 @pytest.mark.req("MD-8", "MT-2", "MT-6", "MD-11")
-async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "meeting")
     sound = of(badge, "tts")
     assert sound == [
@@ -116,15 +123,19 @@ async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(n
 
 
 @pytest.mark.req("MT-6", "MT-8")
-async def test_without_device_vad_the_server_goes_on_listening(nursery: trio.Nursery) -> None:
-    badge = await House(nursery, settings=changed(meeting={"prefer_device_vad": False})).enter()
+async def test_without_device_vad_the_server_goes_on_listening(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    badge = await House(nursery, team=True, settings=changed(meeting={"prefer_device_vad": False})).enter()
     await enters(badge, "meeting")
     assert badge.session.traits.mode == "auto"
 
 
 @pytest.mark.req("MD-9", "LI-12", "MD-12", "B-56", "I-7", "LI-9")
-async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    badge = await House(nursery, team=True).enter()
     badge.tell(type="listen", state="stop", mode="realtime")
     await enters(badge, "working")
     assert of(badge, "listen") == [{"type": "listen", "state": "start", "mode": "manual"}]
@@ -141,8 +152,10 @@ async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(n
 
 @pytest.mark.req("MD-10", "MD-15", "LM-3")
 @pytest.mark.parametrize("mode", ["coding", "working"])
-async def test_the_mode_decides_which_model_answers(nursery: trio.Nursery, mode: str) -> None:
-    house = House(nursery)
+async def test_the_mode_decides_which_model_answers(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, mode: str
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     await enters(badge, mode)
     await says(badge, "how is it going")
@@ -154,8 +167,8 @@ async def test_the_mode_decides_which_model_answers(nursery: trio.Nursery, mode:
 
 @pytest.mark.req("MD-2", "MD-4", "LI-11")
 @pytest.mark.parametrize("text", ["进入工作模式", "请切换到工作模式吧", "Working mode!", "please enter working mode"])
-async def test_a_spoken_switch(nursery: trio.Nursery, text: str) -> None:
-    badge = await House(nursery).enter()
+async def test_a_spoken_switch(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str) -> None:
+    badge = await House(nursery, team=True).enter()
     await says(badge, text)
     told = [m for m in badge.messages if m["type"] not in ("hello", "server", "workflow")]
     assert told[0] == {
@@ -169,8 +182,8 @@ async def test_a_spoken_switch(nursery: trio.Nursery, text: str) -> None:
 
 
 @pytest.mark.req("LI-13", "MD-4", "WK-12")
-async def test_the_same_words_spoken_do_the_same(nursery: trio.Nursery) -> None:
-    house = House(nursery, asr=ScriptedAsr(["start the meeting", "the roof leaks", "end the meeting"]))
+async def test_the_same_words_spoken_do_the_same(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    house = House(nursery, team=True, asr=ScriptedAsr(["start the meeting", "the roof leaks", "end the meeting"]))
     badge = await house.enter()
     for _ in range(3):
         await badge.speak()
@@ -184,8 +197,10 @@ async def test_the_same_words_spoken_do_the_same(nursery: trio.Nursery) -> None:
 
 @pytest.mark.req("MD-3", "B-52")
 @pytest.mark.parametrize("text", ["退出工作模式", "不要进入工作模式", "leave working mode", "don't enter working mode"])
-async def test_denied_and_leaving_words_never_enter(nursery: trio.Nursery, text: str) -> None:
-    house = House(nursery)
+async def test_denied_and_leaving_words_never_enter(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     await says(badge, text)
     assert (badge.session.modes.state, house.llm.prompts, badge.of("mode")) == ("chat", [], [])
@@ -194,8 +209,8 @@ async def test_denied_and_leaving_words_never_enter(nursery: trio.Nursery, text:
 
 @pytest.mark.req("MD-3", "B-52")
 @pytest.mark.parametrize("text", ["退出工作模式", "exit working mode"])
-async def test_leaving_words_leave(nursery: trio.Nursery, text: str) -> None:
-    badge = await House(nursery).enter()
+async def test_leaving_words_leave(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str) -> None:
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "working")
     await says(badge, text)
     assert badge.of("mode")[-1] == {**END, "mode": "working"}
@@ -212,8 +227,10 @@ async def with_tasks(house: House, *titles: str) -> None:
 
 @pytest.mark.req("WK-1", "WK-3", "WK-6", "WK-8", "WK-11", "B-68")
 @pytest.mark.parametrize("words", ["认领任务", "Claim task.", "请帮我认领任务", "assign to me please"])
-async def test_a_task_is_claimed_by_voice(nursery: trio.Nursery, words: str) -> None:
-    house = House(nursery)
+async def test_a_task_is_claimed_by_voice(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, words: str
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     await with_tasks(house, "shed", "roof")
     await enters(badge, "working")
@@ -232,8 +249,10 @@ async def test_a_task_is_claimed_by_voice(nursery: trio.Nursery, words: str) -> 
 
 
 @pytest.mark.req("WK-4", "WK-9", "WK-10", "B-67")
-async def test_what_one_works_on_is_completed_by_voice(nursery: trio.Nursery) -> None:
-    house = House(nursery)
+async def test_what_one_works_on_is_completed_by_voice(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True)
     badge, other = await house.enter(), await house.enter("aa:bb:cc:00:00:02")
     await with_tasks(house, "shed", "roof")
     other.tell(type="workflow", event="assign", id="shed")
@@ -248,8 +267,8 @@ async def test_what_one_works_on_is_completed_by_voice(nursery: trio.Nursery) ->
 
 
 @pytest.mark.req("WK-5", "WK-7", "WF-15")
-async def test_refresh_sends_the_list_at_once(nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+async def test_refresh_sends_the_list_at_once(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "working")
     await badge.quiet()
     before = len(badge.messages)
@@ -262,8 +281,10 @@ async def test_refresh_sends_the_list_at_once(nursery: trio.Nursery) -> None:
 
 @pytest.mark.req("WK-1", "WK-2", "WK-12", "B-66")
 @pytest.mark.parametrize("text", ["我来做饭", "pull request", "please refresh my memory"])
-async def test_parts_of_sentences_are_no_commands(nursery: trio.Nursery, text: str) -> None:
-    house = House(nursery)
+async def test_parts_of_sentences_are_no_commands(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     await enters(badge, "working")
     await says(badge, text)
@@ -272,8 +293,10 @@ async def test_parts_of_sentences_are_no_commands(nursery: trio.Nursery, text: s
 
 
 @pytest.mark.req("WK-1")
-async def test_outside_of_working_commands_are_talk(nursery: trio.Nursery) -> None:
-    house = House(nursery)
+async def test_outside_of_working_commands_are_talk(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     await says(badge, "认领任务")
     assert of(badge, "workflow", event="command") == []
@@ -284,8 +307,10 @@ async def test_outside_of_working_commands_are_talk(nursery: trio.Nursery) -> No
 
 
 @pytest.mark.req("MT-1", "MT-3", "LI-13")
-async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(nursery: trio.Nursery) -> None:
-    house = House(nursery, asr=ScriptedAsr(["first of all", "and then"]))
+async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True, asr=ScriptedAsr(["first of all", "and then"]))
     badge = await house.enter()
     await enters(badge, "meeting")
     began = milliseconds(house.clock)
@@ -298,8 +323,10 @@ async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(nur
 
 
 @pytest.mark.req("MT-11", "MT-17", "B-58")
-async def test_finalising_nothing_is_acknowledged(nursery: trio.Nursery) -> None:
-    house = House(nursery)
+async def test_finalising_nothing_is_acknowledged(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     badge.tell(type="meeting", phase="finalize")
     ack = await badge.until("meeting")
@@ -317,8 +344,10 @@ async def test_finalising_nothing_is_acknowledged(nursery: trio.Nursery) -> None
 
 
 @pytest.mark.req("MT-13", "B-61", "AV-8", "B-60")
-async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_after_it(nursery: trio.Nursery) -> None:
-    house = House(nursery, asr=ScriptedAsr([Hearing(text="the last word", delay=1.0), "back to normal"]))
+async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_after_it(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True, asr=ScriptedAsr([Hearing(text="the last word", delay=1.0), "back to normal"]))
     badge = await house.enter()
     await enters(badge, "meeting")
     badge.tell(type="listen", state="start")
@@ -337,8 +366,10 @@ async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_
 
 
 @pytest.mark.req("MT-7", "B-59")
-async def test_disable_tts_is_about_meetings_only(nursery: trio.Nursery) -> None:
-    badge = await House(nursery, settings=changed(meeting={"disable_tts": True})).enter()
+async def test_disable_tts_is_about_meetings_only(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    badge = await House(nursery, team=True, settings=changed(meeting={"disable_tts": True})).enter()
     await says(badge, "hello")
     assert badge.audio
     await enters(badge, "meeting")
@@ -352,8 +383,10 @@ async def test_disable_tts_is_about_meetings_only(nursery: trio.Nursery) -> None
 
 
 @pytest.mark.req("MD-8")
-async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(nursery: trio.Nursery) -> None:
-    house = House(nursery, llm=ScriptedLlm([Reply(pieces=["a long story. "] * 50)]))
+async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=["a long story. "] * 50)]))
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="tell me a story")
     await badge.until("tts", "sentence_start")
@@ -366,8 +399,10 @@ async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
 
 
 @pytest.mark.req("RG-7", "MT-9")
-async def test_the_mode_moves_on_to_the_new_connection(nursery: trio.Nursery) -> None:
-    house = House(nursery)
+async def test_the_mode_moves_on_to_the_new_connection(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True)
     old = await house.enter()
     await enters(old, "meeting")
     await says(old, "said before")
@@ -382,8 +417,10 @@ async def test_the_mode_moves_on_to_the_new_connection(nursery: trio.Nursery) ->
 
 
 @pytest.mark.req("RG-6", "B-14")
-async def test_a_superseded_connection_changes_no_mode(nursery: trio.Nursery) -> None:
-    house = House(nursery)
+async def test_a_superseded_connection_changes_no_mode(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True)
     old = await house.enter()
     await house.enter()
     await trio.sleep(1)
@@ -410,8 +447,10 @@ async def test_a_superseded_connection_changes_no_mode(nursery: trio.Nursery) ->
         {"type": "peer", "to": ["a"], "payload": {"text": "password hunter2", "token": "hunter2"}},
     ],
 )
-async def test_messages_are_logged_short_and_without_words(nursery: trio.Nursery, message: dict[str, Any]) -> None:
-    badge = await House(nursery).enter()
+async def test_messages_are_logged_short_and_without_words(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, message: dict[str, Any]
+) -> None:
+    badge = await House(nursery, team=True).enter()
     with structlog.testing.capture_logs() as logs:
         badge.tell(**message)
         await trio.sleep(1)
@@ -428,8 +467,8 @@ def news(badge: Guest) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.req("CD-1", "CD-4")
-async def test_the_log_of_a_coding_session(nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+async def test_the_log_of_a_coding_session(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="phase", name="tests")
@@ -448,8 +487,10 @@ async def test_the_log_of_a_coding_session(nursery: trio.Nursery) -> None:
 
 
 @pytest.mark.req("CD-5")
-async def test_stop_and_clear_again_and_a_second_start(nursery: trio.Nursery) -> None:
-    house = House(nursery, llm=ScriptedLlm([Reply(error="no")]))
+async def test_stop_and_clear_again_and_a_second_start(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(error=ProviderError("llm", "no"))]))
     badge = await house.enter()
     for phase in ("stop", "clear", "start", "start"):
         badge.tell(type="coding", phase=phase)
@@ -469,9 +510,11 @@ async def test_stop_and_clear_again_and_a_second_start(nursery: trio.Nursery) ->
 
 
 @pytest.mark.req("CD-3", "CD-4")
-async def test_an_insight_is_sent_and_only_counted_in_the_log(nursery: trio.Nursery) -> None:
+async def test_an_insight_is_sent_and_only_counted_in_the_log(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     answer = {"insights": ["secret plan works"], "risks": ["r1", "r2"], "next_steps": []}
-    house = House(nursery, llm=ScriptedLlm([Reply(pieces=[json.dumps(answer)])]))
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=[json.dumps(answer)])]))
     badge = await house.enter()
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="log", line="secret plan")
@@ -489,8 +532,10 @@ async def test_an_insight_is_sent_and_only_counted_in_the_log(nursery: trio.Nurs
 
 @pytest.mark.req("CD-4")
 @pytest.mark.parametrize("answer", ["not json", '{"insights": 5}', '{"insights": [], "risks": [], "extra": []}'])
-async def test_an_answer_of_another_form_is_replaced_and_marked(nursery: trio.Nursery, answer: str) -> None:
-    badge = await House(nursery, llm=ScriptedLlm([Reply(pieces=[answer])])).enter()
+async def test_an_answer_of_another_form_is_replaced_and_marked(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, answer: str
+) -> None:
+    badge = await House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=[answer])])).enter()
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="log", line="2 tests failed")
     await trio.sleep(61)
@@ -500,8 +545,8 @@ async def test_an_answer_of_another_form_is_replaced_and_marked(nursery: trio.Nu
 
 
 @pytest.mark.req("CD-1")
-async def test_the_buffer_is_bounded(nursery: trio.Nursery) -> None:
-    house = House(nursery, settings=changed(coding={"lines": 10}))
+async def test_the_buffer_is_bounded(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    house = House(nursery, team=True, settings=changed(coding={"lines": 10}))
     badge = await house.enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
@@ -515,8 +560,10 @@ async def test_the_buffer_is_bounded(nursery: trio.Nursery) -> None:
 
 @pytest.mark.req("CD-2")
 @pytest.mark.parametrize("way", ["leave the mode", "leave the connection"])
-async def test_insights_end_with_the_mode_and_with_the_connection(nursery: trio.Nursery, way: str) -> None:
-    house = House(nursery)
+async def test_insights_end_with_the_mode_and_with_the_connection(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, way: str
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
@@ -535,8 +582,10 @@ async def test_insights_end_with_the_mode_and_with_the_connection(nursery: trio.
 
 
 @pytest.mark.req("MD-7", "RT-8")
-async def test_a_meeting_that_cannot_be_kept_is_refused(nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
-    house = House(nursery)
+async def test_a_meeting_that_cannot_be_kept_is_refused(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(nursery, team=True)
     badge = await house.enter()
     house.break_store("meetings")
     answer = await enters(badge, "meeting")

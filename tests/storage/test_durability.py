@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from badge.storage.ports import Store, StoreError
 from badge.storage.schema import MIGRATIONS, VERSION, migrate, version_of
 from badge.storage.sqlite import SqliteStore
 from badge.storage.tasks import Create, Draft
-from tests.storage.stores import letter, meeting, opened, sqlite
+from tests.storage.stores import letter, meeting, opened, opening_fails, sqlite
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,17 +117,6 @@ async def test_a_store_that_does_not_run_says_so(tmp_path: Path) -> None:
 # --- another server ---------------------------------------------------------------------------------------------------
 
 
-async def opening_fails(folder: Path) -> StoreError:
-    store = SqliteStore(StoreSettings(file=str(folder / "badge.db")))
-    with pytest.RaisesGroup(StoreError) as caught:
-        async with opened(store):
-            raise AssertionError("it was opened")
-    (error,) = caught.value.exceptions
-    assert isinstance(error, StoreError)
-    assert error.remedy
-    return error
-
-
 async def test_a_file_belongs_to_one_server(tmp_path: Path) -> None:
     async with sqlite(tmp_path) as store:
         (tmp_path / "other").mkdir()
@@ -154,19 +143,6 @@ async def test_a_server_that_was_killed_leaves_the_file_to_the_next(tmp_path: Pa
 # --- a full disk ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "badge-test", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk needs root and the right to mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 async def fill(store: Store) -> int:
     """Write until there is no more room; gives how much was acknowledged."""
     written = 0
@@ -186,11 +162,14 @@ async def waiting_in(store: Store) -> list[str]:
     return [one.id for one in (await store.mail.waiting("b", now=0)).letters]
 
 
-async def test_a_full_disk_is_told_and_the_store_works_again_when_there_is_room(small_disk: Path) -> None:
-    stuff = small_disk / "stuff"
+async def test_a_full_disk_is_told_and_the_store_works_again_when_there_is_room(
+    small_disk: Callable[[str], Path],
+) -> None:
+    disk = small_disk("1m")
+    stuff = disk / "stuff"
     stuff.write_bytes(bytes(300_000))
     with structlog.testing.capture_logs() as logs:
-        async with sqlite(small_disk) as store:
+        async with sqlite(disk) as store:
             written = await fill(store)
             assert written > 5
             assert await waiting_in(store) == [str(number) for number in range(written)]
@@ -211,7 +190,7 @@ async def test_a_full_disk_is_told_and_the_store_works_again_when_there_is_room(
             await store.mail.post(letter("there is room", payload="x" * 2000), bound=100_000)
     lines = [line["error"] for line in logs if line["log_level"] == "error"]
     assert len(lines) == 1  # for all of this trouble
-    async with sqlite(small_disk) as store:
+    async with sqlite(disk) as store:
         assert await waiting_in(store) == [*(str(number) for number in range(written)), "there is room"]
 
 

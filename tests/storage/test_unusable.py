@@ -14,8 +14,7 @@ import pytest
 from badge.storage.opening import inspect
 from badge.storage.ports import StoreError
 from badge.storage.schema import VERSION
-from tests.storage.stores import sqlite
-from tests.storage.test_durability import opening_fails
+from tests.storage.stores import opening_fails, sqlite
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from sqlite3 import Connection
 
 from badge.storage.carrying import Carry
@@ -10,7 +10,7 @@ from badge.storage.records import Letter, Posted, Waiting
 from badge.storage.rows import build, columns, insert
 
 _QUEUED = "\"to\" = ? AND status = 'queued'"
-_SURPLUS = f"SELECT seq, sender, id FROM letters WHERE {_QUEUED} ORDER BY seq DESC LIMIT -1 OFFSET ?"
+_OLDEST = f"SELECT seq, sender, id FROM letters WHERE {_QUEUED} ORDER BY seq LIMIT ?"
 _MARK = (
     "UPDATE letters SET status = ?, payload = '' WHERE \"to\" = ? AND sender = ? AND id = ? "
     "AND (status = 'queued' OR status = 'delivered' AND ?)"
@@ -24,9 +24,9 @@ class SqliteMail:
     def __init__(self, carry: Carry) -> None:
         self._carry = carry
 
-    async def post(self, letter: Letter, *, bound: int) -> Posted:
+    async def post(self, letter: Letter, *, bound: int, sparing: Collection[tuple[str, str]] = frozenset()) -> Posted:
         """Keep a letter."""
-        return await self._carry(lambda db: _post(db, letter, bound))
+        return await self._carry(lambda db: _post(db, letter, bound, sparing))
 
     async def waiting(self, device: str, *, now: int, limit: int = 1_000_000) -> Waiting:
         """What waits for a device."""
@@ -47,15 +47,28 @@ class SqliteMail:
         return await self._carry(lambda db: _expire(db, now))
 
 
-def _post(db: Connection, letter: Letter, bound: int) -> Posted:
+def _post(db: Connection, letter: Letter, bound: int, sparing: Collection[tuple[str, str]]) -> Posted:
     if not insert(db, "letters", letter, clause="ON CONFLICT DO NOTHING"):
         found = 'SELECT status FROM letters WHERE "to" = ? AND sender = ? AND id = ?'
         (status,) = db.execute(found, (letter.to, letter.sender, letter.id)).fetchone()
         return Posted(status=status, duplicate=True)
-    surplus = db.execute(_SURPLUS, (letter.to, bound)).fetchall()[::-1]
-    db.executemany("DELETE FROM letters WHERE seq = ?", [(seq,) for seq, _, _ in surplus])
-    _count(db, [(letter.to, len(surplus))])
-    return Posted(status=letter.status, displaced=tuple((sender, number) for _, sender, number in surplus))
+    displaced = _make_room(db, letter, bound, sparing)
+    _count(db, [(letter.to, len(displaced))])
+    return Posted(status=letter.status, displaced=tuple(displaced))
+
+
+def _make_room(
+    db: Connection, letter: Letter, bound: int, sparing: Collection[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Drop the oldest letters of a device that there are too many of; gives their names."""
+    surplus = db.execute(f"SELECT count(*) FROM letters WHERE {_QUEUED}", (letter.to,)).fetchone()[0] - bound
+    if surplus <= 0:
+        return []
+    spared = {*sparing, (letter.sender, letter.id)}
+    oldest = db.execute(_OLDEST, (letter.to, surplus + len(spared))).fetchall()
+    loose = [(seq, (sender, number)) for seq, sender, number in oldest if (sender, number) not in spared][:surplus]
+    db.executemany("DELETE FROM letters WHERE seq = ?", [(seq,) for seq, _ in loose])
+    return [key for _, key in loose]
 
 
 def _unread(db: Connection, sender: str) -> int:

@@ -1,0 +1,46 @@
+"""What the operator can ask of a running server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from badge.desk import RefusedError
+from badge.offices.post import PostOffice
+from badge.peers.presence import Presence
+
+MOST_SHOWN = 1000
+"""Device ids in one answer."""
+
+
+Command = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+
+
+def operator_commands(post: PostOffice, presence: Presence) -> dict[str, Command]:
+    """The commands by name: push and status."""
+
+    async def push(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Say `text` on `device`; with `queue`, leave it as a letter when it cannot be said now."""
+        device, text = request.get("device"), request.get("text")
+        if not isinstance(device, str) or not isinstance(text, str):
+            raise RefusedError("bad-request", "push needs a device and a text")
+        try:
+            return {"fate": await post.push(device, text)}
+        except RefusedError as exc:
+            refusal = exc
+        if refusal.code in ("offline", "not-announced") and request.get("queue") is True:
+            return {"fate": await post.leave(device, text)}
+        raise RefusedError(refusal.code, refusal.message + (f"; {_who(presence)}" if refusal.code == "offline" else ""))
+
+    async def status(_: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ASYNC124 - a command
+        """Who is here."""
+        online = presence.online()
+        return {"count": len(online), "online": online[:MOST_SHOWN]}
+
+    return {"push": push, "status": status}
+
+
+def _who(presence: Presence) -> str:
+    online = presence.online()
+    shown = ", ".join(online[:20]) + (", …" if len(online) > 20 else "")
+    return f"online: {shown}" if online else "nobody is online"
