@@ -161,7 +161,8 @@ async def go(order: tuple[str, ...], course: Course) -> None:
 
 
 @pytest.mark.req("I-6", "MT-9", "MT-13", "MT-14", "MT-16", "MT-19", "RG-7", "B-57", "B-61", "B-62")
-def test_every_order_of_events(_quiet_log: None) -> None:
+@pytest.mark.usefixtures("_quiet_log")
+def test_every_order_of_events() -> None:
     reached: set[tuple[str, str]] = set()
     for order in product(EVENTS, repeat=LENGTH):
         course = Course()
