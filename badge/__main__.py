@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, push, rerun, say
+from badge import backups, fetch, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
+        ("meetings", _meetings, "list, show and export meetings and their minutes"),
         ("backup", _backup, "copy what the server keeps, while it runs"),
         ("diagram", _diagram, "print the state machines"),
         ("config", _config, "print a config.toml with every key and its default"),
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
             rerun.add_redact_arguments(one)
         elif command is _backup:
             backups.add_arguments(one)
+        elif command is _meetings:
+            minutes.add_arguments(one)
     return parser
 
 
@@ -152,6 +155,9 @@ def greeting(settings: Settings, choices: Choices, running: Running, configured_
         f"  speaks with            {choices.tts.why}",
         f"  configured by          {configured_by}",
     ]
+    store = settings.store
+    kept = Path(store.file).expanduser().absolute() if store.use == "sqlite" else "memory: all is forgotten at the end"
+    lines.append(f"  keeps tasks and more in {kept}")
     if settings.recording.use != "off":
         lines.append(f"  records                {settings.recording.use} sessions into {settings.recording.folder}")
     lines += [
@@ -195,6 +201,10 @@ def _replay(args: argparse.Namespace) -> int:
 
 def _redact(args: argparse.Namespace) -> int:
     return rerun.redact_file(args, print)
+
+
+def _meetings(args: argparse.Namespace) -> int:
+    return minutes.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _backup(args: argparse.Namespace) -> int:

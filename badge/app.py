@@ -19,6 +19,7 @@ from badge.config import Settings
 from badge.config_team import StoreSettings
 from badge.edge.auth import Gate, signing_key
 from badge.edge.console import read_commands
+from badge.edge.control import control_path, open_control
 from badge.edge.http import make_app, metrics_route, serve_http
 from badge.edge.ota import Firmware
 from badge.edge.server import Reception
@@ -26,6 +27,7 @@ from badge.housekeeping import settle, tidy
 from badge.link import Goodbye
 from badge.llms import Llms, purposes
 from badge.log import get_log
+from badge.offices.operating import operator_commands
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.recording.recorder import Recorder
@@ -148,6 +150,8 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
             await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
             for component in services.components():
                 providers.start_soon(component.run)
+            if (path := control_path(settings.store)) is not None:
+                await doors.start(open_control, path, operator_commands(server.office.post, services.presence))
             if settings.stats.broadcast:
                 doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
             log.info(texts.LOG_STARTED, host=settings.server.host, port=port, online_count=0, online=[])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 import json
 from collections.abc import Iterable
 from functools import cache
@@ -216,19 +217,8 @@ class NotingLlms(Llms):
         return super().of(purpose)
 
 
-class Broken:
-    """A part of a store whose disk is full."""
-
-    def __getattr__(self, name: str) -> Any:
-        async def fail(*_: Any, **__: Any) -> None:
-            await trio.lowlevel.checkpoint()
-            raise StoreError("the disk is full.", remedy="Make room.")
-
-        return fail
-
-
 class House:
-    """Everything that sessions share, and the sessions of a test."""
+    """Everything that sessions share, and the sessions of a test; with `team` also the back office, and what it brings."""
 
     def __init__(
         self,
@@ -245,7 +235,7 @@ class House:
         deliveries: tuple[Delivery, ...] = (),
         store: Store | None = None,
         start: bool = True,
-        office: bool = True,
+        team: bool = False,
     ) -> None:
         self.nursery = nursery
         self.settings = settings or Settings()
@@ -278,10 +268,10 @@ class House:
             recall=of("recall", recall),
             desk=self.office.desk,
             tools=tools,
-            deliveries=(*self.office.deliveries, *deliveries),
+            deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )
         self.ready = trio.Event()
-        if office:
+        if team:
             nursery.start_soon(self._open)
         else:
             self.ready.set()
@@ -295,7 +285,15 @@ class House:
 
     def break_store(self, part: str) -> None:
         """From now on nothing can be kept in a part of the store, nor read from it."""
-        setattr(self.store, part, Broken())
+
+        async def fail(*_: Any, **__: Any) -> None:
+            await trio.lowlevel.checkpoint()
+            raise StoreError("the disk is full.", remedy="Make room.")
+
+        whole = getattr(self.store, part)
+        for name in dir(whole):
+            if inspect.iscoroutinefunction(getattr(whole, name)):
+                setattr(whole, name, fail)
 
     @property
     def server(self) -> Server:

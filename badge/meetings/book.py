@@ -106,9 +106,6 @@ class Book:
             await self._save()
 
     async def _save(self) -> None:
-        self._changed = False
-        try:
-            await self._store.save(self.record)
-        except StoreError:
-            self._changed = True
-            raise
+        record = self.record
+        await self._store.save(record)
+        self._changed = self.record is not record

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeVar
 import attrs
 from attrs import field, frozen
 
-from badge.phrases import bare
 from badge.storage.records import Hole
 from protocol.strict import Mistake, make_converter, structure
 
@@ -75,7 +74,7 @@ _CONVERTER = make_converter(forbid_unknown=False)
 
 def document(minutes: Minutes) -> dict[str, Any]:
     """The minutes as a JSON object, without the session, which is no part of them."""
-    return attrs.asdict(minutes, filter=attrs.filters.exclude("session"), retain_collection_types=False)
+    return attrs.asdict(minutes, filter=attrs.filters.exclude("session"))
 
 
 def dumps(minutes: Minutes) -> str:
@@ -133,16 +132,3 @@ def cut(text: str, limit: int) -> str:
     """At most `limit` characters on one line; what is cut ends in a mark."""
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
-
-
-def united(points: Iterable[P]) -> tuple[P, ...]:
-    """The same without repetitions: what is said twice rests on the segments of both."""
-    found: dict[str, P] = {}
-    for point in points:
-        key = bare(point.text)
-        if key in found:
-            numbers = tuple(sorted({*found[key].segments, *point.segments})[:REFERENCES])
-            found[key] = attrs.evolve(found[key], segments=numbers)
-        else:
-            found[key] = point
-    return tuple(found.values())

@@ -10,7 +10,8 @@ from math import sqrt
 
 from attrs import field, frozen
 
-from badge.meetings.document import TEXT, TITLE, Action, Content, Point, cut, united
+from badge.meetings.document import TEXT, TITLE, Action, Content, Point, cut
+from badge.meetings.findings import united
 from badge.storage.records import Segment
 from providers.language import IDEOGRAPH
 

@@ -40,6 +40,9 @@ STORED_WITHIN = 2.5
 ENDED_WITHIN = 0.5
 """Longest wait, in s, for it to be stored that a meeting shall end; it ends in any case."""
 
+AFTER_ANSWER = 0.05
+"""Seconds from the answer to a repeated wish to the minutes, so that the answer goes first."""
+
 RECENT = 20
 """Meetings of a device among which the latest with minutes is looked for."""
 
@@ -80,6 +83,7 @@ class Meetings:
         `StoreError` when that cannot be read."""
         async with trio.open_nursery() as nursery:
             self._room = self._furnish(nursery)
+            nursery.start_soon(self._room.courier.run)
             for record in await self._store.unfinished():
                 await self._take_up(record)
             self._expire()
@@ -188,7 +192,7 @@ class Meetings:
 
     async def _repeat(self, record: MeetingRecord, session: str) -> None:
         with boundary("repeating minutes", log):
-            await trio.lowlevel.checkpoint()  # the answer to the wish goes first
+            await trio.sleep(AFTER_ANSWER)
             self._at_work.courier.repeat(record, session)
 
     async def _with_minutes(self, device: str, meeting: str) -> MeetingRecord:
@@ -235,10 +239,9 @@ def _furnish(
     watch: Watch,
     over: Callable[[str], None],
 ) -> Room:
-    courier = Courier(store=store, presence=presence, nursery=nursery)
     return Room(
         store=store,
-        courier=courier,
+        courier=Courier(store=store, presence=presence),
         writer=writer,
         settings=settings,
         clock=clock,

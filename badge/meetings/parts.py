@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -50,3 +50,17 @@ def divided(segment: Segment, most: int) -> list[Segment]:
     """The segment in pieces of at most so many characters."""
     starts = range(0, max(len(segment.text), 1), most)
     return [attrs.evolve(segment, text=segment.text[at : at + most]) for at in starts]
+
+
+def chunked(segments: Iterable[Segment], room: int) -> Iterator[tuple[Segment, ...]]:
+    """The same in pieces of at most `room` characters."""
+    chunk: list[Segment] = []
+    left = room
+    for piece in (piece for segment in segments for piece in divided(segment, room)):
+        if len(piece.text) > left:
+            yield tuple(chunk)
+            chunk, left = [], room
+        chunk.append(piece)
+        left -= len(piece.text)
+    if chunk:
+        yield tuple(chunk)

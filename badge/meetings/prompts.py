@@ -30,10 +30,11 @@ _POINTS = _list(_object(text=_TEXT, segments=_SEGMENTS))
 _ACTIONS = _list(_object(text=_TEXT, owner=_MAYBE, due=_MAYBE, segments=_SEGMENTS))
 
 MINUTES = Schema(
-    "minutes", _object(title=_TEXT, summary=_POINTS, decisions=_POINTS, actions=_ACTIONS, questions=_POINTS)
+    name="minutes",
+    json=_object(title=_TEXT, summary=_POINTS, decisions=_POINTS, actions=_ACTIONS, questions=_POINTS),
 )
-GIST = Schema("summary", _object(title=_TEXT, summary=_POINTS))
-CHECKPOINT = Schema("summary_so_far", _object(summary=_TEXT))
+GIST = Schema(name="summary", json=_object(title=_TEXT, summary=_POINTS))
+CHECKPOINT = Schema(name="summary_so_far", json=_object(summary=_TEXT))
 
 _PART = Template(
     f"""You write the minutes of a meeting that began on $date, from a part of its transcript: each line is one segment, \

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import attrs
 import trio
@@ -15,11 +14,12 @@ from badge.config_team import MeetingSettings
 from badge.llms import Llms
 from badge.log import get_log
 from badge.meetings.asking import Asker, UnusableError, Wish
-from badge.meetings.document import LISTED, Content, Minutes, Point, content_of, cut, fit, united
+from badge.meetings.document import LISTED, Content, Minutes, Point, content_of, cut, fit
 from badge.meetings.extract import extract
+from badge.meetings.findings import Findings
 from badge.meetings.gaps import Gaps, Why
 from badge.meetings.merging import Gist, Tower, joined
-from badge.meetings.parts import Parts, Read
+from badge.meetings.parts import Parts, Read, chunked
 from badge.meetings.prompts import CHECKPOINT, GIST, MINUTES, about_part, about_parts, about_progress, majority
 from badge.storage.records import Hole, Segment
 from providers.ports import Language
@@ -29,12 +29,13 @@ log = get_log(__name__)
 AT_ONCE = 2
 """Meetings whose minutes are written at the same time; the others wait."""
 
+EXTRACTED = 4000
+"""Characters of which key sentences are picked in one go: about 6 ms."""
+
 CHECKPOINT_CHARS = 2000
 """Characters of a summary so far."""
 
 NOTHING: dict[Language, str] = {"en": "Nothing was said.", "zh": "没有记录到发言。"}
-
-P = TypeVar("P", bound=Point)
 
 
 @frozen(kw_only=True)
@@ -90,7 +91,7 @@ class Draft:
         self._settings = settings
         self._language: Language = "en"
         self._tower = Tower(self._merge, settings.part_chars)
-        self._all = Content(title="", summary=(), decisions=(), actions=(), questions=())
+        self._findings = Findings()
         self._gaps = Gaps()
         self._made: set[str] = set()
 
@@ -105,20 +106,21 @@ class Draft:
             if number <= self._settings.most_parts:
                 await self._tower.add(await self._part(segments))
             else:
-                late = self._extract(segments, "too-many")
+                late = await self._extract(segments, "too-many")
                 rest = late if rest is None else joined((rest, late))
         if rest is not None:
             await self._tower.add(rest)
         return self._finish(await self._tower.top())
 
     def _finish(self, gist: Gist | None) -> Minutes:
+        self._gaps.surplus = self._findings.surplus
         nothing = (Point(text=NOTHING[self._language], segments=()),)
         return Minutes(
             title=gist.title if gist else "",
             summary=gist.summary if gist else nothing,
-            decisions=self._all.decisions,
-            actions=self._all.actions,
-            questions=self._all.questions,
+            decisions=self._findings.decisions,
+            actions=self._findings.actions,
+            questions=self._findings.questions,
             holes=self._order.holes,
             method="model" if self._made == {"model"} else "mixed" if "model" in self._made else "extract",
             left_out=self._gaps.told(self._language, LISTED),
@@ -137,27 +139,22 @@ class Draft:
         )
         content = await self._asker.ask(wish)
         if content is None:
-            return self._extract(segments, self._asker.reason)
+            return await self._extract(segments, self._asker.reason)
         return self._take("model", content, segments)
 
-    def _extract(self, segments: tuple[Segment, ...], why: Why) -> Gist:
+    async def _extract(self, segments: tuple[Segment, ...], why: Why) -> Gist:
+        """Key sentences; others have their turn in between."""
         self._gaps.add(why, segments[0].number, segments[-1].number)
-        return self._take("extract", extract(segments), segments)
+        gists = []
+        for chunk in chunked(segments, EXTRACTED):
+            await trio.lowlevel.checkpoint()
+            gists.append(self._take("extract", extract(chunk), chunk))
+        return joined(gists)
 
     def _take(self, method: str, content: Content, segments: tuple[Segment, ...]) -> Gist:
         self._made.add(method)
-        self._all = attrs.evolve(
-            self._all,
-            decisions=self._with(self._all.decisions, content.decisions),
-            actions=self._with(self._all.actions, content.actions),
-            questions=self._with(self._all.questions, content.questions),
-        )
+        self._findings.add(content)
         return Gist(title=content.title, summary=content.summary, first=segments[0].number, last=segments[-1].number)
-
-    def _with(self, before: tuple[P, ...], more: tuple[P, ...]) -> tuple[P, ...]:
-        both = united((*before, *more))
-        self._gaps.surplus += max(0, len(both) - LISTED)
-        return both[:LISTED]
 
     async def _merge(self, gists: Sequence[Gist]) -> Gist:
         whole = joined(gists)

@@ -54,10 +54,6 @@ class _NotBegunError(Exception):
         self.cause = cause
 
 
-class _TakenBackError(Exception):
-    """SQLite ended the transaction by itself, as it may when a disk is full."""
-
-
 def _begin(connection: sqlite3.Connection) -> None:
     try:
         _clean(connection)
@@ -80,11 +76,10 @@ def _together(connection: sqlite3.Connection, operations: Sequence[Operation[Any
 
 
 def _apart(connection: sqlite3.Connection, operation: Operation[T]) -> Outcome[T]:
-    """One of many operations in a transaction."""
+    """One of many operations in a transaction. When SQLite ends that by itself, as it may when a disk is full, the
+    savepoint has gone, and this fails."""
     connection.execute("SAVEPOINT apart")
     result = capture(operation, connection)
-    if not connection.in_transaction:
-        raise _TakenBackError
     if isinstance(result, Error):
         connection.execute("ROLLBACK TO apart")
     connection.execute("RELEASE apart")

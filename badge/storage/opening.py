@@ -156,7 +156,8 @@ def _prepare(connection: sqlite3.Connection, file: Path, synchronous: str) -> No
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     migrate(connection)
-    connection.execute("BEGIN IMMEDIATE")  # fails when nothing can be written, which SQLite else finds acceptable
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA user_version = {VERSION}")  # a file that can only be read was opened, too, so far
     connection.execute("ROLLBACK")
     with suppress(PermissionError):  # somebody else's file, who decides
         file.chmod(0o600)

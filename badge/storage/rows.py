@@ -50,10 +50,14 @@ def insert(
 ) -> int:
     """Add a row, with columns that are not the value's own in `more`, and an ON CONFLICT clause; gives how many were
     written."""
-    into = [*more, *names(type(value))]
-    listed, marks = ", ".join(f'"{name}"' for name in into), ", ".join("?" * len(into))
-    sql = f"INSERT INTO {table} ({listed}) VALUES ({marks}) {clause}"
+    sql = _insertion(table, (*more, *names(type(value))), clause)
     return connection.execute(sql, (*more.values(), *values(value))).rowcount
+
+
+@cache
+def _insertion(table: str, into: tuple[str, ...], clause: str) -> str:
+    listed, marks = ", ".join(f'"{name}"' for name in into), ", ".join("?" * len(into))
+    return f"INSERT INTO {table} ({listed}) VALUES ({marks}) {clause}"
 
 
 def renewed(kind: type[attrs.AttrsInstance], *, but: frozenset[str] = frozenset()) -> str:

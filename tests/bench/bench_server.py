@@ -18,6 +18,7 @@ import trio
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.app import Running, Server, assemble, choose, open_store, serve
+from badge.backoffice import furnish
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
@@ -25,7 +26,6 @@ from badge.housekeeping import settle, tidy
 from badge.llms import Llms, Purpose
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
-from badge.backoffice import furnish
 from badge.services import Services
 from providers.opus import Encoder
 from providers.ports import MOUTH_RATE, VadStream

@@ -44,7 +44,7 @@ async def scripted_server(
 ) -> AsyncIterator[tuple[Running, House]]:
     """A real server whose providers play a script."""
     async with trio.open_nursery() as unused:
-        house = House(unused, settings=local(settings or Settings()), start=False, office=False, **providers)
+        house = House(unused, settings=local(settings or Settings()), start=False, **providers)
         async with running(house.server) as server:
             yield server, house
         unused.cancel_scope.cancel()

@@ -169,7 +169,7 @@ async def test_serve_reports_its_ports_or_raises() -> None:
         assert server.port != server.http_port
         async with trio.open_nursery() as nursery:
             taken = attrs.evolve(house.settings, server=attrs.evolve(house.settings.server, port=server.port))
-            second = House(nursery, settings=taken, start=False, office=False)
+            second = House(nursery, settings=taken, start=False)
             with pytest.raises(ExceptionGroup) as info:
                 await nursery.start(serve, second.server)
             assert info.group_contains(CannotListenError, match=str(server.port))
@@ -179,7 +179,7 @@ async def test_serve_reports_its_ports_or_raises() -> None:
 async def test_any_address_family() -> None:
     settings = attrs.evolve(Settings(), server=attrs.evolve(Settings().server, host="::1", port=0, http_port=0))
     async with trio.open_nursery() as nursery:
-        house = House(nursery, settings=local(settings), start=False, office=False)
+        house = House(nursery, settings=local(settings), start=False)
         house.services = attrs.evolve(house.services, settings=settings)
         try:
             server: Running = await nursery.start(serve, house.server)
@@ -199,7 +199,7 @@ async def test_a_service_that_fails_stops_the_program(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("badge.app.broadcast_stats", broken)
     async with trio.open_nursery() as nursery:
-        house = House(nursery, settings=local(Settings()), start=False, office=False)
+        house = House(nursery, settings=local(Settings()), start=False)
         with pytest.raises(ExceptionGroup) as info:
             await serve(house.server)
         assert info.group_contains(ZeroDivisionError)
@@ -392,7 +392,7 @@ async def test_stopping_says_goodbye_to_every_badge() -> None:
 
 async def test_stopping_does_not_wait_for_a_badge_that_does_not_answer() -> None:
     async with trio.open_nursery() as nursery:
-        house = House(nursery, settings=local(Settings()), start=False, office=False)
+        house = House(nursery, settings=local(Settings()), start=False)
         server: Running = await nursery.start(serve, house.server)
         stream = await upgraded(server.port, b"Device-Id: mute")
         begun = trio.current_time()

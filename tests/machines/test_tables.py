@@ -28,7 +28,7 @@ class Recorder:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return lambda *_: self.calls.append(name)
+        return lambda *_, **__: self.calls.append(name)
 
 
 # (target, what happens); "=" is ignored on purpose, None is refused

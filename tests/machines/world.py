@@ -12,7 +12,7 @@ import inspect
 import json
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 from attrs import frozen
@@ -122,7 +122,7 @@ class NoWire:
 class Clerk:
     """A part of the desk that answers at once: the coroutine of a question never waits."""
 
-    ANSWERS: dict[str, Any] = {
+    ANSWERS: ClassVar[dict[str, Any]] = {
         "open": Opened(meeting="m", started=1),
         "finalise": Closing(meeting="m", started=1),
         "claim": Result(id="", outcome="empty"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,10 +35,10 @@ Answers = Callable[[Asked], str | ProviderError]
 
 def minutes_of(asked: Asked) -> str:
     """A proper answer: what is shown first and last, one decision, one action, one question."""
-    first, last = asked.numbers[0], asked.numbers[-1]
-    summary = [{"text": f"From {first} to {last} plans were made.", "segments": [first, last]}]
     if asked.schema == "summary_so_far":
         return json.dumps({"summary": f"So far: {asked.size} characters."})
+    first, last = asked.numbers[0], asked.numbers[-1]
+    summary = [{"text": f"From {first} to {last} plans were made.", "segments": [first, last]}]
     if asked.schema == "summary":
         return json.dumps({"title": "All plans", "summary": summary})
     return json.dumps(
@@ -52,13 +53,18 @@ def minutes_of(asked: Asked) -> str:
 
 
 class ReadingLlm:
-    """Answers each prompt by a rule, after `delay` s; remembers what it was asked, but no transcript."""
+    """Answers each prompt by a rule, after `delay` s; remembers what it was asked, unless it shall only `count`."""
 
     name = "reading"
 
-    def __init__(self, answers: Answers = minutes_of, *, delay: float = 0.0, load: float = 0.0) -> None:
+    def __init__(
+        self, answers: Answers = minutes_of, *, delay: float = 0.0, load: float = 0.0, count: bool = False
+    ) -> None:
         self._answers = answers
         self._delay = delay
+        self._count = count
+        self.counted = Counter[str]()
+        self.longest = 0
         self._load = load
         self.asked: list[Asked] = []
         self.last: Prompt | None = None
@@ -80,8 +86,11 @@ class ReadingLlm:
             turns=len(prompt.messages),
             max_tokens=prompt.max_tokens,
         )
-        self.asked.append(asked)
-        self.last = prompt
+        self.counted[asked.schema] += 1
+        self.longest = max(self.longest, asked.size)
+        if not self._count:
+            self.asked.append(asked)
+            self.last = prompt
         self.running += 1
         self.most_running = max(self.running, self.most_running)
         try:

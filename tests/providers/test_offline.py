@@ -39,7 +39,7 @@ async def tokens_of(llm: Llm, text: str) -> list[Token]:
 
 async def test_it_says_that_it_writes_no_documents() -> None:
     """Whoever wants one has to do without it, and knows."""
-    prompt = Prompt(messages=dialogue("what time is it"), schema=Schema("minutes", {"type": "object"}))
+    prompt = Prompt(messages=dialogue("what time is it"), schema=Schema(name="minutes", json={"type": "object"}))
     with pytest.raises(ProviderError, match=r"writes no documents\. Set OPENAI_API_KEY"):
         async with OfflineLlm(lambda: NOW).stream(prompt):
             pass

@@ -18,7 +18,7 @@ FORM = {
     "required": ["title"],
     "additionalProperties": False,
 }
-ASKED = attrs.evolve(PROMPT, schema=Schema("minutes", FORM))
+ASKED = attrs.evolve(PROMPT, schema=Schema(name="minutes", json=FORM))
 STRICT = {"type": "json_schema", "json_schema": {"name": "minutes", "strict": True, "schema": FORM}}
 OBJECT = {"type": "json_object"}
 

@@ -39,7 +39,7 @@ async def says(guest: Guest, *texts: str) -> None:
     """Type, or have the wake word detector report."""
     for text in texts:
         guest.tell(type="listen", state="detect", text=text)
-        await trio.sleep(3)
+        await trio.sleep(4)
 
 
 def of(guest: Guest, kind: str, **fields: Any) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def of(guest: Guest, kind: str, **fields: Any) -> list[dict[str, Any]]:
 async def test_every_start_and_end_is_acknowledged(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, mode: str
 ) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     assert await enters(badge, mode) == {**START, "mode": mode}
     before = len(badge.messages)
     assert await enters(badge, mode) == {**START, "mode": mode}  # again: acknowledged, and nothing else
@@ -73,14 +73,14 @@ async def test_every_start_and_end_is_acknowledged(
 async def test_anything_else_is_invalid(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, fields: dict[str, Any]
 ) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     badge.tell(type="mode", **fields)
     assert await badge.until("mode") == {"type": "mode", "status": "error", "message": "invalid state or mode"}
 
 
 @pytest.mark.req("MD-13", "B-54")
 async def test_what_is_not_on_cannot_be_ended(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     assert await leaves(badge, "coding") == {"type": "mode", "status": "error", "message": "not in mode"}
     await enters(badge, "meeting")
     assert (await leaves(badge, "coding"))["message"] == "not in mode"
@@ -93,7 +93,7 @@ async def test_what_is_not_on_cannot_be_ended(autojump_clock: trio.testing.MockC
 async def test_another_mode_ends_the_meeting_first(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "meeting")
     await says(badge, "we will paint the shed")
     assert await enters(badge, "working") == {**START, "mode": "working"}
@@ -110,7 +110,7 @@ async def test_another_mode_ends_the_meeting_first(
 async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "meeting")
     sound = of(badge, "tts")
     assert sound == [
@@ -126,7 +126,7 @@ async def test_a_meeting_begins_with_a_sound_and_the_badge_bounds_what_is_said(
 async def test_without_device_vad_the_server_goes_on_listening(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    badge = await House(nursery, settings=changed(meeting={"prefer_device_vad": False})).enter()
+    badge = await House(nursery, team=True, settings=changed(meeting={"prefer_device_vad": False})).enter()
     await enters(badge, "meeting")
     assert badge.session.traits.mode == "auto"
 
@@ -135,7 +135,7 @@ async def test_without_device_vad_the_server_goes_on_listening(
 async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     badge.tell(type="listen", state="stop", mode="realtime")
     await enters(badge, "working")
     assert of(badge, "listen") == [{"type": "listen", "state": "start", "mode": "manual"}]
@@ -155,7 +155,7 @@ async def test_working_has_the_badge_listen_by_hand_and_gives_its_own_way_back(
 async def test_the_mode_decides_which_model_answers(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, mode: str
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     await enters(badge, mode)
     await says(badge, "how is it going")
@@ -168,7 +168,7 @@ async def test_the_mode_decides_which_model_answers(
 @pytest.mark.req("MD-2", "MD-4", "LI-11")
 @pytest.mark.parametrize("text", ["进入工作模式", "请切换到工作模式吧", "Working mode!", "please enter working mode"])
 async def test_a_spoken_switch(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     await says(badge, text)
     told = [m for m in badge.messages if m["type"] not in ("hello", "server", "workflow")]
     assert told[0] == {
@@ -183,7 +183,7 @@ async def test_a_spoken_switch(autojump_clock: trio.testing.MockClock, nursery: 
 
 @pytest.mark.req("LI-13", "MD-4", "WK-12")
 async def test_the_same_words_spoken_do_the_same(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    house = House(nursery, asr=ScriptedAsr(["start the meeting", "the roof leaks", "end the meeting"]))
+    house = House(nursery, team=True, asr=ScriptedAsr(["start the meeting", "the roof leaks", "end the meeting"]))
     badge = await house.enter()
     for _ in range(3):
         await badge.speak()
@@ -200,7 +200,7 @@ async def test_the_same_words_spoken_do_the_same(autojump_clock: trio.testing.Mo
 async def test_denied_and_leaving_words_never_enter(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     await says(badge, text)
     assert (badge.session.modes.state, house.llm.prompts, badge.of("mode")) == ("chat", [], [])
@@ -210,7 +210,7 @@ async def test_denied_and_leaving_words_never_enter(
 @pytest.mark.req("MD-3", "B-52")
 @pytest.mark.parametrize("text", ["退出工作模式", "exit working mode"])
 async def test_leaving_words_leave(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "working")
     await says(badge, text)
     assert badge.of("mode")[-1] == {**END, "mode": "working"}
@@ -230,7 +230,7 @@ async def with_tasks(house: House, *titles: str) -> None:
 async def test_a_task_is_claimed_by_voice(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, words: str
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     await with_tasks(house, "shed", "roof")
     await enters(badge, "working")
@@ -252,7 +252,7 @@ async def test_a_task_is_claimed_by_voice(
 async def test_what_one_works_on_is_completed_by_voice(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge, other = await house.enter(), await house.enter("aa:bb:cc:00:00:02")
     await with_tasks(house, "shed", "roof")
     other.tell(type="workflow", event="assign", id="shed")
@@ -268,7 +268,7 @@ async def test_what_one_works_on_is_completed_by_voice(
 
 @pytest.mark.req("WK-5", "WK-7", "WF-15")
 async def test_refresh_sends_the_list_at_once(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "working")
     await badge.quiet()
     before = len(badge.messages)
@@ -284,7 +284,7 @@ async def test_refresh_sends_the_list_at_once(autojump_clock: trio.testing.MockC
 async def test_parts_of_sentences_are_no_commands(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, text: str
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     await enters(badge, "working")
     await says(badge, text)
@@ -296,7 +296,7 @@ async def test_parts_of_sentences_are_no_commands(
 async def test_outside_of_working_commands_are_talk(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     await says(badge, "认领任务")
     assert of(badge, "workflow", event="command") == []
@@ -310,7 +310,7 @@ async def test_outside_of_working_commands_are_talk(
 async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery, asr=ScriptedAsr(["first of all", "and then"]))
+    house = House(nursery, team=True, asr=ScriptedAsr(["first of all", "and then"]))
     badge = await house.enter()
     await enters(badge, "meeting")
     began = milliseconds(house.clock)
@@ -326,7 +326,7 @@ async def test_what_is_said_becomes_segments_with_the_time_at_which_it_began(
 async def test_finalising_nothing_is_acknowledged(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     badge.tell(type="meeting", phase="finalize")
     ack = await badge.until("meeting")
@@ -347,7 +347,7 @@ async def test_finalising_nothing_is_acknowledged(
 async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_after_it(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery, asr=ScriptedAsr([Hearing(text="the last word", delay=1.0), "back to normal"]))
+    house = House(nursery, team=True, asr=ScriptedAsr([Hearing(text="the last word", delay=1.0), "back to normal"]))
     badge = await house.enter()
     await enters(badge, "meeting")
     badge.tell(type="listen", state="start")
@@ -369,7 +369,7 @@ async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_
 async def test_disable_tts_is_about_meetings_only(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    badge = await House(nursery, settings=changed(meeting={"disable_tts": True})).enter()
+    badge = await House(nursery, team=True, settings=changed(meeting={"disable_tts": True})).enter()
     await says(badge, "hello")
     assert badge.audio
     await enters(badge, "meeting")
@@ -386,7 +386,7 @@ async def test_disable_tts_is_about_meetings_only(
 async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery, llm=ScriptedLlm([Reply(pieces=["a long story. "] * 50)]))
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=["a long story. "] * 50)]))
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="tell me a story")
     await badge.until("tts", "sentence_start")
@@ -402,7 +402,7 @@ async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
 async def test_the_mode_moves_on_to_the_new_connection(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     old = await house.enter()
     await enters(old, "meeting")
     await says(old, "said before")
@@ -420,7 +420,7 @@ async def test_the_mode_moves_on_to_the_new_connection(
 async def test_a_superseded_connection_changes_no_mode(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     old = await house.enter()
     await house.enter()
     await trio.sleep(1)
@@ -450,7 +450,7 @@ async def test_a_superseded_connection_changes_no_mode(
 async def test_messages_are_logged_short_and_without_words(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, message: dict[str, Any]
 ) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     with structlog.testing.capture_logs() as logs:
         badge.tell(**message)
         await trio.sleep(1)
@@ -468,7 +468,7 @@ def news(badge: Guest) -> list[tuple[str, Any]]:
 
 @pytest.mark.req("CD-1", "CD-4")
 async def test_the_log_of_a_coding_session(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    badge = await House(nursery).enter()
+    badge = await House(nursery, team=True).enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="phase", name="tests")
@@ -490,7 +490,7 @@ async def test_the_log_of_a_coding_session(autojump_clock: trio.testing.MockCloc
 async def test_stop_and_clear_again_and_a_second_start(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery, llm=ScriptedLlm([Reply(error=ProviderError("llm", "no"))]))
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(error=ProviderError("llm", "no"))]))
     badge = await house.enter()
     for phase in ("stop", "clear", "start", "start"):
         badge.tell(type="coding", phase=phase)
@@ -514,7 +514,7 @@ async def test_an_insight_is_sent_and_only_counted_in_the_log(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     answer = {"insights": ["secret plan works"], "risks": ["r1", "r2"], "next_steps": []}
-    house = House(nursery, llm=ScriptedLlm([Reply(pieces=[json.dumps(answer)])]))
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=[json.dumps(answer)])]))
     badge = await house.enter()
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="log", line="secret plan")
@@ -535,7 +535,7 @@ async def test_an_insight_is_sent_and_only_counted_in_the_log(
 async def test_an_answer_of_another_form_is_replaced_and_marked(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, answer: str
 ) -> None:
-    badge = await House(nursery, llm=ScriptedLlm([Reply(pieces=[answer])])).enter()
+    badge = await House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=[answer])])).enter()
     badge.tell(type="coding", phase="start")
     badge.tell(type="coding", phase="log", line="2 tests failed")
     await trio.sleep(61)
@@ -546,7 +546,7 @@ async def test_an_answer_of_another_form_is_replaced_and_marked(
 
 @pytest.mark.req("CD-1")
 async def test_the_buffer_is_bounded(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    house = House(nursery, settings=changed(coding={"lines": 10}))
+    house = House(nursery, team=True, settings=changed(coding={"lines": 10}))
     badge = await house.enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
@@ -563,7 +563,7 @@ async def test_the_buffer_is_bounded(autojump_clock: trio.testing.MockClock, nur
 async def test_insights_end_with_the_mode_and_with_the_connection(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, way: str
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     await enters(badge, "coding")
     badge.tell(type="coding", phase="start")
@@ -585,7 +585,7 @@ async def test_insights_end_with_the_mode_and_with_the_connection(
 async def test_a_meeting_that_cannot_be_kept_is_refused(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     badge = await house.enter()
     house.break_store("meetings")
     answer = await enters(badge, "meeting")

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 
 from badge.config_team import StoreSettings
 from badge.storage.memory import MemoryStore
-from badge.storage.ports import Store
+from badge.storage.ports import Store, StoreError
 from badge.storage.records import Letter, MeetingRecord, Reminder
 from badge.storage.sqlite import SqliteStore
 
@@ -36,6 +37,18 @@ async def opened(store: Store) -> AsyncIterator[Store]:
 def sqlite(folder: Path, **settings: Any) -> Any:
     """A durable store, while it runs."""
     return opened(SqliteStore(StoreSettings(file=str(folder / "badge.db"), **settings)))
+
+
+async def opening_fails(folder: Path) -> StoreError:
+    """Why the store in a folder cannot be opened."""
+    store = SqliteStore(StoreSettings(file=str(folder / "badge.db")))
+    with pytest.RaisesGroup(StoreError) as caught:
+        async with opened(store):
+            raise AssertionError("it was opened")
+    (error,) = caught.value.exceptions
+    assert isinstance(error, StoreError)
+    assert error.remedy
+    return error
 
 
 def letter(number: str, *, to: str = "b", sender: str = "a", sent: int = 0, expires: int = 100, **more: Any) -> Letter:

@@ -75,8 +75,7 @@ async def test_tasks_are_kept_as_they_are_in_the_order_of_their_creation(store: 
 
 
 async def test_the_revision_grows_by_one_with_every_change_and_with_nothing_else(store: Store) -> None:
-    revisions = []
-    for command in (
+    commands = (
         create("1", "2", "3"),
         create("1"),
         Assign(device="a", at=2, id="1"),
@@ -87,8 +86,8 @@ async def test_the_revision_grows_by_one_with_every_change_and_with_nothing_else
         Change(device="b", at=7, edits=(Edit(id="2", title="new"),)),
         Complete(device="a", at=8, ids=("1", "2", "nothing")),
         Complete(device="a", at=9, ids=("1", "2")),
-    ):
-        revisions.append((await store.tasks.carry_out("g", command)).revision)
+    )
+    revisions = [(await store.tasks.carry_out("g", command)).revision for command in commands]
     assert revisions == [1, 1, 2, 2, 2, 2, 3, 3, 4, 4]
     assert (await store.tasks.snapshot("g")).revision == 4
     assert (await store.tasks.snapshot("h")).revision == 0
@@ -367,8 +366,7 @@ async def test_ten_thousand_segments(store: Store) -> None:
     numbers: list[int] = []
 
     async def talk(tens: int) -> None:
-        for ts in range(100):
-            numbers.append(await store.meetings.add("m", ts=ts, text=f"{tens} {ts}"))
+        numbers.extend([await store.meetings.add("m", ts=ts, text=f"{tens} {ts}") for ts in range(100)])
 
     async with trio.open_nursery() as nursery:
         for tens in range(100):
@@ -473,8 +471,9 @@ async def test_large_values_are_kept(store: Store) -> None:
 
 
 async def test_a_caller_that_is_cancelled_already_changes_nothing(store: Store) -> None:
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        await store.recall.save("a", "never")
-    assert scope.cancelled_caught
-    assert await store.recall.load("a") == ""
+    for _ in range(20):  # in whatever order tasks run
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await store.recall.save("a", "never")
+        assert scope.cancelled_caught
+        assert await store.recall.load("a") == ""

@@ -260,7 +260,7 @@ async def test_more_than_enough_is_refused_and_the_rest_is_done(gate: Gate, writ
             for number in range(MOST_WAITING):
                 callers.start_soon(store.recall.save, f"d{number}", "text")
             await wait_until(lambda: len(writer._waiting) == MOST_WAITING)
-            with pytest.raises(StoreError, match="waiting already.*Try again later"):
+            with pytest.raises(StoreError, match=r"waiting already.*Try again later"):
                 await store.recall.save("b", "one too many")
             gate.open.set()
         assert await store.recall.load("b") == ""
