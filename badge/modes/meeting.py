@@ -8,7 +8,7 @@ from attrs import AttrsInstance
 
 from badge import texts
 from badge.config_team import MeetingSettings
-from badge.desk import Closing, MeetingDesk
+from badge.desk import Closing, MeetingDesk, answered
 from badge.modes.base import Answer, Taken
 from protocol import ListenMode
 from protocol.outbound import LocalSound, MeetingClosing
@@ -44,7 +44,7 @@ class Meeting:
 
     async def begin(self) -> None:
         """Begin to write down, or go on."""
-        await self._desk.open(self._device, self._session)
+        await answered(self._desk.open(self._device, self._session))
         self._opened = True
 
     async def end(self) -> None:
@@ -68,7 +68,7 @@ class Meeting:
 
 async def finalise(*, device: str, session: str, desk: MeetingDesk, tell: Callable[[AttrsInstance], None]) -> Closing:
     """Have the minutes of the device's meeting made, if there is one, and tell the badge so at once."""
-    closing = await desk.finalise(device, session)
+    closing = await answered(desk.finalise(device, session))
     none = closing.status == "none"
     tell(
         MeetingClosing(
