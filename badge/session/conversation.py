@@ -127,7 +127,8 @@ class Conversation:
         if text.strip():
             began = milliseconds(self._services.clock)
             trace = TurnTrace(trio.current_time())
-            self._answer(Heard(text=text.strip(), origin=Origin.TYPED, trace=trace, began=began))
+            heard = Heard(text=text.strip(), origin=Origin.TYPED, trace=trace, began=began)
+            self._answer(heard, self._modes.current)
         else:
             self._unheard()
         self._announce_next()
@@ -325,21 +326,21 @@ class Conversation:
         heard, self._unanswered = self._unanswered, []
         if heard:
             words = " ".join(one.text for one in heard)
-            self._answer(attrs.evolve(heard[0], text=words, trace=_trace(capture)))
+            self._answer(attrs.evolve(heard[0], text=words, trace=_trace(capture)), self._modes.current)
         return bool(heard)
 
-    def _answer(self, heard: Heard, mode: Mode | None = None) -> None:
-        """Answer words that were said in a mode, in the present one if nothing is known of another."""
+    def _answer(self, heard: Heard, mode: Mode) -> None:
+        """Answer words that were said in a mode."""
         self._interrupted = None
         phrases = self._services.settings.phrases
         meaning = self._services.phrases.interpret(heard.text)
         if isinstance(meaning, SwitchMode) and self._takes_turns:
-            self._switch(meaning, heard, overheard=mode is not None and mode.overhears)
+            self._switch(meaning, heard, overheard=mode.overhears)
             return
         plan = plan_turn(
             heard,
             meaning,
-            mode=mode or self._modes.current,
+            mode=mode,
             greeting=phrases.greeting if phrases.enable_greeting else "",
             order=self._clerk.understand,
         )
