@@ -9,7 +9,7 @@ from attrs import AttrsInstance
 
 from badge import texts
 from badge.config_team import MeetingSettings
-from badge.desk import Closing, MeetingDesk
+from badge.desk import Closing, MeetingDesk, answered
 from badge.log import get_log
 from badge.modes.base import Answer, Taken
 from protocol import ListenMode
@@ -53,7 +53,7 @@ class Meeting:
 
     async def begin(self) -> None:
         """Begin to write down, or go on."""
-        await self._desk.open(self._device, self._session)
+        await answered(self._desk.open(self._device, self._session))
         early, self._early = self._early or [], None
         for tell in early:
             tell()
@@ -85,7 +85,7 @@ class Meeting:
 
 async def finalise(*, device: str, session: str, desk: MeetingDesk, tell: Callable[[AttrsInstance], None]) -> Closing:
     """Have the minutes of the device's meeting made, if there is one, and tell the badge so at once."""
-    closing = await desk.finalise(device, session)
+    closing = await answered(desk.finalise(device, session))
     none = closing.status == "none"
     tell(
         MeetingClosing(
