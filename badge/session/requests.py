@@ -53,27 +53,29 @@ async def assign(session: Session, message: Workflow) -> None:
     """Take one task."""
     wishes = ids([message.id])
     device, tasks = session.traits.device, session.desk.tasks
-    await _answer(session, "assign", wishes, lambda: _each(tasks.assign(device, one) for one in valid(wishes)))
+    await _answer(session, "assign", 1, wishes, lambda: _each(tasks.assign(device, one) for one in valid(wishes)))
 
 
 async def complete(session: Session, message: Workflow) -> None:
     """These tasks are done."""
-    wishes = ids(message.ids if message.id is None else [*message.ids, message.id])
+    named = message.ids if message.id is None else [*message.ids, message.id]
+    wishes = ids(named[:MOST_WISHES])
     device, tasks = session.traits.device, session.desk.tasks
-    await _answer(session, "complete", wishes, lambda: tasks.complete(device, tuple(valid(wishes))))
+    await _answer(session, "complete", len(named), wishes, lambda: tasks.complete(device, tuple(valid(wishes))))
 
 
 async def create(session: Session, message: Workflow) -> None:
     """Add tasks."""
-    wishes = drafts(message.tasks)
+    wishes = drafts(message.tasks[:MOST_WISHES])
     device, tasks = session.traits.device, session.desk.tasks
-    await _answer(session, "create", wishes, lambda: tasks.create(device, tuple(valid(wishes))))
+    await _answer(session, "create", len(message.tasks), wishes, lambda: tasks.create(device, tuple(valid(wishes))))
 
 
 async def update(session: Session, message: Workflow) -> None:
     """Edit the tasks that have an id, and add the others."""
-    changed = edits([task for task in message.tasks if task.get("id") is not None])
-    new = drafts([task for task in message.tasks if task.get("id") is None])
+    named = message.tasks[:MOST_WISHES]
+    changed = edits([task for task in named if task.get("id") is not None])
+    new = drafts([task for task in named if task.get("id") is None])
     device, tasks = session.traits.device, session.desk.tasks
 
     async def do() -> tuple[Result, ...]:
@@ -81,7 +83,7 @@ async def update(session: Session, message: Workflow) -> None:
         created = await tasks.create(device, tuple(valid(new))) if valid(new) else ()
         return (*edited, *created)
 
-    await _answer(session, "update", (*changed, *new), do)
+    await _answer(session, "update", len(message.tasks), (*changed, *new), do)
 
 
 WORKFLOW: dict[str, Callable[[Session, Workflow], Awaitable[None]]] = {
@@ -98,12 +100,17 @@ async def _each(requests: Iterable[Awaitable[Result]]) -> tuple[Result, ...]:
 
 
 async def _answer(
-    session: Session, request: str, wishes: Sequence[object], do: Callable[[], Awaitable[Sequence[Result]]]
+    session: Session,
+    request: str,
+    number: int,
+    wishes: Sequence[object],
+    do: Callable[[], Awaitable[Sequence[Result]]],
 ) -> None:
-    """Carry out the wishes that can be, and say what became of each."""
+    """Carry out the wishes that can be, and say what became of each. `number`: how many the message has; no more than may
+    be were looked at, as that takes its time."""
     problem = "" if wishes else "there is no task in the message"
-    if len(wishes) > MOST_WISHES:
-        problem = f"{len(wishes)} tasks in one message: at most {MOST_WISHES} are taken"
+    if number > MOST_WISHES:
+        problem = f"{number} tasks in one message: at most {MOST_WISHES} are taken"
     results: Sequence[Result] = ()
     if not problem and valid(wishes):
         try:
