@@ -100,6 +100,8 @@ ONE_WAY = {
     "Ear._take: len(self._early) < (EARLY_ITEMS if isinstance(item, bytes) else 2 * EARLY_ITEMS)": "more than is explored",
     "Ear.miss_audio: now >= self._last_item + MISSING_AUDIO": "a packet that comes at the last moment",
     "Scribe._too_much: sum((waiting.size for waiting in self._waiting)) > WAITING_BYTES": "more than is explored",
+    "Scribe.forget: self._current is not None": TASKS,
+    "Scribe.forget: which(self._current)": TASKS,
     "Session.announce: notice.kind in ('message', 'waiting')": "what a badge plays itself is no matter here",
     "Session.announce: self.traits.features.peer_audio": "what a badge plays itself is no matter here",
     "Session.errands: self._tasks is not None": TASKS,
