@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import trio
 import trio_websocket
 from attrs import define, field, frozen
+from wsproto.utilities import LocalProtocolError
 
 from badge.boundary import leaves
 from protocol import Framing, RemoteProtocolError, decode_frame, dump, encode_frame
@@ -61,6 +62,8 @@ class Badge:
     _me: Introduction
     inbox: trio.MemoryReceiveChannel[Heard]
     welcome: dict[str, Any]
+    early: list[Heard] = field(factory=list)
+    """what came before it was clear that no second hello comes"""
     _sent: int = 0
 
     async def tell(self, **message: Any) -> None:
@@ -84,14 +87,6 @@ class Badge:
             last = trio.current_time()
         return last
 
-    async def until(self, kind: str, *, state: str | None = None) -> dict[str, Any]:
-        """Skip to the next message of a type, and state where given."""
-        while True:
-            heard = await self.inbox.receive()
-            message = heard.message
-            if message and message.get("type") == kind and state in (None, message.get("state")):
-                return message
-
 
 @asynccontextmanager
 async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
@@ -100,7 +95,7 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
         async with _connected(url, me) as badge:
             yield badge
     except BaseExceptionGroup as group:  # the library says it in a task of its own
-        lost, rest = group.split((trio_websocket.HandshakeError, trio_websocket.ConnectionClosed))
+        lost, rest = group.split((trio_websocket.HandshakeError, trio_websocket.ConnectionClosed, LocalProtocolError))
         if lost is None or rest is not None:
             raise
         raise _lost(url, lost) from None
@@ -109,18 +104,24 @@ async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:
 @asynccontextmanager
 async def _connected(url: str, me: Introduction) -> AsyncIterator[Badge]:
     headers = _headers(me)
-    async with await _reach(url) as stream, trio.open_nursery() as nursery:
-        socket = await _upgrade(nursery, stream, url, headers)
-        send, inbox = trio.open_memory_channel[Heard](INBOX)
-        nursery.start_soon(_listen, socket, me.framing, send)
-        badge = Badge(socket, me, inbox, {})
-        params = {"format": "opus", "sample_rate": EAR_RATE, "channels": 1, "frame_duration": me.frame_ms}
-        await badge.tell(type="hello", version=1, transport="websocket", features=me.features, audio_params=params)
-        await _welcome(badge, url)
-        yield badge
-        with trio.move_on_after(2):
-            await socket.aclose()
-        nursery.cancel_scope.cancel()
+    leaving = False
+    try:
+        async with await _reach(url) as stream, trio.open_nursery() as nursery:
+            socket = await _upgrade(nursery, stream, url, headers)
+            send, inbox = trio.open_memory_channel[Heard](INBOX)
+            nursery.start_soon(_listen, socket, me.framing, send)
+            badge = Badge(socket, me, inbox, {})
+            params = {"format": "opus", "sample_rate": EAR_RATE, "channels": 1, "frame_duration": me.frame_ms}
+            await badge.tell(type="hello", version=1, transport="websocket", features=me.features, audio_params=params)
+            await _welcome(badge, url)
+            yield badge
+            leaving = True
+            with trio.move_on_after(2):
+                await socket.aclose()
+            nursery.cancel_scope.cancel()
+    except* LocalProtocolError:  # a ping that comes between our goodbye and theirs cannot be answered any more
+        if not leaving:
+            raise
 
 
 def _headers(me: Introduction) -> list[tuple[bytes, bytes]]:
@@ -155,7 +156,9 @@ async def _welcome(badge: Badge, url: str) -> None:
                 elif message.get("type") in ("system", "error"):
                     refusal = str(message.get("message", ""))
             with trio.move_on_after(SECOND_HELLO_WITHIN):
-                badge.welcome = await badge.until("hello")
+                while (heard := await badge.inbox.receive()).message is None or heard.message.get("type") != "hello":
+                    badge.early.append(heard)
+                badge.welcome = heard.message
     except trio.EndOfChannel:
         raise CannotConnectError(f"{url} closed the connection" + (f": {refusal}" if refusal else "")) from None
     if not badge.welcome:

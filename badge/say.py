@@ -1,78 +1,94 @@
-"""`python -m badge say`: speak or write to a server as a badge would, and show what comes back and how fast."""
+"""`python -m badge say`: be a badge: speak, write and send messages to a server, and show what comes back and how fast."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import trio
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from badge.app import assemble, choose, serve
 from badge.boundary import leaves
-from badge.client import Badge, CannotConnectError, Heard, Introduction, connect
+from badge.client import CannotConnectError, Introduction, connect
 from badge.clock import Ids, SystemClock
 from badge.config import Settings
-from protocol import Framing
+from badge.phrases import ModeName
+from badge.talk import Manner, Talk, UnansweredError
+from protocol import Framing, ListenMode
 from providers.audiofile import AudioFileError, read_audio, write_wav
 from providers.opus import Decoder
 from providers.ports import EAR_RATE, MOUTH_RATE
 
 FEATURES = {"partials": True, "ledger": True}
-TAIL = 1.5
-"""Seconds of silence that follow the audio in auto and realtime, so that the server hears the end."""
-
 MEDIA_RATES = (8000, 12000, 16000, 24000, 48000)
+MODES: tuple[ModeName, ...] = ("meeting", "coding", "working")
 
 
 @frozen(kw_only=True)
 class Order:
-    """What to say, to whom and how."""
+    """What to do, with whom and how: the mode is entered first, then recordings are spoken, texts written, messages sent."""
 
     url: str = ""
-    file: Path | None = None
-    text: str = ""
+    enter: ModeName | None = None
+    files: Sequence[Path] = ()
+    texts: Sequence[str] = ()
+    messages: Sequence[str] = field(default=(), repr=False)
+    stay: float = 0.0
     out: Path | None = None
-    mode: str = "manual"
-    patience: float = 60.0
+    manner: Manner = field(factory=Manner)
     me: Introduction
 
 
-@define
-class Reply:
-    """What came back."""
+@frozen(kw_only=True)
+class _Material:
+    """What an order needs, read and checked."""
 
-    first: dict[str, float] = field(factory=dict)
-    """event -> when it came first (Trio time)"""
-    packets: list[bytes] = field(factory=list)
-    ledger: dict[str, Any] = field(factory=dict)
-    complaints: list[str] = field(factory=list)
-    done: bool = False
-    closed: bool = False
+    voices: Sequence[bytes] = field(repr=False)
+    messages: Sequence[dict[str, Any]] = field(repr=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("file", nargs="?", type=Path, metavar="FILE.wav", help="speak this recording (any audio format)")
-    what.add_argument("--text", help="write instead of speaking")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE.wav",
+        help="speak these recordings (any audio format), in this order",
+    )
+    parser.add_argument("--text", action="append", default=[], help="write instead of speaking; again for more")
     parser.add_argument(
         "--url", default="", help="ws://host:8000/xiaozhi/v1/; without it a server of its own is started"
     )
-    parser.add_argument("--out", type=Path, metavar="REPLY.wav", help="keep the spoken answer")
+    team = parser.add_argument_group("modes and the team")
+    team.add_argument(
+        "--enter", choices=MODES, help="enter this mode first and leave it at the end; a meeting ends with its minutes"
+    )
+    team.add_argument(
+        "--send",
+        action="append",
+        default=[],
+        metavar="JSON",
+        help='then send this message, such as {"type":"workflow","event":"refresh"}; again for more',
+    )
+    team.add_argument(
+        "--stay", type=_seconds, default=0.0, metavar="S", help="then stay for so long and show what comes"
+    )
+    parser.add_argument("--out", type=Path, metavar="REPLY.wav", help="keep what is spoken")
     parser.add_argument("--mode", choices=("auto", "manual", "realtime"), default="manual", help="default: manual")
     parser.add_argument("--framing", type=int, choices=(1, 2, 3), default=1, help="binary framing; default: 1")
     parser.add_argument("--frame-ms", type=int, choices=(20, 40, 60), default=60, help="length of uplink frames")
     parser.add_argument("--token", default="", help="bearer token")
-    parser.add_argument("--device", default="badge-say", help="device id")
+    parser.add_argument("--device", default="badge-say", help="device id; default: badge-say")
     parser.add_argument(
-        "--patience", type=_seconds, default=60.0, metavar="S", help="longest wait for the answer; default: 60"
+        "--patience", type=_seconds, default=60.0, metavar="S", help="longest wait for each answer; default: 60"
     )
 
 
@@ -94,19 +110,27 @@ def order_of(args: argparse.Namespace) -> Order:
         frame_ms=args.frame_ms,
     )
     return Order(
-        url=args.url, file=args.file, text=args.text or "", out=args.out, mode=args.mode, patience=args.patience, me=me
+        url=args.url,
+        enter=args.enter,
+        files=tuple(args.files),
+        texts=tuple(args.text),
+        messages=tuple(args.send),
+        stay=args.stay,
+        out=args.out,
+        manner=Manner(listening=cast(ListenMode, args.mode), patience=args.patience),
+        me=me,
     )
 
 
 async def say(order: Order, settings: Settings, environment: dict[str, str], write: Callable[[str], None]) -> int:
-    """Carry out an order; 0 when it was answered, 1 when not, with the reason in words."""
+    """Carry out an order; 0 when all of it was answered, 1 when not, with the reason in words."""
     try:
-        pcm = await trio.to_thread.run_sync(_prepare, order)
+        material = await trio.to_thread.run_sync(_prepare, order)
         if order.url:
-            return await _converse(order, order.url, pcm, write)
+            return await _converse(order, order.url, material, write)
         async with trio.open_nursery() as nursery:
             url = await _own_server(nursery, settings, environment, write)
-            status = await _converse(order, url, pcm, write)
+            status = await _converse(order, url, material, write)
             nursery.cancel_scope.cancel()
     except* (AudioFileError, CannotConnectError, _UselessError) as group:
         for exc in leaves(group):
@@ -119,20 +143,37 @@ class _UselessError(Exception):
     """The order cannot be carried out; the message says why."""
 
 
-def _prepare(order: Order) -> bytes:
-    """The audio to send; empty for a text. Blocking; raises `AudioFileError` and `_UselessError`."""
+def _prepare(order: Order) -> _Material:
+    """Read what is to be sent. Blocking; raises `AudioFileError` and `_UselessError`."""
     if order.out is not None:
         folder = order.out.absolute().parent
         if order.out.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
             raise _UselessError(f"--out {order.out}: this file cannot be written")
-    if order.file is None:
-        if not order.text.strip():
-            raise _UselessError("there is nothing to say: the text is empty")
-        return b""
-    pcm = read_audio(order.file, EAR_RATE)
+    if not (order.files or order.texts or order.enter or order.messages or order.stay):
+        raise _UselessError("there is nothing to say: name a recording, or use --text, --send, --enter or --stay")
+    if not all(text.strip() for text in order.texts):
+        raise _UselessError("there is nothing to say: the text is empty")
+    messages = [_message(text) for text in order.messages]
+    return _Material(voices=[_voice(path) for path in order.files], messages=messages)
+
+
+def _voice(path: Path) -> bytes:
+    pcm = read_audio(path, EAR_RATE)
     if not pcm:
-        raise AudioFileError(f"{order.file} has no sound in it")
+        raise AudioFileError(f"{path} has no sound in it")
     return pcm
+
+
+def _message(text: str) -> dict[str, Any]:
+    """A message as `--send` has it."""
+    example = 'such as {"type":"peer","to":["badge-2"],"payload":{"text":"Lunch?"}}'
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise _UselessError(f"--send {text}: this is no JSON ({exc}); a message is an object, {example}") from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise _UselessError(f"--send {text}: a message is a JSON object with a type, {example}")
+    return message
 
 
 async def _own_server(
@@ -156,108 +197,41 @@ async def _own_server(
     return f"ws://127.0.0.1:{running.port}/xiaozhi/v1/"
 
 
-async def _converse(order: Order, url: str, pcm: bytes, write: Callable[[str], None]) -> int:
+async def _converse(order: Order, url: str, material: _Material, write: Callable[[str], None]) -> int:
+    problem = ""
     async with connect(url, order.me) as badge:
         params = badge.welcome.get("audio_params", {})
         write(
             f"connected to {url} ({params.get('format')}, {params.get('sample_rate')} Hz, {params.get('frame_duration')} ms)"
         )
-        reply = Reply()
-        with trio.move_on_after(order.patience + len(pcm) / (2 * EAR_RATE)):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_hear, badge, reply, write, nursery.cancel_scope)
-                await _utter(order, badge, pcm, reply)
+        talk = Talk(badge, order.manner, write)
+        try:
+            await _carry_out(order, material, talk)
+        except* UnansweredError as group:
+            problem = str(next(leaves(group)))
     if order.out:
         rate = params.get("sample_rate")
         write(
-            await trio.to_thread.run_sync(_save, order.out, reply.packets, rate if rate in MEDIA_RATES else MOUTH_RATE)
+            await trio.to_thread.run_sync(_save, order.out, talk.packets, rate if rate in MEDIA_RATES else MOUTH_RATE)
         )
-    for line in report(reply):
-        write(line)
-    if not reply.done:
-        write(_trouble(order, reply))
-    return 0 if reply.done and "answer" in reply.first else 1
+    if problem:
+        write(problem)
+    return 1 if problem else 0
 
 
-async def _utter(order: Order, badge: Badge, pcm: bytes, reply: Reply) -> None:
-    if order.text:
-        reply.first["end of speech"] = trio.current_time()
-        await badge.tell(type="listen", state="detect", text=order.text)
-        return
-    await badge.tell(type="listen", state="start", mode=order.mode)
-    reply.first["end of speech"] = await badge.speak(pcm)
-    if order.mode == "manual":
-        await badge.tell(type="listen", state="stop")
-    else:
-        await badge.speak(b"\0" * (math.ceil(TAIL * EAR_RATE) * 2))
-
-
-async def _hear(badge: Badge, reply: Reply, write: Callable[[str], None], scope: trio.CancelScope) -> None:
-    async for heard in badge.inbox:
-        if heard.opus is not None:
-            reply.first.setdefault("first audio", heard.at)
-            reply.packets.append(heard.opus)
-        elif heard.message is not None and _note(heard, heard.message, reply, write):
-            with trio.move_on_after(0.2):  # the ledger follows the end of speech
-                with suppress(trio.EndOfChannel):
-                    reply.ledger = await badge.until("ledger")
-            break
-    else:
-        reply.closed = True
-    scope.cancel()
-
-
-def _note(heard: Heard, message: dict[str, Any], reply: Reply, write: Callable[[str], None]) -> bool:
-    """Show one message; true for the end of the answer."""
-    match message:
-        case {"type": "stt", "partial": True, "text": str(text)}:
-            write(f"you ...   {text}")
-        case {"type": "stt", "text": str(text)}:
-            reply.first.setdefault("transcript", heard.at)
-            write(f"you       {text}")
-        case {"type": "tts", "state": "start"}:
-            reply.first.setdefault("tts start", heard.at)
-        case {"type": "tts", "state": "sentence_start", "text": str(text)}:
-            reply.first.setdefault("answer", heard.at)
-            write(f"badge     {text}")
-        case {"type": "tts", "state": "stop"}:
-            reply.first.setdefault("tts stop", heard.at)
-            reply.done = True
-            return True
-        case {"type": "system", "message": str(text)}:
-            write(f"server    {text}")
-        case {"type": "error", "message": str(text)}:
-            reply.complaints.append(text)
-            write(f"error     {text}")
-    return False
-
-
-def _trouble(order: Order, reply: Reply) -> str:
-    """Why there is no complete answer."""
-    if reply.closed:
-        return "the server closed the connection"
-    if "transcript" not in reply.first and order.file:
-        return f"the server understood no words within {order.patience:g} s"
-    return f"no complete answer within {order.patience:g} s"
-
-
-def report(reply: Reply) -> list[str]:
-    """The latency ledger of the turn, as the badge saw it and as the server did."""
-    begun = reply.first.get("end of speech")
-    if begun is None:
-        return []
-    lines = ["latency from the end of speech, seen by the badge:"]
-    lines += [
-        f"  {name:<14}{(at - begun) * 1000:9.1f} ms" for name, at in reply.first.items() if name != "end of speech"
-    ]
-    if len(lines) == 1:
-        lines = []
-    stages = reply.ledger.get("stages", {})
-    if stages:
-        lines.append("stages on the server, up to the first audio frame:")
-        lines += [f"  {name:<14}{ms:9.1f} ms" for name, ms in stages.items()]
-        lines.append(f"  {'total':<14}{reply.ledger['total_ms']:9.1f} ms")
-    return lines
+async def _carry_out(order: Order, material: _Material, talk: Talk) -> None:
+    """Do everything one after the other. Raises `UnansweredError`, alone or in a group."""
+    if order.enter:
+        await talk.enter(order.enter)
+    for pcm in material.voices:
+        await talk.speak(pcm)
+    for text in order.texts:
+        await talk.type(text)
+    for message in material.messages:
+        await talk.send(message)
+    await talk.stay(order.stay)
+    if order.enter:
+        await talk.leave(order.enter)
 
 
 def _save(path: Path, packets: list[bytes], rate: int) -> str:

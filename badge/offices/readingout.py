@@ -28,7 +28,7 @@ class ReadingOut:
     def __init__(self, announcer: Announcer, heard: Callable[[Letter], None]) -> None:
         self._announcer = announcer
         self._heard = heard
-        self._waiting: list[Letter] = []  # an empty deque takes 760 bytes, of every connection
+        self._waiting: list[Letter] = []  # an empty deque takes 760 bytes
         self._mailbox: Mailbox | None = None
         self._speaking: Letter | None = None
 

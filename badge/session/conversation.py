@@ -127,7 +127,8 @@ class Conversation:
         if text.strip():
             began = milliseconds(self._services.clock)
             trace = TurnTrace(trio.current_time())
-            self._answer(Heard(text=text.strip(), origin=Origin.TYPED, trace=trace, began=began))
+            heard = Heard(text=text.strip(), origin=Origin.TYPED, trace=trace, began=began)
+            self._answer(heard, self._modes.current)
         else:
             self._unheard()
         self._announce_next()
@@ -145,7 +146,9 @@ class Conversation:
 
     def end(self) -> None:
         """The connection ends: stop listening and speaking."""
-        self._discard("disconnected")
+        self._ear.forget()
+        self._scribe.forget()
+        self._utterances.lose("disconnected")
         self._turns.cancel("the connection ends")
         self._announcer.lose()
 
@@ -161,8 +164,13 @@ class Conversation:
     def be_silent(self) -> None:
         """Give the answer up that is under way, and what was to follow it; what is being said goes on."""
         self._turns.forget_queue()
+        self._interrupted = None
         if self.busy:
             self._floor.abort()
+
+    def await_listening(self) -> None:
+        """The badge is about to bound its utterances itself; a voice that comes before that is not one."""
+        self._last_listen_event = trio.current_time()
 
     def mode_over(self, mode: Mode) -> None:
         """A mode has been left. What is being said at this moment is its last word."""
@@ -318,20 +326,21 @@ class Conversation:
         heard, self._unanswered = self._unanswered, []
         if heard:
             words = " ".join(one.text for one in heard)
-            self._answer(attrs.evolve(heard[0], text=words, trace=_trace(capture)))
+            self._answer(attrs.evolve(heard[0], text=words, trace=_trace(capture)), self._modes.current)
         return bool(heard)
 
-    def _answer(self, heard: Heard, mode: Mode | None = None) -> None:
-        """Answer words that were said in a mode, in the present one if nothing is known of another."""
+    def _answer(self, heard: Heard, mode: Mode) -> None:
+        """Answer words that were said in a mode."""
+        self._interrupted = None
         phrases = self._services.settings.phrases
         meaning = self._services.phrases.interpret(heard.text)
         if isinstance(meaning, SwitchMode) and self._takes_turns:
-            self._switch(meaning, heard, overheard=mode is not None and mode.overhears)
+            self._switch(meaning, heard, overheard=mode.overhears)
             return
         plan = plan_turn(
             heard,
             meaning,
-            mode=mode or self._modes.current,
+            mode=mode,
             greeting=phrases.greeting if phrases.enable_greeting else "",
             order=self._clerk.understand,
         )
@@ -360,7 +369,8 @@ class Conversation:
 
     def _announce_next(self) -> None:
         """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
-        free = self._floor.state == "idle" and not self._turns.current and not self._utterances.any
+        quiet = self._floor.state == "idle" and not self._utterances.any and not self._ear.expects
+        free = quiet and not self._turns.current
         notice = self._announcer.next
         if free and notice is not None and self._takes_turns and not self._modes.current.overhears:
             self._begin(announcement(notice, TurnTrace(trio.current_time())))
@@ -394,10 +404,13 @@ class Conversation:
         current = self._turns.current
         return self._traits.mode != "manual" and current is not None and current.origin is Origin.WAKE
 
-    def _discard(self, reason: str = "discarded") -> None:
-        self._ear.forget()
-        self._scribe.forget()
-        self._utterances.lose_all(reason)
+    def _discard(self) -> None:
+        """What is being said is void, but for what a mode overhears: that is said to others."""
+        capture = self._ear.capture
+        if not (capture.mode if capture else self._modes.current).overhears:
+            self._ear.forget()
+        self._scribe.forget(_is_for_us)
+        self._utterances.lose("discarded", _is_for_us)
         self._unanswered.clear()
         self._interrupted = None
 
@@ -408,6 +421,10 @@ class Conversation:
                 self._begin(attrs.evolve(self._interrupted, show=None, trace=TurnTrace(trio.current_time())))
             else:
                 self._floor.nothing_heard()
+
+
+def _is_for_us(capture: Capture) -> bool:
+    return not capture.mode.overhears
 
 
 def _trace(capture: Capture) -> TurnTrace:

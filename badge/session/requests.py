@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from badge import texts
-from badge.desk import Outgoing, RefusedError
+from badge.desk import Outgoing, RefusedError, answered
 from badge.offices.wishes import MOST_WISHES, answer, drafts, edits, ids, outcomes, valid
 from badge.storage.tasks import Result
 from protocol.inbound import Meeting, Peer, Workflow
@@ -30,7 +30,7 @@ async def send(session: Session, message: Peer) -> None:
         payload=payload,
     )
     try:
-        fates = await session.desk.post.send(session.traits.device, outgoing)
+        fates = await answered(session.desk.post.send(session.traits.device, outgoing))
     except RefusedError as exc:
         text = texts.INVALID_CATEGORY if exc.code == "invalid-category" else exc.message
         session.tell(PeerSent(status="error", id=message.id, code=exc.code, message=text))
@@ -41,9 +41,8 @@ async def send(session: Session, message: Peer) -> None:
 async def adopt(session: Session, message: Meeting) -> None:
     """Make tasks of the action items of a meeting."""
     try:
-        results = await session.desk.meetings.adopt(
-            session.traits.device, message.meetingId or "", None if message.items is None else tuple(message.items)
-        )
+        items = None if message.items is None else tuple(message.items)
+        results = await answered(session.desk.meetings.adopt(session.traits.device, message.meetingId or "", items))
     except RefusedError as exc:
         session.tell(MeetingTasks(status="error", meetingId=message.meetingId, message=exc.message))
         return
@@ -115,7 +114,7 @@ async def _answer(
     results: Sequence[Result] = ()
     if not problem and valid(wishes):
         try:
-            results = await do()
+            results = await answered(do())
         except RefusedError as exc:
             problem = exc.message
     if problem:

@@ -26,13 +26,14 @@ import trio_websocket
 from badge import texts
 from badge.__main__ import greeting, main
 from badge.app import CannotListenError, Running, choose, serve
-from badge.client import Heard, Introduction
+from badge.client import Introduction
 from badge.clock import SystemClock
 from badge.config import Settings
 from badge.edge.console import HELP, execute, read_commands
 from badge.link import Goodbye
 from badge.peers.presence import Presence
-from badge.say import Order, Reply, _note, say
+from badge.say import Order, say
+from badge.shown import shown
 from providers.scripted import ScriptedTts, Utterance
 from tests.e2e.running import client, local, masked, reset, scripted_server, upgraded
 from tests.house import House, changed
@@ -534,6 +535,9 @@ def test_check_fails_when_the_configured_set_cannot_serve(tmp_path: Path, text: 
         (["say", "--url", "ws://localhost:abc/", "--text", "hi"], "it should look like ws://"),
         (["say", "--text", "hi", "--out", str(ROOT / "README.md" / "x.wav")], "x.wav: this file cannot be"),
         (["say", "--text", "hi", "--token", "a\nb"], "Authorization must be printable ASCII"),
+        (["say"], "there is nothing to say: name a recording, or use --text, --send, --enter or --stay"),
+        (["say", "--send", "{type: ping}"], "--send {type: ping}: this is no JSON (Expecting property name"),
+        (["say", "--send", "[1]"], '--send [1]: a message is a JSON object with a type, such as {"type":"peer"'),
     ],
 )
 def test_say_explains_what_is_wrong(tmp_path: Path, arguments: list[str], says: str) -> None:
@@ -547,7 +551,7 @@ async def test_say_tells_why_a_server_does_not_want_it() -> None:
     async def told(port: int, **me: str) -> list[str]:
         lines: list[str] = []
         introduction = Introduction(**{"device": "d", "client": "c", **me})
-        order = Order(url=f"ws://127.0.0.1:{port}/", text="hi", me=introduction)
+        order = Order(url=f"ws://127.0.0.1:{port}/", texts=["hi"], me=introduction)
         assert await say(order, Settings(), {}, lines.append) == 1
         return lines
 
@@ -577,16 +581,16 @@ async def test_say_understands_servers_with_habits_of_their_own() -> None:
     async with trio.open_nursery() as nursery:
         serve_it = partial(trio_websocket.serve_websocket, talk, "127.0.0.1", 0, ssl_context=None)
         server = await nursery.start(serve_it)
-        order = Order(url=f"ws://127.0.0.1:{server.port}/", text="hi", me=Introduction(device="d", client="c"))
+        order = Order(url=f"ws://127.0.0.1:{server.port}/", texts=["hi"], me=Introduction(device="d", client="c"))
         assert await say(order, Settings(), {}, lines.append) == 0
         nursery.cancel_scope.cancel()
     assert "badge     Hi yourself." in lines
 
 
-def test_say_shows_a_takeover(tmp_path: Path) -> None:
-    lines: list[str] = []
-    _note(Heard(0.0), {"type": "system", "message": "another connection took over"}, Reply(), lines.append)
-    assert lines == ["server    another connection took over"]
+def test_say_shows_a_takeover() -> None:
+    assert shown({"type": "system", "message": "another connection took over"}) == [
+        "server    another connection took over"
+    ]
 
 
 def test_ctrl_c_is_quiet(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from badge.client import Badge, Heard, Introduction, connect
 from badge.clock import Ids, SystemClock
 from badge.config import Settings
 from badge.say import Order, say
+from badge.talk import Manner
 from protocol import Framing
 from providers.audiofile import read_audio
 from providers.opus import Decoder
@@ -248,11 +249,12 @@ async def test_say_with_its_own_server(tmp_path: Path, file: str, mode: str, fra
     lines: list[str] = []
     out = tmp_path / "reply.wav"
     me = Introduction(device="say", client="say", framing=Framing(framing), features={"partials": True, "ledger": True})
-    order = Order(file=SPEECH / file, out=out, mode=mode, me=me)
+    order = Order(files=[SPEECH / file], out=out, manner=Manner(listening=mode), me=me)
     assert await say(order, settings(), {}, lines.append) == 0, lines
     assert f"you       {manifest()[file]}" in lines
     assert any(line.startswith("badge ") for line in lines)
-    stages = [line.split() for line in lines[lines.index("stages on the server, up to the first audio frame:") + 1 :]]
+    told = lines[lines.index("stages on the server, up to the first audio frame:") + 1 :]
+    stages = [line.split() for line in told if line.startswith("  ")]
     durations = {name: float(ms) for name, ms, _ in stages}
     assert abs(sum(v for k, v in durations.items() if k != "total") - durations["total"]) <= 5
     assert rms(read_audio(out, MOUTH_RATE)) > 0.01
@@ -261,5 +263,5 @@ async def test_say_with_its_own_server(tmp_path: Path, file: str, mode: str, fra
 async def test_say_with_text(tmp_path: Path) -> None:
     lines: list[str] = []
     me = Introduction(device="say", client="say", features={"ledger": True})
-    assert await say(Order(text="what is two plus two", me=me), settings(), {}, lines.append) == 0, lines
+    assert await say(Order(texts=["what is two plus two"], me=me), settings(), {}, lines.append) == 0, lines
     assert any("4" in line or "four" in line for line in lines if line.startswith("badge "))

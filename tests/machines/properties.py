@@ -237,8 +237,12 @@ def notices_are_not_forgotten(world: World) -> str | None:
         return "nobody is told what became of a notice" if world.untold else None
     if talk is None:
         return None
-    free = talk.state == "idle" and not talk._turns.current and not talk._utterances._open and talk._takes_turns
-    return "a notice waits for nothing" if free and talk._announcer.next and not world.overhears else None
+    free = talk.state == "idle" and not talk._turns.current and not talk._utterances._open and not talk._ear._expecting
+    return (
+        "a notice waits for nothing"
+        if free and talk._takes_turns and talk._announcer.next and not world.overhears
+        else None
+    )
 
 
 STATE_CHECKS: tuple[Callable[[World], str | None], ...] = (
