@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Never
 
 import trio
 from attrs import frozen
@@ -91,13 +92,16 @@ class Bulletin:
     async def run(self) -> None:
         """Send the first snapshot, and those that are asked for, until stopped."""
         with self._scope:
+            if not self._settings.test_mode:  # and then without a nursery, which takes 1 KiB of every connection
+                self.request("register")
+                await self._serve()
             async with trio.open_nursery() as nursery:
-                if self._settings.test_mode:
-                    nursery.start_soon(self._register_later)
-                else:
-                    self.request("register")
-                while True:
-                    await self._step()
+                nursery.start_soon(self._register_later)
+                await self._serve()
+
+    async def _serve(self) -> Never:
+        while True:
+            await self._step()
 
     async def _register_later(self) -> None:
         await trio.sleep(self._settings.snapshot_on_register_delay_ms / 1000)
