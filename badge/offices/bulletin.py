@@ -61,7 +61,8 @@ class Bulletin:
         self.reader = reader
         self._settings = settings
         self._tasks = tasks
-        self._machine = SnapshotMachine(self, watch)
+        self._watch = watch
+        self._busy: SnapshotMachine | None = None  # a quiet one is as good as none, and takes 11 KiB of every connection
         self._wish: _Wish | None = None
         self._stir = trio.Event()
         self._sent = _Sent(_UNKNOWN, -inf)
@@ -78,6 +79,12 @@ class Bulletin:
     def refresh(self) -> None:
         """The user asks for the tasks."""
         self._machine.refresh(cause="refresh")
+
+    @property
+    def _machine(self) -> SnapshotMachine:
+        if self._busy is None:
+            self._busy = SnapshotMachine(self, self._watch)
+        return self._busy
 
     def send(self, event: str, cause: str) -> None:
         """Send all tasks: those that are news only, unless somebody asked."""
@@ -110,11 +117,13 @@ class Bulletin:
     async def _step(self) -> None:
         if self._wish is None:
             self._stir = trio.Event()
-            with trio.move_on_at(inf if self._machine.state == "quiet" else self._sent.until):
+            with trio.move_on_at(inf if self._busy is None else self._sent.until):
                 await self._stir.wait()
         wish, self._wish = self._wish, None
         if wish is None:
             self._machine.window_over()
+            if self._machine.state == "quiet":
+                self._busy = None
         else:
             await self._publish(wish)
 
