@@ -23,6 +23,7 @@ from badge.clock import Ids, SystemClock
 from badge.config import Settings
 from badge.configfile import ConfigError, load, render
 from badge.diagram import diagrams
+from badge.edge.control import ControlError
 from badge.log import logging_to
 from badge.storage.ports import StoreError
 
@@ -117,7 +118,7 @@ def _serve(args: argparse.Namespace) -> int:
     with logging_to(sys.stderr, form=log.form, level=log.level, max_message_length=log.max_message_length):
         try:
             trio.run(operate, server, partial(_announce, settings, choices, _configured_by(args)))
-        except* (CannotListenError, StoreError) as group:
+        except* (CannotListenError, ControlError, StoreError) as group:
             message = str(next(leaves(group)))
         else:
             return 0

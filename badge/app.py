@@ -118,7 +118,9 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
     return Server(services=services, office=office)
 
 
-async def serve(server: Server, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED) -> None:
+async def serve(  # noqa: ASYNC128 - the doors report
+    server: Server, *, task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED
+) -> None:
     """Serve until stopped; `started` when badges can connect. Raises `CannotListenError`, and `StoreError` when the store
     cannot be opened.
 

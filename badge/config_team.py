@@ -47,7 +47,7 @@ class MeetingSettings:
         **between(500, 1000000),
     )
     most_parts: int = setting(
-        200,
+        1000,
         "parts of one meeting that the model is asked about; of the rest only key sentences are kept",
         **between(1, 10000),
     )

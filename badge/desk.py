@@ -6,13 +6,19 @@ and replayed: arguments and answers are plain values. What others want of a sess
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Awaitable, Sequence
+from typing import Any, Literal, Protocol, TypeVar
 
+import trio
 from attrs import field, frozen
 
 from badge.storage.records import Reminder
 from badge.storage.tasks import Draft, Edit, Result, Task
+
+ANSWER_WITHIN = 30.0
+"""Seconds that a session waits for an answer."""
+
+T = TypeVar("T")
 
 
 class RefusedError(Exception):
@@ -22,6 +28,16 @@ class RefusedError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+async def answered(question: Awaitable[T]) -> T:
+    """The answer to a question at the desk. Raises `RefusedError`, also when none comes in time: then nobody knows whether it
+    was done."""
+    with trio.move_on_after(ANSWER_WITHIN):
+        return await question
+    raise RefusedError(
+        "busy", f"There was no answer within {ANSWER_WITHIN:g} s. Look what became of it, then try again."
+    )
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------

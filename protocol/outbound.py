@@ -145,7 +145,8 @@ class MeetingSnippet:
 @to_badge("meeting")
 @frozen(kw_only=True)
 class MeetingSummary:
-    """The minutes. `summary` is text, `minutes` the whole document; `degraded` when no language model made them."""
+    """The minutes. `summary` is text, `minutes` the whole document; `degraded` when no language model made them, or not all
+    of them."""
 
     phase: Literal["summary"] = "summary"
     sessionId: str

@@ -13,6 +13,12 @@ from cattrs.errors import ForbiddenExtraKeysError
 
 _T = TypeVar("_T")
 
+MOST_ENTRIES = 10_000
+"""Entries of a list whose type is declared. Each is looked at, which takes a moment; nobody has so many of anything."""
+
+MOST_MISTAKES = 20
+"""Wrong entries of one list that are named."""
+
 _NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -140,6 +146,8 @@ def _sequence(cls: Any, converter: cattrs.Converter) -> Callable[[object, type],
     def hook(value: object, _: type) -> Any:
         if not isinstance(value, list | tuple):
             raise TypeError("must be a list")
+        if len(value) > MOST_ENTRIES:
+            raise TypeError(f"must have at most {MOST_ENTRIES} entries, not {len(value)}")
         errors: list[Exception] = []
         items = []
         for index, element in enumerate(value):
@@ -148,6 +156,8 @@ def _sequence(cls: Any, converter: cattrs.Converter) -> Callable[[object, type],
             except Exception as exc:  # noqa: BLE001 - collected with its place, never swallowed
                 exc.add_note(cattrs.IterableValidationNote(f"element {index}", index, item))
                 errors.append(exc)
+                if len(errors) == MOST_MISTAKES:
+                    break
         if errors:
             raise IterableValidationError("list", errors, cls)
         return container(items)

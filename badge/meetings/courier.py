@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
@@ -26,13 +27,25 @@ once more when the badge comes again."""
 
 
 class Courier:
-    """Posts what meetings have for their badges."""
+    """Posts what meetings have for their badges. Whatever it is told takes effect at once, or is done by `run`, one after
+    the other: one errand for each meeting and each device at most."""
 
-    def __init__(self, *, store: MeetingStore, presence: Presence, nursery: trio.Nursery) -> None:
+    def __init__(self, *, store: MeetingStore, presence: Presence) -> None:
         self._store = store
         self._presence = presence
-        self._nursery = nursery
         self._on_the_way: dict[str, Mailbox] = {}
+        self._errands: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._news = trio.Event()
+
+    async def run(self) -> None:
+        """Run errands until cancelled."""
+        while True:
+            while self._errands:
+                errand = self._errands.pop(next(iter(self._errands)))
+                with boundary("bringing minutes", log):
+                    await errand()
+            self._news = trio.Event()
+            await self._news.wait()
 
     def is_near(self, device: str) -> bool:
         """Whether the badge is here."""
@@ -57,17 +70,20 @@ class Courier:
 
     def redeliver(self, device: str) -> None:
         """The badge is here: post all minutes that it has not got."""
-        self._nursery.start_soon(self._redeliver, device)
+        self._put(f"device {device}", partial(self._redeliver, device))
 
     async def _redeliver(self, device: str) -> None:
-        with boundary("delivering minutes", log):
-            try:
-                waiting = await self._store.undelivered(device)
-            except StoreError as exc:
-                log.error("minutes that wait cannot be read", device=device, error=exc.detail)
-                return
-            for record in waiting:
-                self.deliver(record)
+        try:
+            waiting = await self._store.undelivered(device)
+        except StoreError as exc:
+            log.error("minutes that wait cannot be read", device=device, error=exc.detail)
+            return
+        for record in waiting:
+            self.deliver(record)
+
+    def _put(self, key: str, errand: Callable[[], Awaitable[None]]) -> None:
+        self._errands[key] = errand
+        self._news.set()
 
     def _post(self, record: MeetingRecord, mailbox: Mailbox, *, again: bool, session: str = "") -> None:
         frame = encode_text(summary_of(record, again=again, session=session))
@@ -76,7 +92,7 @@ class Courier:
 
     def _arrived(self, record: MeetingRecord, mailbox: Mailbox, arrived: bool) -> None:  # noqa: FBT001 - an `Arrival`
         if arrived:
-            self._nursery.start_soon(self._mark, record)
+            self._put(f"meeting {record.id}", partial(self._mark, record))
             return
         if self._on_the_way.get(record.id) is mailbox:
             del self._on_the_way[record.id]
@@ -85,11 +101,6 @@ class Courier:
 
     async def _mark(self, record: MeetingRecord) -> None:
         """Until this is stored the minutes count as being on their way, so that nobody brings them again."""
-        with boundary("marking minutes", log):
-            await self._store_delivered(record)
-        self._on_the_way.pop(record.id, None)
-
-    async def _store_delivered(self, record: MeetingRecord) -> None:
         pause = FIRST_PAUSE
         for _ in range(ATTEMPTS):
             try:
@@ -98,9 +109,10 @@ class Courier:
                 log.warning("not stored that minutes arrived", meeting=record.id, error=exc.detail)
             else:
                 log.info("minutes delivered", meeting=record.id, device=record.device)
-                return
+                break
             await trio.sleep(pause)
             pause *= 2
+        self._on_the_way.pop(record.id, None)
 
 
 def summary_of(record: MeetingRecord, *, again: bool, session: str = "") -> MeetingSummary:

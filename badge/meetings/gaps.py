@@ -29,12 +29,12 @@ _TOLD: dict[Language, dict[Why, str]] = {
     },
 }
 _TOO_MANY: dict[Language, str] = {
-    "en": "{count} further points are not here, because minutes hold {most} decisions, {most} actions and {most} questions.",
-    "zh": "另有{count}条未列出，因为纪要最多包含{most}项决定、{most}项待办和{most}个问题。",
+    "en": "Not here are {count} decisions, actions or questions, because minutes hold {most} of each.",
+    "zh": "另有{count}项决定、待办或问题未列出，因为纪要每类最多包含{most}项。",
 }
 _UNSUPPORTED: dict[Language, str] = {
-    "en": "{count} points of the language model are not here, because it did not say what they rest on.",
-    "zh": "语言模型给出的{count}条内容未列出，因为没有指明依据。",
+    "en": "Not here are {count} decisions, actions or questions of which the language model did not say what they rest on.",
+    "zh": "语言模型给出的{count}项决定、待办或问题未列出，因为没有指明依据。",
 }
 
 

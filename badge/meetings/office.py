@@ -83,6 +83,7 @@ class Meetings:
         `StoreError` when that cannot be read."""
         async with trio.open_nursery() as nursery:
             self._room = self._furnish(nursery)
+            nursery.start_soon(self._room.courier.run)
             for record in await self._store.unfinished():
                 await self._take_up(record)
             self._expire()
@@ -238,10 +239,9 @@ def _furnish(
     watch: Watch,
     over: Callable[[str], None],
 ) -> Room:
-    courier = Courier(store=store, presence=presence, nursery=nursery)
     return Room(
         store=store,
-        courier=courier,
+        courier=Courier(store=store, presence=presence),
         writer=writer,
         settings=settings,
         clock=clock,

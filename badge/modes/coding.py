@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -116,7 +117,7 @@ class Coding(Conversation):
         self._lines.clear()
         self._count = 0
         self._insights = trio.CancelScope()
-        self._spawn(self._look)
+        self._spawn(partial(self._look, self._insights))
 
     def end_insights(self) -> None:
         """Stop looking."""
@@ -124,10 +125,10 @@ class Coding(Conversation):
 
     # --- the task ---
 
-    async def _look(self) -> None:
-        """Have the new lines looked at, interval by interval."""
+    async def _look(self, scope: trio.CancelScope) -> None:
+        """Have the new lines looked at, interval by interval, until the scope is cancelled."""
         seen = 0
-        with self._insights:
+        with scope:
             while True:
                 await trio.sleep(self._settings.insight_interval_s)
                 fresh = [line for number, line in self._lines if number > seen]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from attrs import AttrsInstance
 
 from badge import texts
 from badge.config_team import MeetingSettings
-from badge.desk import Closing, MeetingDesk
+from badge.desk import Closing, MeetingDesk, answered
+from badge.log import get_log
 from badge.modes.base import Answer, Taken
 from protocol import ListenMode
 from protocol.outbound import LocalSound, MeetingClosing
+
+log = get_log(__name__)
+
+EARLY = 1000
+"""Utterances that wait until the meeting is open; more would be hours, and are dropped."""
 
 
 class Meeting:
@@ -34,7 +41,9 @@ class Meeting:
         self._session = session
         self._desk = desk
         self._tell = tell
-        self._opened = False
+        self._early: (
+            list[Callable[[], None]] | None
+        ) = []  # what was said before it is known that it can be written down
 
     def enter(self, *, again: bool) -> None:
         """Tell the user, by a sound that the badge has."""
@@ -44,22 +53,30 @@ class Meeting:
 
     async def begin(self) -> None:
         """Begin to write down, or go on."""
-        await self._desk.open(self._device, self._session)
-        self._opened = True
+        await answered(self._desk.open(self._device, self._session))
+        early, self._early = self._early or [], None
+        for tell in early:
+            tell()
 
     async def end(self) -> None:
         """Have the minutes made."""
-        if self._opened:  # otherwise there is nothing that could be closed
+        if self._early is None:  # otherwise there is nothing that could be closed
             await finalise(device=self._device, session=self._session, desk=self._desk, tell=self._tell)
 
     def hear(self, words: str, began: int) -> Answer:
         """Write it down."""
-        self._desk.add(self._device, words, began)
+        self._write(partial(self._desk.add, self._device, words, began))
         return Taken()
 
     def miss(self, since: int, until: int, reason: str) -> None:
         """Write down that something is missing."""
-        self._desk.miss(self._device, since, until, reason)
+        self._write(partial(self._desk.miss, self._device, since, until, reason))
+
+    def _write(self, tell: Callable[[], None]) -> None:
+        if self._early is None:
+            tell()
+        elif len(self._early) < EARLY:
+            self._early.append(tell)
 
     def heard_out(self) -> None:
         """Nothing more will come."""
@@ -68,7 +85,7 @@ class Meeting:
 
 async def finalise(*, device: str, session: str, desk: MeetingDesk, tell: Callable[[AttrsInstance], None]) -> Closing:
     """Have the minutes of the device's meeting made, if there is one, and tell the badge so at once."""
-    closing = await desk.finalise(device, session)
+    closing = await answered(desk.finalise(device, session))
     none = closing.status == "none"
     tell(
         MeetingClosing(
@@ -79,4 +96,5 @@ async def finalise(*, device: str, session: str, desk: MeetingDesk, tell: Callab
             meetingId=None if none else closing.meeting,
         )
     )
+    log.info(texts.LOG_FINALIZE_ACK)
     return closing

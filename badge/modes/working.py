@@ -7,7 +7,7 @@ from functools import partial
 
 from attrs import AttrsInstance
 
-from badge.desk import RefusedError, TaskDesk
+from badge.desk import RefusedError, TaskDesk, answered
 from badge.llms import Purpose
 from badge.modes.base import Answer, Taken
 from badge.modes.chat import Conversation
@@ -55,7 +55,8 @@ class Working(Conversation):
             self._desk.refresh(self._device)
             return
         try:
-            result = await (self._desk.claim if intent == "assign" else self._desk.finish)(self._device)
+            ask = self._desk.claim if intent == "assign" else self._desk.finish
+            result = await answered(ask(self._device))
         except RefusedError as exc:
             self._tell(TaskResults(request=intent, status="error", results=[], message=exc.message))
             return

@@ -49,6 +49,59 @@ class _Look:
     """what has been settled since it began"""
 
 
+class _Work:
+    """Looks that are wanted, one after the other, by a task that is there only meanwhile: most badges get no mail, and
+    each of them has one of these."""
+
+    def __init__(self, spawn: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
+        self._spawn = spawn
+        self._wanted: list[trio.Event] = []  # the first one is under way
+        self._scope: trio.CancelScope | None = None
+        self._over = False
+
+    def add(self, look: Callable[[], Awaitable[None]]) -> trio.Event:
+        """Have a look after the one that is under way; the event is set when it is done, or will not be."""
+        if self._over:
+            never = trio.Event()
+            never.set()
+            return never
+        if len(self._wanted) < 2:
+            self._wanted.append(trio.Event())
+            if len(self._wanted) == 1:
+                self._spawn(partial(self._run, look))
+        return self._wanted[-1]
+
+    def end(self) -> None:
+        """Look no more."""
+        self._over = True
+        if self._scope is not None:
+            self._scope.cancel("the device has gone, or has a newer connection")
+
+    async def _run(self, look: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with trio.CancelScope() as self._scope:
+                while self._wanted and not self._over:
+                    await self._try(look)
+        finally:
+            for wanted in self._wanted:
+                wanted.set()
+            self._wanted.clear()
+            self._scope = None
+
+    async def _try(self, look: Callable[[], Awaitable[None]]) -> None:
+        well = False
+        with boundary("letters", log):
+            await look()
+            well = True
+        if well:
+            self._wanted.pop(0).set()
+            return
+        for wanted in self._wanted:  # nobody waits for a store that fails
+            wanted.set()
+        self._wanted = [trio.Event()]
+        await trio.sleep(RETRY)
+
+
 class Carrier:
     """Hands the waiting letters of a device to one connection: the oldest first, none before an older one.
 
@@ -57,20 +110,30 @@ class Carrier:
     """
 
     def __init__(
-        self, *, mailbox: Mailbox, read: Callable[[int], Awaitable[Waiting]], outcomes: Outcomes, backlog: Backlog
+        self,
+        *,
+        mailbox: Mailbox,
+        read: Callable[[int], Awaitable[Waiting]],
+        outcomes: Outcomes,
+        backlog: Backlog,
+        spawn: Callable[[Callable[[], Awaitable[None]]], None],
     ) -> None:
         self.backlog = backlog
-        self._mailbox = mailbox
+        self._post = mailbox.post
         self._read = read
         self._outcomes = outcomes
         self._carried: dict[Key, Letter | None] = {}  # None: it has arrived, and that is being written down
         self._last = _Look()
-        self._wanted, self._looked = trio.Event(), trio.Event()
+        self._work = _Work(spawn)
 
     def look(self) -> trio.Event:
         """Have a look at what waits; the event is set after a look that begins from now on, or when there is none."""
-        self._wanted.set()
-        return self._looked
+        return self._work.add(self._look)
+
+    def end(self) -> None:
+        """Hand over nothing more; what is on its way still tells what becomes of it."""
+        self._work.end()
+        self.backlog.close()
 
     @property
     def carried(self) -> frozenset[Key]:
@@ -87,25 +150,6 @@ class Carrier:
         """The badge has spoken of a letter, so it must have it."""
         if letter := self._carried.get(key):
             self._arrival(letter, True)  # noqa: FBT003 - the type of `Arrival`
-
-    async def run(self) -> None:
-        """Look whenever it is wanted, until cancelled."""
-        try:
-            while True:
-                await self._wanted.wait()
-                looked, self._looked, self._wanted = self._looked, trio.Event(), trio.Event()
-                well = False
-                try:
-                    with boundary("letters", log):
-                        await self._look()
-                        well = True
-                finally:
-                    looked.set()
-                if not well:
-                    await trio.sleep(RETRY)
-                    self._wanted.set()
-        finally:
-            self._looked.set()
 
     async def _look(self) -> None:
         self._last = _Look()
@@ -127,7 +171,7 @@ class Carrier:
         """Post a letter; false when the connection is ending, and what is left waits for the next one."""
         message = PeerMessage(id=letter.id, from_=letter.sender, category=letter.category, payload={}, ts=letter.sent)
         frame = encode_text(message, payload=letter.payload)
-        if not self._mailbox.post(frame, arrival=partial(self._arrival, letter)):
+        if not self._post(frame, arrival=partial(self._arrival, letter)):
             return False
         self._carried[letter.sender, letter.id] = letter
         self.backlog.add(letter)

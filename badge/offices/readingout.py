@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -29,7 +28,7 @@ class ReadingOut:
     def __init__(self, announcer: Announcer, heard: Callable[[Letter], None]) -> None:
         self._announcer = announcer
         self._heard = heard
-        self._waiting: deque[Letter] = deque()
+        self._waiting: list[Letter] = []  # an empty deque takes 760 bytes
         self._mailbox: Mailbox | None = None
         self._speaking: Letter | None = None
 
@@ -51,7 +50,7 @@ class ReadingOut:
 
     def _go_on(self) -> None:
         while self._speaking is None and self._waiting and self._mailbox is not None:
-            self._speaking = self._waiting.popleft()
+            self._speaking = self._waiting.pop(0)
             notice = self._announcer.letter(self._speaking)
             told = partial(self._told, self._speaking, self._mailbox)
             if notice is None or not self._mailbox.announce(notice, told):
@@ -62,7 +61,7 @@ class ReadingOut:
         if ending == "played":
             self._heard(letter)
         elif ending == "lost":
-            self._waiting.appendleft(letter)
+            self._waiting.insert(0, letter)
             if self._mailbox is mailbox:  # which is about to be gone
                 self._mailbox = None
         self._go_on()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 import trio
-from attrs import field, frozen
+from attrs import frozen
 
 from badge import texts
 from badge.clock import WallClock, milliseconds
@@ -35,17 +35,6 @@ class Visit:
     carrier: Carrier
     receipts: Receipts
     reading: ReadingOut
-    over: trio.CancelScope = field(factory=trio.CancelScope)
-
-    async def run(self) -> None:
-        """Serve it until it is over."""
-        with self.over:
-            await self.carrier.run()
-
-    def end(self) -> None:
-        """Begin nothing more here; what is on its way still tells what becomes of it."""
-        self.over.cancel("the device has gone, or has a newer connection")
-        self.carrier.backlog.close()
 
 
 class Rounds:
@@ -69,7 +58,8 @@ class Rounds:
                 task_status.started()
         finally:
             self._nursery = None
-            self._visits.clear()
+            for device in list(self._visits):
+                self.end(device)
 
     # --- who is here ---
 
@@ -79,20 +69,25 @@ class Rounds:
             return
         previous = self._visits.get(device)
         if previous:
-            previous.end()
+            previous.carrier.end()
         reading = previous.reading if previous else ReadingOut(self._announcer, self._read_out)
         backlog = Backlog(partial(self._tell_redelivered, device, mailbox))
-        carrier = Carrier(mailbox=mailbox, read=partial(self._read, device), outcomes=self, backlog=backlog)
+        carrier = Carrier(
+            mailbox=mailbox,
+            read=partial(self._read, device),
+            outcomes=self,
+            backlog=backlog,
+            spawn=self._nursery.start_soon,
+        )
         visit = Visit(carrier=carrier, receipts=Receipts(mailbox), reading=reading)
         self._visits[device] = visit
         reading.move(mailbox)
         carrier.look()
-        self._nursery.start_soon(visit.run)
 
     def end(self, device: str) -> None:
         """The device has gone."""
         if visit := self._visits.pop(device, None):
-            visit.end()
+            visit.carrier.end()
             visit.reading.move(None)
 
     def backlog(self, device: str) -> trio.Event | None:

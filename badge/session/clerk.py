@@ -7,7 +7,7 @@ from functools import partial
 
 from badge import orders, sayings
 from badge.clock import WallClock
-from badge.desk import Desk, RefusedError
+from badge.desk import Desk, RefusedError, answered
 from badge.log import get_log
 from badge.modes.base import Act, Answer
 from badge.orders import Order
@@ -36,9 +36,9 @@ class Clerk:
         try:
             match order:
                 case orders.Remind() | orders.RemindWhat() | orders.ListReminders() | orders.CancelReminders():
-                    return await self._remind(order, now, language)
+                    return await answered(self._remind(order, now, language))
                 case _:
-                    return await self._work(order, now, language)
+                    return await answered(self._work(order, now, language))
         except RefusedError as exc:
             log.warning("an order was refused", code=exc.code)
             return sayings.failed(language)

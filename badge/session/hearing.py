@@ -120,6 +120,16 @@ class Ear:
         self._quiet = 0.0
 
     @property
+    def capture(self) -> Capture | None:
+        """The utterance under way."""
+        return self._capture
+
+    @property
+    def expects(self) -> bool:
+        """Whether the badge has opened its microphone, and nobody has spoken yet."""
+        return self._track.armed
+
+    @property
     def capturing(self) -> bool:
         """Whether an utterance is under way."""
         return self._capture is not None

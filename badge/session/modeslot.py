@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import AttrsInstance
 
 from badge import texts
+from badge.boundary import boundary
 from badge.desk import RefusedError
 from badge.llms import Purpose
 from badge.log import get_log
@@ -43,6 +44,9 @@ class ModeHost(Protocol):
     def be_silent(self) -> None:
         """Stop answering."""
 
+    def await_listening(self) -> None:
+        """The badge is about to bound its utterances itself."""
+
     def mode_over(self, mode: Mode) -> None:
         """A mode has been left; what is being said in it still belongs to it."""
 
@@ -59,6 +63,7 @@ class ModeSlot:
         self._machine = ModeMachine(self, services.watch)
         self._mode: Mode = CHAT
         self._coding: Coding | None = None
+        self._unbegun: tuple[Mode, ModeAck] | None = None  # and what the badge was told
 
     @property
     def state(self) -> str:
@@ -75,14 +80,14 @@ class ModeSlot:
     def start(self, name: str, *, again: bool = False) -> None:
         """Enter a mode, and leave the present one; `again`: the device was in this mode on another connection."""
         before = self._mode
-        self._machine.send(f"start_{name}", again=again)
-        fresh = self._mode if self._mode is not before else None
-        self._errands.put("mode", partial(self._begin, name, fresh))
+        self._change(f"start_{name}", again=again)
+        errand = self._confirm if self._mode is before else self._begin
+        self._errands.put("mode", partial(errand, name, self._mode))
 
     def end(self, name: str) -> None:
         """Leave a mode."""
         if self.state == name:
-            self._machine.send(f"end_{name}")
+            self._change(f"end_{name}")
             self._errands.put("mode", partial(self._acknowledge, "end", name))
         else:
             if name == "meeting":
@@ -92,7 +97,7 @@ class ModeSlot:
     def finalise(self) -> None:
         """Have the minutes of the meeting made, which ends it."""
         if self.state == "meeting":
-            self._machine.send("end_meeting")
+            self._change("end_meeting")
         else:
             self._finalise()
 
@@ -105,12 +110,21 @@ class ModeSlot:
         if mode is not self._mode and mode.overhears:
             self._errands.put("mode", partial(self._heard_out, mode))
 
+    def _change(self, event: str, **details: Any) -> None:
+        """Tell the machine; that a mode is over is told when it is known what follows."""
+        before = self._mode
+        self._machine.send(event, **details)
+        if before is not self._mode and before is not CHAT:
+            self._host.mode_over(before)
+
     # --- what the machine makes happen ---
 
     def enter(self, mode: str, *, again: bool) -> None:
         """The mode begins."""
         self._mode = self._made(mode)
         self._traits.imposed = self._mode.listening
+        if self._mode.listening == "manual":
+            self._host.await_listening()
         if self._mode.overhears:
             self._host.be_silent()
         self._mode.enter(again=again)
@@ -120,22 +134,33 @@ class ModeSlot:
         left, self._mode = self._mode, CHAT
         self._traits.imposed = None
         self._errands.put("mode", left.end)
-        self._host.mode_over(left)
 
     # --- errands ---
 
-    async def _begin(self, name: str, fresh: Mode | None) -> None:
-        """Everything that the mode brings, then the acknowledgement; a mode that is on already is only acknowledged."""
-        if fresh is not None:
+    async def _begin(self, name: str, mode: Mode) -> None:
+        """Everything that the mode brings, then the acknowledgement; a mode that cannot be is left again."""
+        with boundary("mode", log, on_error=lambda: self._give_up(name, mode, texts.MODE_FAILED)):
             try:
-                await fresh.begin()
+                await mode.begin()
             except RefusedError as exc:
                 log.warning("a mode could not be entered", mode=name, code=exc.code)
-                self._host.tell(ModeAck(status="error", mode=name, message=exc.message))
-                if self._mode is fresh:
-                    self._machine.send(f"end_{name}")
-                return
-        await self._acknowledge("start", name)
+                self._give_up(name, mode, exc.message)
+            else:
+                await self._acknowledge("start", name)
+
+    def _give_up(self, name: str, mode: Mode, message: str) -> None:
+        answer = ModeAck(status="error", mode=name, message=message)
+        self._unbegun = mode, answer
+        self._host.tell(answer)
+        if self._mode is mode:
+            self._change(f"end_{name}")
+
+    async def _confirm(self, name: str, mode: Mode) -> None:
+        """The mode is on already, or it turned out meanwhile that it cannot be."""
+        if self._unbegun is not None and self._unbegun[0] is mode:
+            self._host.tell(self._unbegun[1])
+        else:
+            await self._acknowledge("start", name)
 
     async def _acknowledge(self, state: str, name: str) -> None:
         self._host.tell(ModeAck(state="start" if state == "start" else "end", mode=name))

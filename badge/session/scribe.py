@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -50,6 +51,7 @@ class Scribe:
         self._asr = asr
         self._host = host
         self._waiting: deque[Capture] = deque()
+        self._current: Capture | None = None
         self._work = trio.CancelScope()
         self._filled = trio.Event()
 
@@ -64,10 +66,11 @@ class Scribe:
     def _too_much(self) -> bool:
         return len(self._waiting) > WAITING or sum(waiting.size for waiting in self._waiting) > WAITING_BYTES
 
-    def forget(self) -> None:
-        """Give up all captures: nobody wants to know any more."""
-        self._waiting.clear()
-        self._work.cancel("forgotten")
+    def forget(self, which: Callable[[Capture], bool] = lambda _: True) -> None:
+        """Give up captures: nobody wants to know any more."""
+        self._waiting = deque(capture for capture in self._waiting if not which(capture))
+        if self._current is not None and which(self._current):
+            self._work.cancel("forgotten")
 
     async def run(self) -> None:
         """Work through the captures until cancelled."""
@@ -75,9 +78,10 @@ class Scribe:
             while not self._waiting:
                 self._filled = trio.Event()
                 await self._filled.wait()
-            capture = self._waiting.popleft()
+            self._current = capture = self._waiting.popleft()
             with trio.CancelScope() as self._work, boundary("understanding", log):
                 await self._understand(capture)
+            self._current = None
 
     async def _understand(self, capture: Capture) -> None:
         outcome: str | ProviderError = ProviderError("asr", "failed in an unforeseen way")

@@ -108,8 +108,6 @@ class Session:
             self._mode_before = previous.mode if previous is not None else "chat"
             if previous is not None:
                 previous.retire(Goodbye.SUPERSEDED)
-            for delivery in self._services.deliveries:
-                delivery.arrived(self.traits.device, resident.mailbox)
             await self._talk()
         finally:
             if self._conversation is not None:
@@ -123,6 +121,8 @@ class Session:
         async with trio.open_nursery() as self._tasks:
             for task in (self._read, self._write, self._ping, self._watchdog.run):
                 self._tasks.start_soon(self._run, task)
+            for delivery in self._services.deliveries:  # from now on there are tasks for what they want to have said
+                delivery.arrived(self.traits.device, self._mailbox)
             if self._mode_before != "chat":  # the device was in it on the connection that this one replaces
                 self.modes.start(self._mode_before, again=True)
 
@@ -272,6 +272,11 @@ class Session:
         """Stop answering."""
         if self._conversation is not None:
             self._conversation.be_silent()
+
+    def await_listening(self) -> None:
+        """The badge is about to bound its utterances itself."""
+        if self._conversation is not None:
+            self._conversation.await_listening()
 
     def mode_over(self, mode: ModeObject) -> None:
         """A mode has been left; what is being said in it still belongs to it."""

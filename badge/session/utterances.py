@@ -29,9 +29,10 @@ class Utterances:
             self._open.remove(capture)
             self._close(capture, lost)
 
-    def lose_all(self, reason: str) -> None:
+    def lose(self, reason: str, which: Callable[[Capture], bool] = lambda _: True) -> None:
         """Nobody will know what was said."""
-        lost, self._open = self._open, []
+        lost = list(filter(which, self._open))
+        self._open = [capture for capture in self._open if capture not in lost]
         for capture in lost:
             self._close(capture, reason)
 

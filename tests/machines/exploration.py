@@ -78,7 +78,13 @@ ALL_TERMS = (
     terms("no detector", detector="none"),
     terms("meetings", modes=("auto",), team=("meeting",)),
     terms("others have something to say", modes=("auto",), team=("notices",)),
-    terms("others have something to say in a meeting", hears=False, modes=("auto",), team=("meeting", "notices")),
+    terms(
+        "others have something to say in a meeting",
+        hears=False,
+        modes=("auto",),
+        others=True,
+        team=("meeting", "notices"),
+    ),
     terms("all modes, by messages only", hears=False, modes=("auto",), team=("meeting", "coding", "working")),
     terms("the desk refuses", hears=False, modes=("auto",), team=("meeting", "working"), refuses=True),
 )

@@ -6,6 +6,7 @@ import datetime
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import attrs
@@ -28,6 +29,8 @@ from tests.meetings.models import ReadingLlm, start
 
 DEVICE = "aa:bb:cc:00:00:01"
 BEGIN = datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))
+_SEEDS = count()
+"""A server that starts again invents other ids."""
 START = round(BEGIN.timestamp() * 1000)
 
 
@@ -205,7 +208,7 @@ async def office(
             llms=llms,
             settings=lambda: stage.settings,
             clock=stage.clock,
-            ids=Ids(seed=1),
+            ids=Ids(seed=next(_SEEDS)),
             tasks=Tasks(stage.store),
             watch=watch,
         )

@@ -24,7 +24,7 @@ async def test_three_hours_are_written_down_pushed_and_summed_up(autojump_clock:
     told = cast(list[str], figures.minutes["left_out"])
     assert len(told) == 2
     assert "to 10000 only key sentences are here, because the meeting is longer" in told[0]
-    assert "further points are not here" in told[1]
+    assert "because minutes hold 100 of each" in told[1]
 
 
 @pytest.mark.req("MT-15")

@@ -145,7 +145,7 @@ async def test_points_that_rest_on_nothing_are_left_out_and_it_is_said(autojump_
     assert [(one.text, one.segments) for one in minutes.decisions] == [("e", (1,))]
     assert minutes.method == "model"
     assert minutes.left_out == (
-        "1 points of the language model are not here, because it did not say what they rest on.",
+        "Not here are 1 decisions, actions or questions of which the language model did not say what they rest on.",
     )
 
 
@@ -252,9 +252,7 @@ async def test_a_long_meeting_is_read_whole_part_by_part(autojump_clock: object)
 async def test_points_beyond_the_bound_are_counted(autojump_clock: object) -> None:
     minutes = await write(ReadingLlm(), order(*["word " * 80] * (LISTED + 3)), part_chars=500)
     assert (len(minutes.decisions), len(minutes.actions)) == (LISTED, LISTED)
-    assert minutes.left_out == (
-        "9 further points are not here, because minutes hold 100 decisions, 100 actions and 100 questions.",
-    )
+    assert minutes.left_out == ("Not here are 9 decisions, actions or questions, because minutes hold 100 of each.",)
 
 
 async def test_more_parts_than_allowed_are_taken_by_rule_and_it_is_said(autojump_clock: object) -> None:

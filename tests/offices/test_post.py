@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 import structlog
 import trio
+import trio.lowlevel
 import trio.testing
 from trio.testing import MockClock
 
@@ -459,6 +461,8 @@ class Failing:
     def __init__(self, store: MemoryStore) -> None:
         self._mail = store.mail
         self.broken: set[str] = set()
+        self.busy = Counter[object]()
+        self.crowded = False
 
     async def post(self, letter: Letter, **how: Any) -> Posted:
         if "post" in self.broken and letter.to == "unlucky":
@@ -469,6 +473,10 @@ class Failing:
         method = getattr(self._mail, name)
 
         async def call(*args: object, **kwargs: object) -> object:
+            self.busy[name, args] += 1
+            self.crowded |= self.busy[name, args] > 1
+            await trio.lowlevel.checkpoint()
+            self.busy[name, args] -= 1
             if name in self.broken:
                 raise StoreError("disk full")
             return await method(*args, **kwargs)
@@ -528,9 +536,13 @@ async def test_letters_that_cannot_be_read_are_delivered_when_they_can(
         await trio.sleep(RETRY * 10.5)
     assert len([line for line in logs if line["event"] == "failed"]) == 11
     assert b.letters == []
+    for number in ("2", "3"):
+        with trio.fail_after(2 * RETRY):
+            assert await street.send("a", "b", number) == {"b": "queued"}
     mail.broken = set()
-    await trio.sleep(RETRY)
-    assert b.letters == [("a", "1")]
+    await trio.sleep(RETRY + 1)
+    assert b.letters == [("a", "1"), ("a", "2"), ("a", "3")]
+    assert not mail.crowded, "two looked at the same mail"
 
 
 async def test_expiry_that_fails_is_visible_and_tried_again(

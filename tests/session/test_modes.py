@@ -343,7 +343,7 @@ async def test_finalising_nothing_is_acknowledged(
     assert (house.llm.prompts, len(badge.of("meeting"))) == ([], 1)
 
 
-@pytest.mark.req("MT-13", "B-61", "AV-8", "B-60")
+@pytest.mark.req("MT-13", "B-61", "AV-8")
 async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_after_it(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
@@ -363,6 +363,23 @@ async def test_what_is_being_said_when_the_meeting_ends_is_included_and_nothing_
     await trio.sleep(5)
     assert badge.of("stt")[-1]["text"] == "back to normal"
     assert house.purposes[-1] == "chat"
+
+
+@pytest.mark.req("MT-18", "B-60", "AV-8")
+async def test_the_end_of_a_meeting_is_nothing_to_the_recogniser_of_others(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True, asr=ScriptedAsr(["said by both"]))
+    badge, other = await house.enter(), await house.enter("aa:bb:cc:00:00:02")
+    await enters(badge, "meeting")
+    other.tell(type="listen", state="start", mode="manual")
+    await other.sound("voice", 1.0)
+    await leaves(badge, "meeting")
+    await other.sound("voice", 1.0)
+    other.tell(type="listen", state="stop")
+    assert (await other.until("stt"))["text"] == "said by both"
+    await badge.speak()  # and the next utterance of the same badge is recognised afresh
+    assert (await badge.until("stt"))["text"] == "said by both"
 
 
 @pytest.mark.req("MT-7", "B-59")
