@@ -35,6 +35,10 @@ from providers.ports import ProviderError
 log = get_log(__name__)
 
 
+HELLO_WITHIN = 0.5
+"""Seconds that a badge has to say hello before it is spoken to unasked: only then it is known what it can play."""
+
+
 class Door(Protocol):
     """What the conversation knows and asks of the connection that it runs over."""
 
@@ -48,6 +52,9 @@ class Door(Protocol):
 
     def leave(self, goodbye: Goodbye) -> None:
         """End the connection."""
+
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task as long as the connection lives."""
 
 
 class Conversation:
@@ -68,7 +75,7 @@ class Conversation:
         self._unanswered: list[Heard] = []
         self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
         self._parting: Goodbye | None = None
-        self._last_listen_event = trio.current_time()
+        self._begun = self._last_listen_event = trio.current_time()
         self._floor = TurnMachine(self, services.watch)
 
     @property
@@ -158,6 +165,8 @@ class Conversation:
         """Say something when nobody has the floor; false when that will not be."""
         if not self._takes_turns or not self._announcer.take(notice, told):
             return False
+        if self._is_strange:
+            self._door.spawn(self._await_hello)
         self._announce_next()
         return True
 
@@ -370,11 +379,20 @@ class Conversation:
     def _announce_next(self) -> None:
         """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
         quiet = self._floor.state == "idle" and not self._utterances.any and not self._ear.expects
-        free = quiet and not self._turns.current
+        free = quiet and not self._turns.current and not self._is_strange
         notice = self._announcer.next
         if free and notice is not None and self._takes_turns and not self._modes.current.overhears:
             self._begin(announcement(notice, TurnTrace(trio.current_time())))
             self._announcer.begun()
+
+    @property
+    def _is_strange(self) -> bool:
+        """Whether the badge has just come, and not said hello yet."""
+        return not self._traits.introduced and trio.current_time() < self._begun + HELLO_WITHIN
+
+    async def _await_hello(self) -> None:
+        await trio.sleep_until(self._begun + HELLO_WITHIN)
+        self._announce_next()
 
     def _begin(self, plan: Plan) -> None:
         self._interrupted = None
