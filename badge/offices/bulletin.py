@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from typing import Never
 
 import trio
 from attrs import frozen
@@ -60,7 +61,10 @@ class Bulletin:
         self.reader = reader
         self._settings = settings
         self._tasks = tasks
-        self._machine = SnapshotMachine(self, watch)
+        self._watch = watch
+        self._busy: SnapshotMachine | None = (
+            None  # a quiet one is as good as none, and takes 11 KiB of every connection
+        )
         self._wish: _Wish | None = None
         self._stir = trio.Event()
         self._sent = _Sent(_UNKNOWN, -inf)
@@ -78,6 +82,12 @@ class Bulletin:
         """The user asks for the tasks."""
         self._machine.refresh(cause="refresh")
 
+    @property
+    def _machine(self) -> SnapshotMachine:
+        if self._busy is None:
+            self._busy = SnapshotMachine(self, self._watch)
+        return self._busy
+
     def send(self, event: str, cause: str) -> None:
         """Send all tasks: those that are news only, unless somebody asked."""
         anew = event in ("request", "refresh") or (self._wish is not None and self._wish.anew)
@@ -91,13 +101,16 @@ class Bulletin:
     async def run(self) -> None:
         """Send the first snapshot, and those that are asked for, until stopped."""
         with self._scope:
+            if not self._settings.test_mode:  # and then without a nursery, which takes 1 KiB of every connection
+                self.request("register")
+                await self._serve()
             async with trio.open_nursery() as nursery:
-                if self._settings.test_mode:
-                    nursery.start_soon(self._register_later)
-                else:
-                    self.request("register")
-                while True:
-                    await self._step()
+                nursery.start_soon(self._register_later)
+                await self._serve()
+
+    async def _serve(self) -> Never:
+        while True:
+            await self._step()
 
     async def _register_later(self) -> None:
         await trio.sleep(self._settings.snapshot_on_register_delay_ms / 1000)
@@ -106,11 +119,13 @@ class Bulletin:
     async def _step(self) -> None:
         if self._wish is None:
             self._stir = trio.Event()
-            with trio.move_on_at(inf if self._machine.state == "quiet" else self._sent.until):
+            with trio.move_on_at(inf if self._busy is None else self._sent.until):
                 await self._stir.wait()
         wish, self._wish = self._wish, None
         if wish is None:
             self._machine.window_over()
+            if self._machine.state == "quiet":
+                self._busy = None
         else:
             await self._publish(wish)
 

@@ -1,5 +1,6 @@
 """Messages between badges: how long from sending until the other badge has it, until the sender is answered, and until it
 is told that it was delivered; alone and among many, with the store in memory and in a file; and a message for everybody.
+`loop` is how late a task of the server was that wants to run every 5 ms, from the end of the row before.
 
     python tests/bench/peers.py [--messages 300] [--badges 200]
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -95,10 +97,16 @@ def show(title: str, times: dict[str, list[float]]) -> None:
         print(f"  {what:20} p50 {p50 * 1000:7.2f} ms   p99 {p99 * 1000:7.2f} ms")
 
 
+def stalls(what: str, process: subprocess.Popen[str]) -> None:
+    """How late the server's loop was since the last time."""
+    took = load.ask(process)
+    print(f"{what:22} p99 {took['stall_p99_ms']:7.2f} ms   max {took['stall_max_ms']:7.2f} ms")
+
+
 async def measure(messages: int, count: int) -> None:
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:  # on a real disk
         for store in ("", f"{folder}/bench.db"):
-            process = load.start(SERVER, *(["--store", store] if store else []))
+            process = load.start(SERVER, "--stalls", *(["--store", store] if store else []))
             try:
                 assert process.stdout is not None
                 port = json.loads(await trio.to_thread.run_sync(process.stdout.readline))["port"]
@@ -106,11 +114,14 @@ async def measure(messages: int, count: int) -> None:
                 where = "in a file, synchronous=full" if store else "in memory"
                 for present in (2, count):
                     async with badges(port, present) as here:
+                        stalls(f"{present} badges come", process)
                         show(f"{messages} messages, {present} badges, store {where}", await exchange(here, messages))
+                        stalls("  loop", process)
                         if present > 2:
                             show(
                                 f"20 messages for everybody, {present} badges, store {where}", await everybody(here, 20)
                             )
+                            stalls("  loop", process)
             finally:
                 process.kill()
                 process.wait()

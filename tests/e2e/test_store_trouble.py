@@ -37,7 +37,6 @@ def garbage(file: Path) -> None:
     file.write_bytes(b"these are my notes, not a database\n" * 100)
 
 
-@pytest.mark.req("B-90")
 def test_a_file_that_is_no_store_of_this_program_stops_the_start_and_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "badge.db"
     garbage(file)

@@ -300,7 +300,7 @@ async def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
 # --- meetings -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("MT-17", "MT-20", "MD-9", "RT-7")
+@pytest.mark.req("MT-17", "MT-20", "RT-7")
 async def test_wishes_about_meetings_that_cannot_be_fulfilled() -> None:
     async with team() as server, client(server, device_id="a") as anna, client(server, device_id="b") as bert:
         assert (await answer(anna, "meeting", phase="finalize"))["status"] == "none"

@@ -14,6 +14,7 @@ from badge.link import Outbox, Wire
 from badge.peers.presence import Presence, Resident
 from badge.recording.fileformat import Recording
 from badge.session import scribe, session, speaking
+from badge.session.answering import Answers
 from badge.session.conversation import Conversation
 from badge.session.session import Session
 from badge.session.speaking import Mouth
@@ -141,7 +142,7 @@ def a_model_that_fails_is_not_excused(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_broken_turn_is_not_told(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conversation, "turn_broke", lambda self: None)
+    patch.setattr(Answers, "turn_broke", lambda self: None)
 
 
 def a_detector_that_breaks_is_not_told(patch: pytest.MonkeyPatch) -> None:
@@ -182,15 +183,15 @@ def a_session_that_is_cancelled_stays_registered(patch: pytest.MonkeyPatch) -> N
 
 
 def an_error_leaves_a_task_behind(patch: pytest.MonkeyPatch) -> None:
-    def broke(self: Conversation) -> None:
+    def broke(self: Answers) -> None:
         nursery = trio.lowlevel.current_task().parent_nursery
         while nursery is not None and nursery.parent_task.parent_nursery is not None:
             outer, nursery = nursery, nursery.parent_task.parent_nursery
         outer.start_soon(trio.sleep, 1e6)
         told(self)
 
-    told = Conversation.turn_broke
-    patch.setattr(Conversation, "turn_broke", broke)
+    told = Answers.turn_broke
+    patch.setattr(Answers, "turn_broke", broke)
 
 
 def points_are_missed(patch: pytest.MonkeyPatch) -> None:

@@ -60,18 +60,18 @@ def recogniser_moves() -> list[Move]:
 
 
 def _open(world: World) -> None:
-    world.carried = world.talk._turns.open()
+    world.carried = world.talk._answers._turns.open()
 
 
 def _let_go(world: World) -> None:
     turn, world.carried = world.carried, None
     assert turn is not None
-    world.talk._turns.let_go(turn)
+    world.talk._answers._turns.let_go(turn)
 
 
 def _break(world: World) -> None:
     assert world.carried is not None
-    world.talk._turns.broke(world.carried)
+    world.talk._answers._turns.broke(world.carried)
     _let_go(world)
 
 
@@ -83,7 +83,7 @@ def turn_moves() -> list[Move]:
     """What the task of the turns does, and how an answer may go; a mute provider ends a turn without a sound."""
 
     def may_open(world: World) -> bool:
-        return world.life != "closed" and not world.running and bool(world.talk and world.talk._turns._next)
+        return world.life != "closed" and not world.running and bool(world.talk and world.talk._answers._turns._next)
 
     ends = "finished heard close"
     return [

@@ -92,17 +92,17 @@ class Step:
 
     def __attrs_post_init__(self) -> None:
         self.plans = plans_of(self.world)
-        self.following = self.world.talk and self.world.talk._turns._next
-        self.answer = self.world.talk and self.world.talk._turns.current
+        self.following = self.world.talk and self.world.talk._answers._turns._next
+        self.answer = self.world.talk and self.world.talk._answers._turns.current
         self.might_begin = self.world.may_begin
-        self.noticed = bool(self.world.talk and self.world.talk._announcer.next)
+        self.noticed = bool(self.world.talk and self.world.talk._answers._announcer.next)
         words = [heard.text for heard in self.world.talk._unanswered] if self.world.talk else []
         self.switching = meaning_of(self.world, words) == "SwitchMode"
 
 
 def plans_of(world: World) -> list[Any]:
     """What waits to be answered."""
-    turns = world.talk and world.talk._turns
+    turns = world.talk and world.talk._answers._turns
     return [*filter(None, [turns._next]), *turns._queue] if turns else []
 
 
@@ -125,7 +125,7 @@ def one_turn(step: Step) -> str | None:
             return "a stop without a start"
         if word.startswith("tts"):
             world.speaks = word == "tts start"
-    running = world.talk is not None and world.talk._turns.running
+    running = world.talk is not None and world.talk._answers._turns.running
     return (
         "the badge was not told the truth about speaking"
         if world.life != "closed" and world.speaks != running
@@ -146,7 +146,7 @@ def nothing_without_a_cause(step: Step) -> str | None:
     new = [plan for plan in plans_of(step.world) if plan not in step.plans and not (step.noticed and plan.notice)]
     if new and not step.move.asks:
         return "a turn that nobody asked for"
-    following = step.world.talk and step.world.talk._turns._next
+    following = step.world.talk and step.world.talk._answers._turns._next
     if following is not None and following is not step.following and not step.might_begin:
         return "a new turn, although none may begin"
     if "tts start" in step.world.told and step.move.name != "the slot is free":
@@ -166,7 +166,7 @@ def words_are_not_lost(step: Step) -> str | None:
 def silence_interrupts_nothing(step: Step) -> str | None:
     """Who is silent listens to the answer."""
     if step.move.name == "ten minutes of silence" and step.answer is not None:
-        return None if step.world.talk._turns.current is step.answer else "an answer is cut off"
+        return None if step.world.talk._answers._turns.current is step.answer else "an answer is cut off"
     return None
 
 
@@ -197,7 +197,7 @@ def floor_tells_the_truth(world: World) -> str | None:
     talk = world.talk
     if talk is None or world.life in ("closing", "closed"):
         return None
-    turns, ear = talk._turns, talk._ear
+    turns, ear = talk._answers._turns, talk._ear
     coming = bool(talk._scribe._waiting or ear._early)
     wrong = {
         "thinking about nothing": talk.state == "thinking" and not (turns.current or coming or ear.capturing),
@@ -205,7 +205,7 @@ def floor_tells_the_truth(world: World) -> str | None:
         "speaking without a turn": talk.state == "speaking" and not turns.running,
         "a turn without the floor": turns.current is not None and talk.state not in ("thinking", "speaking"),
         "a plan that waits for nothing": bool(turns._queue) and turns.current is None,
-        "parting from nothing": talk._parting is not None and turns.current is None,
+        "parting from nothing": talk._answers._parting is not None and turns.current is None,
     }
     return next((what for what, holds in wrong.items() if holds), None)
 
@@ -215,7 +215,7 @@ def the_end_is_quiet(world: World) -> str | None:
     talk = world.talk
     if talk is None or world.life != "closing":
         return None
-    turns, ear = talk._turns, talk._ear
+    turns, ear = talk._answers._turns, talk._ear
     wrong = {
         "answers": turns.current is not None,
         "listens": ear._expecting or bool(ear._early),
@@ -237,10 +237,15 @@ def notices_are_not_forgotten(world: World) -> str | None:
         return "nobody is told what became of a notice" if world.untold else None
     if talk is None:
         return None
-    free = talk.state == "idle" and not talk._turns.current and not talk._utterances._open and not talk._ear._expecting
+    free = (
+        talk.state == "idle"
+        and not talk._answers._turns.current
+        and not talk._utterances._open
+        and not talk._ear._expecting
+    )
     return (
         "a notice waits for nothing"
-        if free and talk._takes_turns and talk._announcer.next and not world.overhears
+        if free and talk._answers.takes_turns and talk._answers._announcer.next and not world.overhears
         else None
     )
 

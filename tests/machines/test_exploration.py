@@ -9,7 +9,8 @@ import trio
 
 from badge.diagram import MACHINES
 from badge.machines.base import cells
-from badge.session import conversation, hearing, scribe, session, turns, watchdog
+from badge.session import answering, conversation, hearing, scribe, session, turns, watchdog
+from badge.session.answering import Answers
 from badge.session.conversation import Conversation
 from badge.session.hearing import Ear
 from badge.session.session import Session
@@ -21,7 +22,7 @@ from tests.machines.properties import Explored, ViolationError
 from tests.machines.snapshot import Snapshot
 from tests.machines.world import StandingClock, World, state_of
 
-GUARDED = (conversation, hearing, scribe, session, turns, watchdog)
+GUARDED = (answering, conversation, hearing, scribe, session, turns, watchdog)
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +88,11 @@ def test_every_cell_of_every_table_is_reached(everything: tuple[list[Explored], 
 
 TASKS, WIRE, ENDPOINTING = "tasks do not run here", "the world sends well-formed frames", "edges come in order"
 ONE_WAY = {
-    "Conversation._acknowledge: plan.show is not None": "whatever gets no answer has words",
+    "Answers._acknowledge: plan.show is not None": "whatever gets no answer has words",
     "Conversation.partly_understood: self._traits.features.partials": "partial texts move nothing",
-    "Conversation._announce_next: not self._turns.current": "a turn has the floor",
-    "Conversation._answer: self._takes_turns": "words that switch modes are said where nothing supersedes",
-    "Conversation.announce: not self._announcer.take(notice, told)": "more than is explored",
+    "Answers.announce_next: not self._turns.current": "a turn has the floor",
+    "Answers.answer: self.takes_turns": "words that switch modes are said where nothing supersedes",
+    "Answers.announce: not self._announcer.take(notice, told)": "more than is explored",
     "Ear._decide: edge is Edge.UNHEARD": ENDPOINTING,
     "Ear._decide: self._capture is None": ENDPOINTING,
     "Ear._decide: self._capture is not None": ENDPOINTING,
@@ -99,6 +100,8 @@ ONE_WAY = {
     "Ear._take: len(self._early) < (EARLY_ITEMS if isinstance(item, bytes) else 2 * EARLY_ITEMS)": "more than is explored",
     "Ear.miss_audio: now >= self._last_item + MISSING_AUDIO": "a packet that comes at the last moment",
     "Scribe._too_much: sum((waiting.size for waiting in self._waiting)) > WAITING_BYTES": "more than is explored",
+    "Scribe.forget: self._current is not None": TASKS,
+    "Scribe.forget: which(self._current)": TASKS,
     "Session.announce: notice.kind in ('message', 'waiting')": "what a badge plays itself is no matter here",
     "Session.announce: self.traits.features.peer_audio": "what a badge plays itself is no matter here",
     "Session.errands: self._tasks is not None": TASKS,
@@ -178,24 +181,24 @@ def _cancel_what_runs_only(self: Any, reason: str) -> None:
 
 
 def _over_but_not_finished(self: Any, _: object) -> None:
-    self._ear.stir()
+    self._listening.stir()
 
 
 def _over_and_the_queue_goes_on(self: Any, turn: Any) -> None:
-    self._floor.finished()
+    self.floor.finished()
     if parting := turn.plan.parting or self._parting:
         self._door.leave(parting)
     elif queued := self._turns.next_queued():
-        self._floor.heard(queued)
+        self.floor.heard(queued)
 
 
 def _start_late(self: Any) -> None:
-    self._floor.listen()
+    self._answers.floor.listen()
     self._ear.bound(hearing.Bound.START)
 
 
 def _farewell_at_any_time(self: Any) -> None:
-    self._begin(conversation.farewell("en", conversation.TurnTrace(0.0)))
+    self._answers.begin(conversation.farewell("en", conversation.TurnTrace(0.0)))
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -212,15 +215,15 @@ BROKEN = [
     (Turns, "cancel", _cancel_without_close, DEFAULT, "the truth about speaking"),
     (Turns, "cancel", _cancel_what_runs_only, DEFAULT, "a turn without the floor"),
     (Turns, "start", _nothing, DEFAULT, "thinking about nothing"),
-    (Conversation, "turn_over", _over_but_not_finished, DEFAULT, "speaking without a turn|thinking about nothing"),
-    (Conversation, "turn_over", _over_and_the_queue_goes_on, "new words wait", "although none may begin"),
+    (Answers, "turn_over", _over_but_not_finished, DEFAULT, "speaking without a turn|thinking about nothing"),
+    (Answers, "turn_over", _over_and_the_queue_goes_on, "new words wait", "although none may begin"),
     (Conversation, "not_recognised", _nothing, DEFAULT, "thinking about nothing"),
     (Conversation, "understood", _nothing, DEFAULT, "words are lost|thinking about nothing"),
-    (Conversation, "_unheard", _nothing, DEFAULT, "thinking about nothing|listening to nobody"),
+    (Answers, "unheard", _nothing, DEFAULT, "thinking about nothing|listening to nobody"),
     (Conversation, "start_listening", _start_late, DEFAULT, "closes and listens"),
     (Conversation, "long_silence", _farewell_at_any_time, DEFAULT, "an answer is cut off"),
-    (Conversation, "_takes_turns", property(lambda _: False), DEFAULT, "words are lost"),
-    (Conversation, "_takes_turns", property(lambda _: False), "recognition switched off", "no turn can ever begin"),
+    (Answers, "takes_turns", property(lambda _: False), DEFAULT, "words are lost"),
+    (Answers, "takes_turns", property(lambda _: False), "recognition switched off", "no turn can ever begin"),
     (Conversation, "utterance_begins", _raise, DEFAULT, "an error was caught"),
     (Conversation, "end", _nothing, DEFAULT, "closes and"),
     (Ear, "miss_audio", _nothing, "no detector", "waits for nothing"),

@@ -205,7 +205,7 @@ class World:
     @property
     def running(self) -> bool:
         """Whether the turn that is carried out is still wanted."""
-        return self.carried is not None and self.carried is self.talk._turns._current
+        return self.carried is not None and self.carried is self.talk._answers._turns._current
 
     # --- one step ---
 
@@ -222,8 +222,8 @@ class World:
         """What nobody can tell from its happening a little later."""
         if self.carried is not None and not self.running and self.life != "closed":  # cancelled: it fails, and lets go
             turn, self.carried = self.carried, None
-            self.talk._turns.broke(turn)
-            self.talk._turns.let_go(turn)
+            self.talk._answers._turns.broke(turn)
+            self.talk._answers._turns.let_go(turn)
         self._do_errands()
         if self.talk is None:
             return
@@ -267,13 +267,13 @@ class World:
         talk = self.talk
         if talk is None or self.life == "closed":
             return False
-        slot = talk._turns.current or talk._turns._queue
+        slot = talk._answers._turns.current or talk._answers._turns._queue
         return bool(talk.state != "idle" or slot or talk._scribe._waiting or talk._unanswered or talk._ear.capturing)
 
     @property
     def may_begin(self) -> bool:
         """Whether the session takes turns, or will."""
-        return self.life == "opening" or (self.session.takes_turns and not (self.talk and self.talk._parting))
+        return self.life == "opening" or (self.session.takes_turns and not (self.talk and self.talk._answers._parting))
 
 
 @cache
@@ -307,12 +307,12 @@ def state_of(world: World) -> tuple[Any, ...]:
     head = (world.life, awake, session.traits.mode, world.mode, coding and coding._stream.state)
     if talk is None:
         return head
-    turns = talk._turns
+    turns = talk._answers._turns
     slot = (kind_of(turns._next), kind_of(turns._current and turns._current.plan))
     queue = tuple(map(kind_of, turns._queue))
     waits = tuple((c.ended_at is not None, c.size > 0, c.mode.overhears) for c in talk._scribe._waiting)
     open_ones = tuple((c.mode.overhears, c.mode is session.modes.current) for c in talk._utterances._open)
-    notices = (len(talk._announcer._waiting), talk._announcer._speaking is not None)
+    notices = (len(talk._answers._announcer._waiting), talk._answers._announcer._speaking is not None)
     rare = trio.current_time() - talk._last_listen_event >= session._services.settings.listen.vad_fallback_s
     words = meaning_of(world, [heard.text for heard in talk._unanswered])
     return (
@@ -325,9 +325,9 @@ def state_of(world: World) -> tuple[Any, ...]:
         open_ones,
         notices,
         words,
-        kind_of(talk._interrupted),
+        kind_of(talk._answers._interrupted),
         rare,
-        talk._parting,
+        talk._answers._parting,
     )
 
 

@@ -40,7 +40,7 @@ def test_what_was_written_is_read() -> None:
 
 
 def test_every_kind_is_done_to_the_session_or_by_it_or_told_at_once() -> None:
-    others = {Kind.BEGIN, Kind.END, Kind.CUT, Kind.ENTER, Kind.VAD}
+    others = {Kind.BEGIN, Kind.END, Kind.CUT, Kind.ENTER, Kind.INHERIT, Kind.NOW, Kind.VAD}
     assert set(Kind) == INPUTS | OUTPUTS | others
     assert not (INPUTS | OUTPUTS) & others
 

@@ -376,7 +376,7 @@ async def test_arrivals_and_departures_are_news(nursery: trio.Nursery, autojump_
     news = a.of("server")[before:]
     assert [m["online"] for m in news] == [["deaf", "a", "b"], ["deaf", "a"]]
     assert news[0]["deviceCount"] == 3
-    assert news[0]["ts"] == round(house.clock.now().timestamp() * 1000)
+    assert 0 <= round(house.clock.now().timestamp() * 1000) - news[0]["ts"] <= 2000
     assert news[0]["memTotalMB"] > 0
     await trio.sleep(10)
     assert len(a.of("server")) > before + 2
@@ -617,7 +617,7 @@ async def test_nothing_outlives_a_connection(nursery: trio.Nursery, autojump_clo
         assert trio.lowlevel.current_statistics().tasks_living == before
         assert house.services.presence.online() == []
         assert [line["event"] for line in logs][-1] == "连接资源已释放"
-        assert len(badge.session.conversation._mouth._dialogue) == 0
+        assert len(badge.session.conversation._answers._mouth._dialogue) == 0
     assert house.llm.abandoned > 10
 
 

@@ -28,7 +28,7 @@ def spoken(guest: Guest) -> str:
 
 @pytest.mark.req("PE-1", "PE-4", "PE-14")
 async def test_a_message_from_badge_to_badge(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, b = await house.enter(A), await house.enter(B)
     a.tell(type="peer", to=[B.upper()], payload={"text": "Tea is ready."}, id="m1")
     await trio.sleep(0.5)
@@ -62,7 +62,7 @@ async def test_a_message_from_badge_to_badge(autojump_clock: MockClock, nursery:
 async def test_what_cannot_be_sent_is_answered(
     autojump_clock: MockClock, nursery: trio.Nursery, message: dict[str, Any], answer: dict[str, str]
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, b = await house.enter(A), await house.enter(B)
     a.tell(type="peer", **message)
     await trio.sleep(0.5)
@@ -76,7 +76,7 @@ async def test_what_cannot_be_sent_is_answered(
 async def test_payload_and_category_have_defaults_and_the_category_may_be_in_the_payload(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, b = await house.enter(A), await house.enter(B)
     a.tell(type="peer", to=[B])
     a.tell(type="peer", to=[B], payload={"category": " Command ", "do": "blink"})
@@ -94,7 +94,7 @@ async def test_payload_and_category_have_defaults_and_the_category_may_be_in_the
 async def test_the_log_shows_of_a_message_what_is_nobodys_secret(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, _ = await house.enter(A), await house.enter(B)
     with structlog.testing.capture_logs() as logs:
         a.tell(type="peer", to=[B, C], payload={"text": "the treasure", "token": "s3cret", "more": "x" * 9000})
@@ -110,7 +110,7 @@ async def test_a_stalled_receiver_does_not_keep_its_correspondent_from_anything(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
     """The badge sends to one that reads nothing, and wants its own answer to stop the next moment."""
-    house = House(nursery, llm=ScriptedLlm([Reply(pieces=["One more sentence. "] * 100, pause=0.2)]))
+    house = House(nursery, team=True, llm=ScriptedLlm([Reply(pieces=["One more sentence. "] * 100, pause=0.2)]))
     a, deaf, c = await house.enter(A), await house.enter(B), await house.enter(C)
     deaf.wire.reading = trio.Event()
     a.tell(type="listen", state="detect", text="tell me a long story")
@@ -129,7 +129,7 @@ async def test_a_stalled_receiver_does_not_keep_its_correspondent_from_anything(
 async def test_mail_comes_after_the_welcome_and_before_the_list_of_tasks(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery, settings=changed(peer={"announce": "off"}))
+    house = House(nursery, team=True, settings=changed(peer={"announce": "off"}))
     a = await house.enter(A)
     for number in range(60):
         a.tell(type="peer", to=[B], id=f"{number:02}")
@@ -150,7 +150,7 @@ async def test_mail_comes_after_the_welcome_and_before_the_list_of_tasks(
 
 @pytest.mark.req("PE-11")
 async def test_a_clip_is_announced_and_then_heard(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, b = await house.enter(A), await house.enter(B)
     coded = [base64.b64encode(packet).decode() for packet in packets("voice", 60, 10)]
     a.tell(type="peer", to=[B], category="clip", payload={"opus": coded, "frame_ms": 60}, id="1")
@@ -164,7 +164,7 @@ async def test_a_clip_is_announced_and_then_heard(autojump_clock: MockClock, nur
 async def test_a_badge_that_plays_messages_itself_says_when_it_did(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, b = await house.enter(A), await house.enter(B)
     b.tell(type="hello", features={"peer_audio": True})
     await trio.sleep(0.1)
@@ -180,7 +180,7 @@ async def test_a_badge_that_plays_messages_itself_says_when_it_did(
 async def test_nothing_is_said_during_a_meeting_and_all_of_it_after(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     a, b = await house.enter(A), await house.enter(B)
     b.tell(type="mode", state="start", mode="meeting")
     await trio.sleep(1)
@@ -199,7 +199,7 @@ async def test_nothing_is_said_during_a_meeting_and_all_of_it_after(
 async def test_words_of_the_operator_are_said_when_the_badge_is_free(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
-    house = House(nursery)
+    house = House(nursery, team=True)
     b = await house.enter(B)
     b.tell(type="listen", state="detect", text="what time is it")
     await b.until("tts", "sentence_start")

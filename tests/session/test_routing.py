@@ -297,7 +297,7 @@ async def test_the_log_has_every_message_and_no_secret_or_speech(
     "message",
     [
         {"type": "peer", "to": ["x"], "payload": {"token": "s3cret", "text": "s3cret" * 180_000}},
-        {"type": "peer", "to": ["x"] * 100_000},
+        {"type": "peer", "to": ["x"] * 10_000},
         {"type": "abort", "reason": {"token": "s3cret", "why": ["a"] * 100_000}},
         {"type": "abort", "reason": "a" * 1_000_000},
         {"type": "mode", "state": "start", "mode": "working", "token": "s3cret", "x": "y" * 1_000_000},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from badge.notices import Notice
 from badge.storage.memory import MemoryStore
 from badge.storage.tasks import Draft
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts
-from tests.house import Guest, House, packets
+from tests.house import Guest, House
 
 A, B = "aa:bb:cc:00:00:01", "aa:bb:cc:00:00:02"
 PUSH = Notice(kind="push", text="The door is open.")
@@ -34,110 +33,7 @@ def of(guest: Guest, kind: str, **fields: Any) -> list[dict[str, Any]]:
     return [m for m in guest.of(kind) if all(m.get(name) == value for name, value in fields.items())]
 
 
-# --- messages between badges ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.req("PE-1", "PE-3", "PE-4", "PE-14")
-async def test_a_message_arrives_and_is_read_out_and_the_sender_knows(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
-    house = House(nursery, team=True)
-    a, b = await house.enter(A), await house.enter(B)
-    a.tell(type="peer", to=[f" {B.upper()} "], payload={"text": "tea is ready"}, category=" Text ", id="m1")
-    await trio.sleep(10)
-    assert of(a, "peer", status="ok") == [{"type": "peer", "status": "ok", "id": "m1", "to": {B: "sent"}}]
-    (message,) = of(b, "peer", event="message")
-    assert (message["id"], message["from"], message["category"], message["payload"]) == (
-        "m1",
-        A,
-        "text",
-        {"text": "tea is ready"},
-    )
-    assert "tea is ready" in " ".join(spoken(b))
-    assert [m["status"] for m in of(a, "peer", event="receipt")] == ["delivered", "heard"]
-
-
-@pytest.mark.req("PE-3")
-async def test_the_category_may_stand_in_the_payload(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
-    house = House(nursery, team=True)
-    a, b = await house.enter(A), await house.enter(B)
-    a.tell(type="peer", to=[B], payload={"category": "EVENT ", "level": 3})
-    await trio.sleep(2)
-    (message,) = of(b, "peer", event="message")
-    assert message["category"] == "event"
-    assert message["payload"]["level"] == 3
-
-
-@pytest.mark.req("PE-2", "PE-6", "PE-14")
-@pytest.mark.parametrize(
-    ("message", "told"),
-    [
-        ({"to": "x"}, "invalid to/payload"),
-        ({"to": [], "payload": 5}, "invalid to/payload"),
-        ({"to": []}, None),
-        ({"to": ["  "]}, None),
-        ({"to": ["x"], "category": "no such!"}, "invalid category"),
-    ],
-)
-async def test_a_message_that_cannot_be_sent_is_answered(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, message: dict[str, Any], told: str | None
-) -> None:
-    badge = await House(nursery, team=True).enter(A)
-    badge.tell(type="peer", **message)
-    error = await badge.until("peer")
-    assert (error["type"], error["status"]) == ("peer", "error")
-    assert error["message"] == told if told else error["message"]
-    badge.tell(type="ping")
-    await badge.until("pong")
-
-
-@pytest.mark.req("PE-8", "PE-9", "PE-10", "RG-15", "HS-19", "B-11")
-async def test_what_waits_is_delivered_after_the_welcome_and_before_the_tasks(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
-    house = House(nursery, team=True)
-    a = await house.enter(A)
-    for number in range(3):
-        a.tell(type="peer", to=[B], payload={"text": f"word {number}"}, id=str(number))
-    await trio.sleep(1)
-    assert [m["to"] for m in of(a, "peer", status="ok")] == [{B: "queued"}] * 3
-    b = await house.enter(B)
-    await trio.sleep(30)
-    kinds = [m["type"] for m in b.messages if m["type"] in ("hello", "peer", "workflow")]
-    assert kinds == ["hello", "peer", "peer", "peer", "workflow"]
-    assert [m["id"] for m in of(b, "peer", event="message")] == ["0", "1", "2"]
-    assert of(a, "peer", event="redelivered") == [{"type": "peer", "event": "redelivered", "to": B, "count": 3}]
-    said = " ".join(spoken(b))
-    assert said.index("word 0") < said.index("word 1") < said.index("word 2")
-
-
-@pytest.mark.req("PE-12", "B-26", "RT-12")
-async def test_a_stalled_receiver_delays_nobody(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
-    house = House(nursery, team=True)
-    a, b, c = await house.enter(A), await house.enter(B), await house.enter("aa:bb:cc:00:00:03")
-    b.wire.reading = trio.Event()  # it reads no more
-    a.tell(type="peer", to=[B, c.session.traits.device], payload={"text": "hello"})
-    a.tell(type="abort")
-    a.tell(type="ping")
-    await a.until("pong", within=0.1)
-    await c.until("peer", within=1)
-
-
-@pytest.mark.req("PE-3")
-async def test_a_clip_is_played_after_the_senders_name(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
-    house = House(nursery, team=True)
-    a, b = await house.enter(A), await house.enter(B)
-    clip = [base64.b64encode(packet).decode() for packet in packets("voice", 60, 20)]
-    a.tell(type="peer", to=[B], category="clip", payload={"opus": clip, "frame_ms": 60})
-    await trio.sleep(10)
-    text_only = len(b.audio)
-    assert len(spoken(b)) == 1
-    assert text_only >= 20  # the clip alone has 1.2 s
-    assert [m["status"] for m in of(a, "peer", event="receipt")] == ["delivered", "heard"]
+# --- what others have said -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("PE-11")
@@ -152,24 +48,6 @@ async def test_what_the_user_does_not_want_to_hear_was_not_heard(
     b.tell(type="abort")
     await trio.sleep(10)
     assert [m["status"] for m in of(a, "peer", event="receipt")] == ["delivered"]
-
-
-async def test_a_badge_that_plays_messages_itself_says_so_and_reports_it(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
-) -> None:
-    house = House(nursery, team=True)
-    a, b = await house.enter(A), await house.enter(B)
-    b.tell(type="hello", features={"peer_audio": True})
-    a.tell(type="peer", to=[B], payload={"text": "tea"}, id="m1")
-    await trio.sleep(5)
-    assert spoken(b) == []
-    assert [m["status"] for m in of(a, "peer", event="receipt")] == ["delivered"]
-    b.tell(type="peer", event="heard", ids=[{"from": A, "id": "m1"}, {"from": A, "id": "unknown"}, {}])
-    await trio.sleep(1)
-    assert [m["status"] for m in of(a, "peer", event="receipt")] == ["delivered", "heard"]
-
-
-# --- what others have said -------------------------------------------------------------------------------------------------
 
 
 async def test_a_push_is_spoken_by_an_idle_badge(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:

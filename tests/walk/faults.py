@@ -13,12 +13,14 @@ from badge.dialogue import Dialogue
 from badge.link import Outbox, WebSocketWire
 from badge.peers.presence import Presence, Resident
 from badge.session import handlers
+from badge.session.answering import Answers
 from badge.session.conversation import Conversation
 from badge.session.session import Session
 from badge.session.thinking import Thinker
 from badge.session.turns import Turns
 from badge.session.voicetrack import VoiceTrack
 from badge.session.watchdog import Watchdog
+from tests.walk.teamfaults import TEAM_FAULTS
 
 
 @frozen
@@ -30,7 +32,7 @@ class Fault:
     steps: tuple[str, ...]
 
 
-FAULTS: dict[str, Fault] = {}
+FAULTS: dict[str, Fault] = {put_in.__name__: Fault(put_in, breaks, steps) for put_in, breaks, steps in TEAM_FAULTS}
 """By name."""
 
 
@@ -163,7 +165,7 @@ def the_warning_is_enough(patch: pytest.MonkeyPatch) -> None:
 
 @_fault("stuck", "microphone", "sound", "say_something", "a_provider_changes")
 def nobody_notices_that_nothing_was_said(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conversation, "_unheard", lambda self: None)
+    patch.setattr(Answers, "unheard", lambda self: None)
 
 
 @_fault("stuck")
@@ -176,4 +178,4 @@ def a_model_is_waited_for_without_end(patch: pytest.MonkeyPatch) -> None:
 
 @_fault("inside|stuck")
 def the_floor_is_told_something_impossible(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conversation, "turn_audible", lambda self: self._floor.nothing_heard())
+    patch.setattr(Answers, "turn_audible", lambda self: self.floor.nothing_heard())

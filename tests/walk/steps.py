@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import structlog
 from hypothesis import strategies as st
@@ -16,7 +15,7 @@ from protocol import Framing
 from tests.house import changed
 from tests.walk.moods import MOODS
 from tests.walk.stage import Stage
-from tests.walk.street import Passer, Street
+from tests.walk.street import Street
 from tests.walk.teamsteps import AWAY, DEVICES, WHO, TeamSteps, somebody_is_here
 
 CROWD, MOST = 4, 14

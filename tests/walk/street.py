@@ -167,7 +167,7 @@ class Passer:
     def greeted(self) -> bool:
         """Whether its wake word is being answered, which opening the microphone does not interrupt."""
         conversation = self.session._conversation if self.session else None
-        current = conversation._turns.current if conversation else None
+        current = conversation._answers._turns.current if conversation else None
         return current is not None and current.origin is Origin.WAKE
 
     # --- its tasks ---

@@ -162,7 +162,7 @@ class TeamInvariants(RuleBasedStateMachine):
         for passer in self.street.passers:
             conversation = passer.session._conversation if passer.session else None
             if conversation is not None and passer.mode_now == "meeting":
-                plan = conversation._turns.current
+                plan = conversation._answers.turns.current
                 assert plan is None or not plan.notice, "quiet: a notice in a meeting"
 
     # --- the end ---

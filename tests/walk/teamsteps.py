@@ -47,7 +47,11 @@ class TeamSteps(Invariants):
     count = 0
 
     @somebody_is_here
-    @rule(who=WHO, state=st.sampled_from(["start", "start", "end"]), mode=st.sampled_from(["meeting", "coding", "working"]))
+    @rule(
+        who=WHO,
+        state=st.sampled_from(["start", "start", "end"]),
+        mode=st.sampled_from(["meeting", "coding", "working"]),
+    )
     def mode(self, who: int, state: str, mode: str) -> None:
         """A badge enters a mode, or leaves it."""
         passer = self.pick(who)
@@ -108,9 +112,7 @@ class TeamSteps(Invariants):
             "release": {"tasks": [{"id": task, "owner": ""}]},
             "refresh": {},
         }[event]
-        self.step(
-            lambda: passer.tell(type="workflow", event="update" if event == "release" else event, **message)
-        )
+        self.step(lambda: passer.tell(type="workflow", event="update" if event == "release" else event, **message))
 
     @somebody_is_here
     @rule(who=WHO, to=st.sampled_from([*DEVICES, AWAY, "*", "@group"]), read=st.booleans())
