@@ -25,6 +25,9 @@ HOPELESS = 2
 CHARACTERS_PER_TOKEN = 16
 """More than any language has; answers that are longer than this allows are no use."""
 
+EMPTY = "(nothing)"
+"""How an answer without any words is quoted to the model: no message of a prompt may be empty."""
+
 MOST_MISTAKES = 10
 """Mistakes of which a model is told."""
 
@@ -88,7 +91,7 @@ class Asker:
                 return wish.read(json_in(answer), last)
             except UnusableError as exc:
                 log.warning("no use of an answer", wish=wish.schema.name, mistakes=len(exc.mistakes), size=len(answer))
-                said = ChatMessage(role="assistant", content=answer)
+                said = ChatMessage(role="assistant", content=answer if answer.strip() else EMPTY)
                 told = ChatMessage(role="user", content=repair(exc.mistakes))
                 prompt = attrs.evolve(prompt, messages=(*prompt.messages, said, told))
         self.reason = "unusable"

@@ -3,6 +3,7 @@ that knows who has the floor."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import attrs
@@ -25,6 +26,9 @@ from badge.session.traits import Traits
 from badge.session.turns import Turn, Turns
 from protocol import ErrorCode
 
+HELLO_WITHIN = 0.5
+"""Seconds that a badge has to say hello before it is spoken to unasked: only then it is known what it can play."""
+
 
 class Door(Protocol):
     """What the conversation knows and asks of the connection that it runs over."""
@@ -39,6 +43,9 @@ class Door(Protocol):
 
     def leave(self, goodbye: Goodbye) -> None:
         """End the connection."""
+
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task as long as the connection lives."""
 
 
 class Listening(Protocol):
@@ -73,6 +80,7 @@ class Answers:
         self._clerk = Clerk(traits.device, services.desk, services.clock)
         self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
         self._parting: Goodbye | None = None
+        self._begun = trio.current_time()
         self.floor = TurnMachine(self, services.watch)
 
     @property
@@ -126,6 +134,8 @@ class Answers:
         """Say something when nobody has the floor; false when that will not be."""
         if not self.takes_turns or not self._announcer.take(notice, told):
             return False
+        if self._strange:
+            self._door.spawn(self._await_hello)
         self.announce_next()
         return True
 
@@ -214,11 +224,20 @@ class Answers:
 
     def announce_next(self) -> None:
         """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
-        free = self.floor.state == "idle" and not self._listening.expects and not self._turns.current
+        free = self.floor.state == "idle" and not (self._listening.expects or self._turns.current or self._strange)
         notice = self._announcer.next
         if free and notice is not None and self.takes_turns and not self._modes.current.overhears:
             self.begin(announcement(notice, TurnTrace(trio.current_time())))
             self._announcer.begun()
+
+    @property
+    def _strange(self) -> bool:
+        """Whether the badge has just come, and not said hello yet."""
+        return not self._traits.introduced and trio.current_time() < self._begun + HELLO_WITHIN
+
+    async def _await_hello(self) -> None:
+        await trio.sleep_until(self._begun + HELLO_WITHIN)
+        self.announce_next()
 
     def begin(self, plan: Plan) -> None:
         """Answer like this, as soon as that can be."""

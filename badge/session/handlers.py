@@ -37,6 +37,7 @@ def hello(session: Session, message: Hello) -> None:
         session.traits.features = message.features
     if message.audio_params is not None and message.audio_params.format in AUDIO_FORMATS:
         session.traits.audio_format = message.audio_params.format
+    session.traits.introduced = True
     session.greet()
 
 

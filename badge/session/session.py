@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
+from functools import partial
 
 import attrs
 import structlog
@@ -71,6 +73,7 @@ class Session:
         self._watchdog = Watchdog(settings.timeouts, self._life, self._busy)
         self._goodbye: Goodbye | None = Goodbye.SHUTDOWN  # the reason when this task is simply cancelled
         self._tasks: trio.Nursery | None = None
+        self._context = Context()  # of its log lines
         self._conversation: Conversation | None = None
         self._errands: Errands | None = None
         self._modes: ModeSlot | None = None
@@ -118,6 +121,7 @@ class Session:
 
     async def _talk(self) -> None:
         """Run all tasks of the session; the first one that ends, ends the rest."""
+        self._context = copy_context()
         async with trio.open_nursery() as self._tasks:
             for task in (self._read, self._write, self._ping, self._watchdog.run):
                 self._tasks.start_soon(self._run, task)
@@ -136,9 +140,8 @@ class Session:
         """The conversation, begun by the first word or sound: a badge that only waits costs no ear and no voice."""
         if self._conversation is None:
             self._conversation = Conversation(self._services, self.traits, self.outbox, self._dialogue, self)
-            if self._tasks is not None:
-                for task in self._conversation.tasks:
-                    self._tasks.start_soon(self._run, task)
+            for task in self._conversation.tasks:
+                self.spawn(partial(self._run, task))
         return self._conversation
 
     @property
@@ -146,8 +149,7 @@ class Session:
         """What the session has done for it elsewhere."""
         if self._errands is None:
             self._errands = Errands(self._complain)
-            if self._tasks is not None:
-                self._tasks.start_soon(self._run, self._errands.run)
+            self.spawn(partial(self._run, self._errands.run))
         return self._errands
 
     @property
@@ -264,9 +266,10 @@ class Session:
         )
 
     def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Run a task as long as the session lives; its end is not the session's."""
+        """Run a task as long as the session lives; its end is not the session's. It is of this session, whoever has asked
+        for it."""
         if self._tasks is not None:
-            self._tasks.start_soon(task)
+            self._context.run(self._tasks.start_soon, task)
 
     def be_silent(self) -> None:
         """Stop answering."""

@@ -27,6 +27,8 @@ class Traits:
     """how a mode of the session has it listened to, until the badge asks for something else"""
     audio_format: str = "opus"
     features: Features = field(factory=Features)
+    introduced: bool = False
+    """whether it has said hello"""
     bad_frames: int = 0
 
     @property

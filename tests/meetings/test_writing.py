@@ -127,6 +127,12 @@ async def test_an_answer_that_is_no_use_is_repaired_once(autojump_clock: object,
     assert told in repair[3].content
 
 
+async def test_an_answer_without_words_is_quoted_as_such(autojump_clock: object) -> None:
+    llm = ScriptedLlm([Reply(pieces=[" "]), GOOD])
+    assert (await write(llm, order("hello", "two"))).method == "model"
+    assert all(message.content.strip() for prompt in llm.prompts for message in prompt.messages)
+
+
 async def test_after_one_repair_key_sentences_are_kept_and_it_is_said(autojump_clock: object) -> None:
     llm = ScriptedLlm(["no", "no", GOOD])
     minutes = await write(llm, order("We decided to ship.", "Bob will pack."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import structlog
 import trio
 import trio.testing
 
@@ -287,3 +288,33 @@ async def test_tasks_go_on_after_a_question_was_given_up(
     assert of(badge, "workflow", event="result")[-1]["status"] == "error"
     await says(badge, "claim task")
     assert of(badge, "workflow", event="result")[-1]["results"][0]["id"] == "roof"
+
+
+@pytest.mark.req("RT-14")
+async def test_a_conversation_that_others_have_begun_logs_its_own_device(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, team=True)
+    badge = await house.enter()
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        with structlog.contextvars.bound_contextvars(device="somebody else"):
+            notice(house)
+        await trio.sleep(3)
+    assert {log["device"] for log in logs if log["event"] == "turn over"} == {badge.session.traits.device}
+
+
+@pytest.mark.req("PE-9")
+@pytest.mark.parametrize("hello", [True, False], ids=["hello", "no hello"])
+async def test_a_badge_is_not_spoken_to_before_it_could_say_what_it_plays(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, hello: bool
+) -> None:
+    house = House(nursery, team=True)
+    badge = await house.enter()
+    told = notice(house)
+    await trio.sleep(0.1)
+    if hello:
+        badge.tell(type="hello", audio_params={"format": "pcm"})
+    await trio.sleep(3)
+    assert told == ["played"]
+    sizes = {len(packet) for packet in badge.audio}
+    assert (sizes == {2880}) is hello  # 60 ms of samples, or Opus

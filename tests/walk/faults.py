@@ -20,6 +20,7 @@ from badge.session.thinking import Thinker
 from badge.session.turns import Turns
 from badge.session.voicetrack import VoiceTrack
 from badge.session.watchdog import Watchdog
+from tests.walk.teamfaults import TEAM_FAULTS
 
 
 @frozen
@@ -31,7 +32,7 @@ class Fault:
     steps: tuple[str, ...]
 
 
-FAULTS: dict[str, Fault] = {}
+FAULTS: dict[str, Fault] = {put_in.__name__: Fault(put_in, breaks, steps) for put_in, breaks, steps in TEAM_FAULTS}
 """By name."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 import trio
-from hypothesis.stateful import RuleBasedStateMachine, invariant
+from hypothesis.stateful import invariant
 
 from badge.config import Settings
 from badge.link import CLOSE_WITHIN
@@ -19,6 +19,7 @@ from badge.session.watchdog import IDLE_EXTRA
 from protocol import Framing
 from tests.walk.stage import Stage
 from tests.walk.street import Passer, Street
+from tests.walk.team import BY_HAND, TeamInvariants
 
 SOON = LAST_WORDS + CLOSE_WITHIN + 0.1
 """Seconds that a session may take to end."""
@@ -27,7 +28,7 @@ PATIENCE = 200.0
 """Seconds after which every answer is over: the longest queue of the slowest providers has been worked off."""
 
 
-class Invariants(RuleBasedStateMachine):
+class Invariants(TeamInvariants):
     """Looks at the street from outside, and through the windows."""
 
     settings: Settings
@@ -55,6 +56,7 @@ class Invariants(RuleBasedStateMachine):
         """A processor for the log: keeps errors, drops everything."""
         if level == "error" and event["event"] == "failed":
             self.failures.append(f"{event['what']}: {event['error']}")
+        self.note_event(event)
         raise structlog.DropEvent
 
     # --- the invariants ---
@@ -121,9 +123,9 @@ class Invariants(RuleBasedStateMachine):
 
     @invariant()
     def i_7_the_listen_mode_is_what_the_badge_set(self) -> None:
-        """I-7: the mode is the one that the badge named last, auto before that."""
+        """I-7: the mode is the one that the badge named last, auto before that, but for what a mode of the session wants."""
         for passer in self.street.passers:
-            if passer.open and passer.session:
+            if passer.open and passer.session and passer.mode_now not in BY_HAND:
                 assert passer.session.traits.mode == passer.mode, f"I-7: {passer.session.traits.mode}"
 
     @invariant()
@@ -176,6 +178,27 @@ class Invariants(RuleBasedStateMachine):
 
     # --- inside ---
 
+    def pick(self, who: int) -> Passer:
+        """One of those who are here."""
+        here = self.street.here
+        return here[who % len(here)]
+
+    def listen(self, passer: Passer, mode: str | None, state: str, **more: Any) -> None:
+        """Send a listen message, and know what it must do."""
+        heeded = passer.state in ("open", "warned") or (passer.state == "superseded" and state == "stop")
+        if mode is not None and heeded:
+            passer.mode = mode
+        if state == "start" and passer.state != "superseded" and not passer.greeted:
+            self.expect_silence(passer)
+        message = {"type": "listen", "state": state, **more, **({"mode": mode} if mode else {})}
+        self.step(lambda: passer.tell(**message))
+
+    def expect_silence(self, passer: Passer) -> None:
+        """From now on nothing of the turn under way may come."""
+        if passer.open and passer.reading.is_set():
+            passer.witness.expect_silence()
+            self.hushed = passer, len(passer.witness.segments)
+
     def _hold(self, name: str) -> None:
         for passer in self.street.passers:
             assert name not in passer.witness.faults, f"{name}: {passer.witness.faults[name]}"
@@ -217,6 +240,7 @@ class Invariants(RuleBasedStateMachine):
             passer.held = [] if passer.state == "closing" else passer.held
         self.step(self.stage.let_pass, PATIENCE)
         self._check_all()
+        self.check_team_settled()
         heard = [h for h in self.street.asr.heard if h]
         for passer in self.street.passers:
             if passer.open:
@@ -238,7 +262,8 @@ class Invariants(RuleBasedStateMachine):
 
         witness = self.stage.do(turn).witness
         self._check_all()
-        assert witness.kinds == ["hello", "hello", "stt", "tts", "tts", "tts"], f"stuck: {witness.kinds}"
+        kinds = [kind for kind in witness.kinds if kind != "workflow"]
+        assert kinds == ["hello", "hello", "stt", "tts", "tts", "tts"], f"stuck: {kinds}"
         assert [segment.audio for segment in witness.segments] == [10], "stuck: no voice"
 
     def _everybody_leaves(self) -> None:
@@ -248,6 +273,7 @@ class Invariants(RuleBasedStateMachine):
         self._check_all()
         assert not self.tasks, f"I-2: tasks of nobody: {self.tasks}"
         assert not self.street.residents(), "I-2: an entry of nobody"
+        self.check_team_gone()
 
     def _check_all(self) -> None:
         self.nothing_fails_inside()

@@ -65,13 +65,15 @@ class MoodyAsr(ScriptedAsr):
     def __init__(self) -> None:
         super().__init__()
         self.mood = "text"
+        self.next = ""
+        """what is understood next, whatever the mood"""
         self.whose: list[str] = []
         """the session of each attempt in `heard`"""
 
     @asynccontextmanager
     async def recognise(self) -> AsyncIterator[ScriptedRecognition]:
         """Start on one utterance."""
-        entry = HEARINGS[self.mood]
+        entry, self.next = (Hearing(text=self.next) if self.next else HEARINGS[self.mood]), ""
         self.whose.append(structlog.contextvars.get_contextvars()["session"])
         self._script = deque([evolve(entry, text=entry.text.format(n=len(self.whose)))])
         async with super().recognise() as recognition:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import structlog
 from hypothesis import strategies as st
@@ -13,12 +13,11 @@ from hypothesis.stateful import initialize, precondition, rule
 from badge.link import Goodbye
 from protocol import Framing
 from tests.house import changed
-from tests.walk.invariants import Invariants
 from tests.walk.moods import MOODS
 from tests.walk.stage import Stage
-from tests.walk.street import Passer, Street
+from tests.walk.street import Street
+from tests.walk.teamsteps import AWAY, DEVICES, WHO, TeamSteps, somebody_is_here
 
-DEVICES = ("aa:bb:cc:00:00:01", "aa:bb:cc:00:00:02")
 CROWD, MOST = 4, 14
 """Connections at one time, those included that are about to close, and in one walk."""
 
@@ -40,16 +39,13 @@ GARBAGE = [
     bytes(40_000),
 ]
 
-WHO = st.integers(0, 5)
 FEATURES = st.fixed_dictionaries({"partials": st.booleans(), "ledger": st.booleans(), "emoji": st.booleans()})
 MODE = st.sampled_from(["auto", "manual", "realtime"])
 KIND = st.sampled_from(["voice", "silence"])
 
-somebody_is_here = precondition(lambda self: self.street.here)
 
-
-class Walk(Invariants):
-    """Badges of two devices and their steps; every step ends when nothing moves any more without time passing."""
+class Walk(TeamSteps):
+    """Badges of two devices and a stranger, and their steps; every step ends when nothing moves any more without time passing."""
 
     # --- the house ---
 
@@ -67,7 +63,10 @@ class Walk(Invariants):
         """Everything is as by default, but for what makes the greatest differences."""
         structlog.configure(processors=[self.note_log])
         self.settings = changed(
-            listen={"barge_in": barge_in}, chat={"new_words": new_words}, timeouts={"no_voice_s": no_voice_s}
+            listen={"barge_in": barge_in},
+            chat={"new_words": new_words},
+            timeouts={"no_voice_s": no_voice_s},
+            coding={"insight_interval_s": 5.0},
         )
         self.stage = Stage(seed)
 
@@ -111,7 +110,7 @@ class Walk(Invariants):
 
     @precondition(lambda self: len(self.street.here) < CROWD and len(self.street.passers) < MOST)
     @rule(
-        device=st.sampled_from(DEVICES),
+        device=st.sampled_from([*DEVICES * 3, AWAY]),
         framing=st.sampled_from(Framing),
         audio_format=st.sampled_from(["pcm", "pcm", "opus"]),
         features=FEATURES,
@@ -239,35 +238,12 @@ class Walk(Invariants):
             if ready and len(passer.sent) > begin:
                 passer.held.append((begin, len(passer.sent)))
 
-    # --- inside ---
-
-    def pick(self, who: int) -> Passer:
-        """One of those who are here."""
-        here = self.street.here
-        return here[who % len(here)]
-
-    def listen(self, passer: Passer, mode: str | None, state: str, **more: Any) -> None:
-        """Send a listen message, and know what it must do."""
-        heeded = passer.state in ("open", "warned") or (passer.state == "superseded" and state == "stop")
-        if mode is not None and heeded:
-            passer.mode = mode
-        if state == "start" and passer.state != "superseded" and not passer.greeted:
-            self.expect_silence(passer)
-        message = {"type": "listen", "state": state, **more, **({"mode": mode} if mode else {})}
-        self.step(lambda: passer.tell(**message))
-
-    def expect_silence(self, passer: Passer) -> None:
-        """From now on nothing of the turn under way may come."""
-        if passer.open and passer.reading.is_set():
-            passer.witness.expect_silence()
-            self.hushed = passer, len(passer.witness.segments)
-
 
 def only(names: Sequence[str]) -> type[Walk]:
     """A walk with these kinds of steps alone."""
     others = {
         name: None
-        for name, step in vars(Walk).items()
+        for name, step in inspect.getmembers(Walk)
         if hasattr(step, "hypothesis_stateful_rule") and name not in names
     }
     return type("NarrowWalk", (Walk,), others)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import cache
@@ -26,6 +27,7 @@ from providers.ports import EAR_RATE
 from providers.scripted import ScriptedVad
 from tests.house import House, packets
 from tests.walk.moods import MoodyAsr, MoodyLlm, MoodyTts
+from tests.walk.stores import CountingStore
 from tests.walk.witness import Witness
 
 log = get_log(__name__)
@@ -57,6 +59,10 @@ class Passer:
     mode: str = "auto"
     last_frame: float = 0.0
     pings: int = 0
+    wishes: int = 0
+    """starts and ends of modes that have to be acknowledged"""
+    refreshes: list[float] = field(factory=list)
+    """when it asked for the tasks"""
     sent: bytearray = field(factory=bytearray)
     """all audio sent as PCM"""
     held: list[tuple[int, int]] = field(factory=list)
@@ -142,6 +148,11 @@ class Passer:
         return self.session._life.state if self.session else "opening"
 
     @property
+    def mode_now(self) -> str:
+        """The mode of its session."""
+        return self.session._modes.state if self.session and self.session._modes else "chat"
+
+    @property
     def open(self) -> bool:
         """Whether the server answers what this badge sends."""
         return self.here and self.state in ("open", "warned", "superseded")
@@ -225,16 +236,28 @@ class Street:
     def __init__(self, nursery: trio.Nursery, settings: Settings, let_pass: Any, *, vad_load: float = 0.0) -> None:
         self.nursery = nursery
         self.let_pass = let_pass
+        self.store = CountingStore()
         self.asr, self.llm, self.tts = MoodyAsr(), MoodyLlm(), MoodyTts()
         self.house = House(
-            nursery, settings=settings, vad=ScriptedVad(load=vad_load), asr=self.asr, llm=self.llm, tts=self.tts
+            nursery,
+            settings=settings,
+            vad=ScriptedVad(load=vad_load),
+            asr=self.asr,
+            llm=self.llm,
+            tts=self.tts,
+            store=self.store,
+            team=True,
         )
+        self.office_tasks = Counter[str]()
+        """how many tasks of each name work in the office"""
         self.passers: list[Passer] = []
 
     async def connect(self, device: str, framing: Framing, audio_format: str, features: dict[str, bool]) -> Passer:
         """A badge comes and says hello."""
         passer = Passer(self, len(self.passers) + 1, device, framing, Witness(framing, audio_format))
         passer.reading.set()
+        before = self.house.services.presence.find(device)
+        passer.wishes += before is not None and before.mode != "chat"  # which goes on
         self.passers.append(passer)
         outside, inside = trio.testing.memory_stream_pair()
 
@@ -263,9 +286,14 @@ class Street:
             mailbox.post('{"type":"server","event":"stats"}', stale=True)
 
     def tasks(self) -> dict[int, list[str]]:
-        """Names of the tasks that serve each connection."""
+        """Names of the tasks that serve each connection; what it has begun in the office is not one of them."""
         found: dict[int, list[str]] = {}
+        office = next(t for t in _offspring(trio.lowlevel.current_root_task()) if t.name.endswith("BackOffice.run"))
+        inside = list(_offspring(office))
+        self.office_tasks = Counter(".".join(task.name.split(".")[-2:]) for task in inside)
         for task in _offspring(trio.lowlevel.current_root_task()):
+            if task in inside:
+                continue
             number = task.context.get(CONNECTION, 0)
             if number:
                 found.setdefault(number, []).append(task.name)

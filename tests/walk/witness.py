@@ -40,6 +40,21 @@ class Witness:
     warnings: list[float] = field(factory=list)
     told: list[str] = field(factory=list)
     """codes of error messages"""
+    lists: list[tuple[float, int, list[Any]]] = field(factory=list)
+    """snapshots of the tasks: when, revision and tasks"""
+    refreshes: list[float] = field(factory=list)
+    """when the user asked for one by voice"""
+    modes: list[str] = field(factory=list)
+    """answers to wishes for modes"""
+    switches: int = 0
+    """modes that were switched by words"""
+    snippets: list[tuple[str, int, list[int]]] = field(factory=list)
+    """what was pushed of meetings: which, index and numbers of the segments"""
+    minutes: list[tuple[str, str]] = field(factory=list)
+    letters: list[tuple[str, str]] = field(factory=list)
+    """messages of others: from and id"""
+    fates: list[tuple[str, str, str]] = field(factory=list)
+    """what became of its own: id, to and status"""
     dismissed: bool = False
     """the server has said goodbye because nobody spoke"""
     _patience: int | None = None
@@ -91,9 +106,39 @@ class Witness:
         elif kind == "pong":
             self.pongs += 1
         elif kind == "error":
-            self.told.append(message["code"])
+            if (message.get("ref") or {}).get("type") != "coding":  # a line of a log that nobody has begun
+                self.told.append(message["code"])
+        elif kind in ("workflow", "mode", "stt", "meeting", "peer"):
+            getattr(self, f"_see_{kind}")(message, now)
         elif message.get("event") == "timeout_warning":
             self.warnings.append(now)
+
+    def _see_workflow(self, message: dict[str, Any], now: float) -> None:
+        if message["event"] == "update":
+            self.lists.append((now, message["revision"], message["tasks"]))
+        elif message.get("intent") == "refresh":
+            self.refreshes.append(now)
+
+    def _see_mode(self, message: dict[str, Any], _: float) -> None:
+        self.modes.append(message.get("state") or message["status"])
+
+    def _see_stt(self, message: dict[str, Any], _: float) -> None:
+        self.switches += message.get("intent") == "mode_switch"
+
+    def _see_meeting(self, message: dict[str, Any], _: float) -> None:
+        if message["phase"] == "snippet":
+            numbers = [segment["number"] for segment in message["segments"]]
+            self.snippets.append((message["meetingId"], message["index"], numbers))
+        elif message["phase"] == "summary":
+            self.minutes.append((message["meetingId"], json.dumps(message["minutes"])))
+
+    def _see_peer(self, message: dict[str, Any], _: float) -> None:
+        if message.get("event") == "message":
+            self.letters.append((message["from"], message["id"]))
+        elif message.get("event") == "receipt":
+            self.fates.append((message["id"], message["to"], message["status"]))
+        elif message.get("status") == "ok":
+            self.fates += [(message["id"], to, status) for to, status in message["to"].items()]
 
     def _follow(self, state: str, text: str, now: float) -> None:
         if (state == "start") is self.speaking:
