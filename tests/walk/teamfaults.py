@@ -10,11 +10,11 @@ import pytest
 from badge.meetings import rounds
 from badge.meetings.book import Book
 from badge.meetings.meeting import Meeting
+from badge.modes.chat import CHAT
 from badge.notices import Ending
 from badge.offices.bulletin import Bulletin
 from badge.offices.carrier import Carrier
 from badge.offices.rounds import Rounds as PostRounds
-from badge.modes.chat import CHAT
 from badge.session.announcer import Announcer
 from badge.session.answering import Answers
 from badge.session.modeslot import ModeSlot
