@@ -80,6 +80,7 @@ class Talk:
 
         await self._badge.tell(type="mode", state="end", mode=mode)
         await self._until(over, lambda: f"no {' and no '.join(sorted(awaited))}")
+        await self.stay(FOLLOWERS)  # to answer for what has come: otherwise it comes again
 
     async def speak(self, pcm: bytes) -> None:
         """Say this and wait for the answer; what is said in a meeting gets none."""

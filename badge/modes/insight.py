@@ -82,6 +82,9 @@ _TROUBLE = re.compile(
 )
 _NO_TROUBLE = re.compile(r"\b(0|no) (errors|failures|failed)\b", re.IGNORECASE)
 
+TELLING = re.compile(rf"\b(?:\d+|no) (?:errors|failures|failed)\b|{_TROUBLE.pattern}", re.IGNORECASE)
+"""All in a line that `extracted` goes by."""
+
 
 def extracted(lines: Sequence[str]) -> Insight:
     """What the lines say themselves: how many there are, and which of them speak of trouble."""

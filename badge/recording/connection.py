@@ -76,7 +76,7 @@ class RecordedMailbox(Mailbox):
 
     def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
         """Hand over a text frame."""
-        self._note(Kind.POST, frame, stale)
+        self._note(Kind.POST, frame, stale, arrival is not None)
         return self._mailbox.post(frame, stale=stale, arrival=arrival)
 
     def announce(self, notice: Notice, told: Told = lambda _: None) -> bool:

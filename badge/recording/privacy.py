@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
+import attrs
 from attrs import frozen
 
-from badge.phrases import ANNOUNCEMENT, bare
+from badge.desk import Closing, Fate, Opened
+from badge.phrases import ANNOUNCEMENT, bare, forms
 from badge.recording.records import Kind
-from badge.recording.silence import silenced
+from badge.recording.shape import blank, ends_in_a_word, shape, token_shape
+from badge.recording.soundless import hashing_of
+from badge.recording.utterance import decides, line_shape, order_shape
+from badge.storage.records import Reminder
+from badge.storage.tasks import Result, Task
 from badge.texts import EXIT_COMMANDS, WAKE_WORDS
-from protocol import Framing, RemoteProtocolError, decode_frame
-from providers.language import IDEOGRAPH
-from providers.sentences import ABBREVIATIONS
 
 Raw = tuple[Any, ...]
-
-_WORDS = re.compile(r"[A-Za-z]+|[^\W_]|[^\x00-\x7f]", re.ASCII)
-_LETTERS_THAT_DECIDE = frozenset("IaApPmM")
-"""I is a word where other capitals are initials; a.m. and p.m. may end a sentence."""
 
 _WORD = re.compile(r"[\w:.@-]+", re.ASCII)
 
 HELD = 1000
 """Records that wait for the end of a word; more do not wait."""
-
-_OF_EMOJI = frozenset("\ufe0e\ufe0f\u20e3")
-"""Marks that are parts of emoji."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}")
 
@@ -43,8 +37,18 @@ _PROTOCOL = frozenset(
 )
 """Fields of messages whose values are words of the protocol."""
 
-_NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "turn", "number", "index"})
-"""Fields of messages whose numbers are facts about the badge, not about its user."""
+_NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "turn", "number", "index", "due"})
+"""Fields of messages whose numbers are facts about the badge, not about its user, or decide on what is said."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?![^T])")
+
+_ANSWERS = frozenset(field.name for one in (Closing, Opened, Reminder, Result, Task) for field in attrs.fields(one))
+"""Fields of what the desk answers."""
+
+_FATES = frozenset(get_args(Fate))
+
+SOMEBODY = "somebody"
+"""The owner of a task that is not the badge."""
 
 
 @frozen
@@ -52,24 +56,30 @@ class Masking:
     """Turns words into their shape: letters become x, digits 0, ideographs 某; punctuation, spaces and emoji stay.
 
     Each character is replaced by itself, so that a piece of a masked text is the masked piece of the text. What stays:
-    the letters and abbreviations that decide where a sentence ends, and texts that are one of `phrases`, the configured
-    wake and exit words, because what the session does tells them anyway.
+    the letters and abbreviations that decide where a sentence ends, and what decides on the course of the session, which
+    tells it anyway: texts that are one of `phrases`, the configured wake and exit words, or switch modes, or command
+    something; of orders what kind they are, and when; of logs what tells of trouble; when tasks and reminders are due.
+
+    `device` is the id of the badge: what is its own is told from what is another's, and no more.
     """
 
     phrases: frozenset[str]
+    device: str = ""
 
     def words(self, text: str) -> str:
         """The shape of what the user said."""
         if text.startswith(ANNOUNCEMENT):
             return ANNOUNCEMENT + shape(text[len(ANNOUNCEMENT) :])
-        return text if bare(text) in self.phrases else shape(text)
+        if any(form in self.phrases for form in forms(bare(text))) or decides(text):
+            return text
+        return order_shape(text) or shape(text)
 
     def frame(self, kind: Kind, frame: str) -> str:
         """The shape of a text message: the words of the protocol stay."""
         try:
             value = json.loads(frame)
             said = kind is Kind.IN or (isinstance(value, dict) and value.get("type") == "stt")
-            masked = _json("", value, self.words if said else shape)
+            masked = self._json("", value, self.words if said else shape)
             return json.dumps(masked, ensure_ascii=False, separators=(",", ":"))
         except (ValueError, RecursionError):  # no JSON, or nested deeper than anybody means it
             return shape(frame)
@@ -92,8 +102,12 @@ class Masking:
     def _announcement(self, _: Kind, kind: str, text: str, packets: list[bytes]) -> Raw:
         return kind, shape(text), packets
 
-    def _desk(self, _: Kind, *data: Any) -> Raw:
-        return *data[:-1], _json("", data[-1], self.words)
+    def _desk(self, kind: Kind, *data: Any) -> Raw:
+        value = data[-1]
+        if isinstance(value, int):  # how many there were: it is said
+            return data
+        fates = kind is Kind.DESK_ANSWER and isinstance(value, dict) and not value.keys() <= _ANSWERS  # by device
+        return *data[:-1], self._json("to" if fates else "", value, shape)
 
     def _standing(self, _: Kind, name: str, known: dict[str, Any]) -> Raw:
         return name, self.known(known)
@@ -125,11 +139,42 @@ class Masking:
         for table, key in (("chat", "prompt"), ("phrases", "greeting")):
             if key in settings.get(table, ()):
                 settings[table][key] = shape(settings[table][key])
-        settings["welcome"] = _json("", settings.get("welcome", {}), shape)
-        identity = {k: _blank(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
+        settings["welcome"] = self._json("", settings.get("welcome", {}), shape)
+        if "groups" in settings.get("workflow", ()):
+            settings["workflow"]["groups"] = {}
+        identity = {k: blank(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
         components = {name: self.known(known) for name, known in header["components"].items()}
         masked = {"settings": settings, "identity": identity, "components": components, "tools": [], "digest": ""}
         return {**header, **masked, "text": "redact"}
+
+    def _json(self, key: str, value: Any, mask: Callable[[str], str]) -> Any:
+        """The shape of a JSON value that stands under `key`."""
+        match value:
+            case str():
+                return self._string(key, value, mask)
+            case bool() | None:
+                return value
+            case int() | float():
+                return value if key in _NUMBERS else 0
+            case list() | tuple():
+                return [self._json(key, item, mask) for item in value]
+            case _:
+                if key == "to":
+                    return {blank(device): self._json("fate", fate, mask) for device, fate in value.items()}
+                return {n if _NAME.fullmatch(n) else shape(n): self._json(n, v, mask) for n, v in value.items()}
+
+    def _string(self, key: str, value: str, mask: Callable[[str], str]) -> str:
+        if (key in _PROTOCOL and _NAME.fullmatch(value)) or (key == "fate" and value in _FATES):
+            return value
+        if key == "opus" or value == self.device:
+            return blank(value)
+        if key == "owner" and value:
+            return SOMEBODY
+        if key == "due" and _DATE.match(value):
+            return value
+        if key == "line" and mask != shape:
+            return line_shape(value)
+        return blank(value) if key != "text" and _is_id(value) else mask(value)
 
 
 _MASKS: dict[Kind, Callable[..., Raw]] = {
@@ -147,82 +192,9 @@ _MASKS: dict[Kind, Callable[..., Raw]] = {
 """What else a record holds are numbers, verdicts and the names of states."""
 
 
-def shape(text: str) -> str:
-    """A text with its letters and digits masked, character by character."""
-    return _WORDS.sub(_shape, text)
-
-
-def _json(key: str, value: Any, mask: Callable[[str], str]) -> Any:
-    """The shape of a JSON value that stands under `key`."""
-    match value:
-        case str():
-            if key in _PROTOCOL and _NAME.fullmatch(value):
-                return value
-            return _blank(value) if key != "text" and _is_id(value) else mask(value)
-        case bool() | None:
-            return value
-        case int() | float():
-            return value if key in _NUMBERS else 0
-        case list():
-            return [_json(key, item, mask) for item in value]
-        case _:
-            return {n if _NAME.fullmatch(n) else shape(n): _json(n, v, mask) for n, v in value.items()}
-
-
 def _is_id(value: str) -> bool:
     """Whether a value, in a field that is no text, is one word with a digit in it: it may name somebody, or his badge."""
     return _WORD.fullmatch(value) is not None and any(c.isdigit() for c in value)
-
-
-def _shape(match: re.Match[str]) -> str:
-    found = match[0]
-    if len(found) > 1 or found.isascii():
-        return found if found in _LETTERS_THAT_DECIDE or found.lower() in ABBREVIATIONS else _blank(found)
-    if IDEOGRAPH.match(found):
-        return "某"
-    kind = unicodedata.category(found)[0]
-    if kind == "N":
-        return "٠"
-    if kind == "L":
-        return "Ж" if found.isupper() else "ж"
-    if kind == "M" and found not in _OF_EMOJI:
-        return "\u0301"
-    return found
-
-
-def _blank(text: str) -> str:
-    """A text with none of its letters and digits left."""
-    return "".join("0" if c.isdigit() else c if not c.isalpha() else "X" if c.isupper() else "x" for c in text)
-
-
-@frozen
-class Hashing:
-    """Takes the sound out of a recording; a hash stays, so that two recordings of the same sound can be recognised."""
-
-    framing: Framing
-    opus_speech: bool = False
-
-    def data(self, kind: Kind, data: Raw) -> Raw:
-        """A record's data without sound, with the hash of the sound at its end."""
-        if kind in (Kind.IN, Kind.OUT) and isinstance(data[0], bytes) and len(data) == 1:
-            return self._frame(data[0]), _digest(data[0])
-        if kind is Kind.ANNOUNCE:
-            return *data[:-1], [silenced(packet) for packet in data[-1]]
-        if kind is Kind.TTS_CHUNK and len(data) == 2:
-            number, sound = data
-            return number, silenced(sound) if self.opus_speech else bytes(len(sound)), _digest(sound)
-        return data
-
-    def _frame(self, frame: bytes) -> bytes:
-        try:
-            opus = decode_frame(self.framing, frame).opus
-        except RemoteProtocolError:
-            return frame[:4] + bytes(max(0, len(frame) - 4))
-        return frame[: len(frame) - len(opus)] + silenced(opus)
-
-
-def _digest(sound: bytes) -> bytes:
-    return hashlib.blake2b(sound, digest_size=8).digest()
 
 
 class Refinement:
@@ -230,7 +202,7 @@ class Refinement:
 
     def __init__(self, header: dict[str, Any], *, audio: str, text: str) -> None:
         self._masking = masking_of(header) if text == "redact" else None
-        self._hashing = hashing_of(header) if audio == "hash" else None
+        self._hashing = hashing_of(header, masked=text == "redact") if audio == "hash" else None
         self._held: list[Raw] = []
 
     def __call__(self, records: Iterable[Raw]) -> list[Raw]:
@@ -247,7 +219,7 @@ class Refinement:
             yield record
             return
         self._held.append(record)
-        if record[2] is Kind.LLM_TOKEN and isinstance(record[4], str) and record[4][-1:].isalpha():
+        if record[2] is Kind.LLM_TOKEN and isinstance(record[4], str) and ends_in_a_word(record[4]):
             return
         if self._held[0][2] is Kind.LLM_TOKEN and not _settles(record) and len(self._held) < HELD:
             return
@@ -276,7 +248,7 @@ def _settles(record: Raw) -> bool:
 def _masked_as_one(held: list[Raw]) -> Iterator[Raw]:
     """The records with the texts of their tokens masked as the one text that they are."""
     words = "".join(r[4] for r in held if r[2] is Kind.LLM_TOKEN and isinstance(r[4], str))
-    masked = shape(words)
+    masked = token_shape(words)
     at = 0
     for record in held:
         if record[2] is Kind.LLM_TOKEN and isinstance(record[4], str):
@@ -289,10 +261,5 @@ def _masked_as_one(held: list[Raw]) -> Iterator[Raw]:
 def masking_of(header: dict[str, Any]) -> Masking:
     """How the texts of a recording are masked."""
     phrases = {"wake": WAKE_WORDS, "exit": EXIT_COMMANDS, **header["settings"].get("phrases", {})}
-    return Masking(frozenset(filter(None, map(bare, (*phrases["wake"], *phrases["exit"])))))
-
-
-def hashing_of(header: dict[str, Any]) -> Hashing:
-    """How the audio of a recording is hashed."""
-    opus = header["components"].get("tts", {}).get("encoding") == "opus"
-    return Hashing(Framing[header["identity"]["framing"]], opus)
+    known = frozenset(filter(None, map(bare, (*phrases["wake"], *phrases["exit"]))))
+    return Masking(known, str(header.get("identity", {}).get("device", "")))

@@ -51,7 +51,8 @@ class Kind(StrEnum):
     NOW = "now"
     """answer: the time of day, ISO 8601"""
     POST = "post"
-    """input: text frame, whether it is stale news: somebody else has put a message in the mailbox"""
+    """input: text frame, whether it is stale news, and whether it matters if it arrives: somebody else has put a message
+    in the mailbox"""
     ANNOUNCE = "announce"
     """input: kind, text, packets of Opus: somebody else wants to have something said"""
     RETIRE = "retire"
@@ -240,10 +241,15 @@ SHAPES: dict[Kind, tuple[tuple[type, ...], ...]] = {
 HASHED = frozenset({Kind.IN, Kind.OUT, Kind.TTS_CHUNK})
 """Records whose data may end with the hash of the sound that was taken out."""
 
+OPTIONAL: dict[Kind, tuple[type, ...]] = {Kind.POST: (bool,)}
+"""The types of a last datum that may be missing, as it is in older recordings."""
+
 
 def fits(kind: Kind, data: tuple[Any, ...]) -> bool:
     """Whether this can be the data of such a record."""
     shape = SHAPES[kind]
     if kind in HASHED and len(data) == len(shape) + 1 and isinstance(data[-1], bytes):
         data = data[:-1]
+    if kind in OPTIONAL and len(data) == len(shape) + 1:
+        shape = (*shape, OPTIONAL[kind])
     return len(data) == len(shape) and all(isinstance(item, types) for item, types in zip(data, shape, strict=True))

@@ -9,8 +9,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from badge.recording.privacy import shape
 from badge.recording.records import Kind, Record
+from badge.recording.shape import shape
 from badge.replay.playback import token_of
 from badge.replay.script import Script
 from providers.opus import Encoder

@@ -58,12 +58,16 @@ class PlayedPresence(Presence):
     def hear(self, record: Record) -> None:
         """Somebody else puts a message in the mailbox, or wants the session to end."""
         match record.kind, record.data:
-            case Kind.POST, (frame, stale):
-                self._mailbox.post(frame, stale=stale)
+            case Kind.POST, (frame, stale, *matters):
+                self._mailbox.post(frame, stale=stale, arrival=_nobody if any(matters) else None)
             case Kind.ANNOUNCE, (kind, text, packets):
                 self._mailbox.announce(Notice(kind=kind, text=text, clip=tuple(packets)))
             case Kind.RETIRE, (goodbye,):
                 self._mailbox.retire(Goodbye[goodbye])
+
+
+def _nobody(_: bool) -> None:  # noqa: FBT001 - the type of `Arrival`
+    """Nobody is there who waits for the arrival of a message; that it is asked for is what counts."""
 
 
 class PlayedClock:

@@ -212,3 +212,9 @@ async def test_a_ping_that_comes_while_leaving_spoils_nothing() -> None:
         async with connect(url, Introduction(device="d", client="c")) as badge:
             assert badge.welcome["session_id"] == "s"
         nursery.cancel_scope.cancel()
+
+
+async def test_minutes_that_have_come_do_not_come_again(voice: Path) -> None:
+    async with office(said=["we ship on Friday"]) as server:
+        await carried_out(server, enter="meeting", files=[voice])
+        assert await carried_out(server, stay=1) == (0, [])

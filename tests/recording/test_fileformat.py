@@ -157,3 +157,4 @@ def test_every_kind_has_a_shape() -> None:
         assert fits(record[2], record[3:])  # type: ignore[arg-type]
     assert fits(Kind.IN, (b"sound", b"hash"))
     assert not fits(Kind.POST, ("text", True, b"hash"))
+    assert fits(Kind.POST, ("text", True, True))  # newer recordings say more

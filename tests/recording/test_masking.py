@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import unicodedata
 from typing import Any
@@ -11,10 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from badge.config import Settings
+from badge.modes.insight import extracted, insight_of
+from badge.orders import AddTask, order
 from badge.phrases import ANNOUNCEMENT
-from badge.recording.privacy import Masking, Refinement, shape
+from badge.recording.privacy import Masking, Refinement
 from badge.recording.recorder import session_settings
 from badge.recording.records import Kind
+from badge.recording.shape import shape
 from providers.language import IDEOGRAPH
 from providers.sentences import ABBREVIATIONS, SentenceSplitter
 
@@ -148,6 +152,121 @@ def test_phrases_and_announcements_are_known_again() -> None:
     assert MASKING.words("Good-bye!") == "Good-bye!"
     assert MASKING.words("goodbye Otto") == "xxxxxxx Xxxx"
     assert MASKING.words(f"{ANNOUNCEMENT}Dinner is ready.") == f"{ANNOUNCEMENT}Xxxxxx xx xxxxx."
+
+
+NOON = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            "Start the meeting!",
+            "don't start the meeting",
+            "进入会议",
+            "请退出工作模式",
+            "claim task",
+            "完成任务",
+            "please refresh",
+        ),
+        *("set a timer for ten minutes", "what are my tasks", "取消所有提醒", "my task is due on Friday", "add a task"),
+        *("wake me up at seven", "十分钟后提醒我", "please goodbye"),
+    ],
+)
+def test_what_decides_on_the_course_stays(words: str) -> None:
+    assert MASKING.words(words) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "masked"),
+    [
+        ("Remind me in ten minutes to call Otto.", "Remind me in ten minutes to xxxx Xxxx."),
+        ("remind me to remind me at 8 to eat", "remind me to xxxxxx xx xx 0 xx xxx"),
+        ("remind me to eat", "remind me to xxx"),
+        ("十分钟后提醒我吃饭", "十分钟后提醒我某某"),
+        ("十分钟 后 提醒 我 吃 饭", "十分钟 后 提醒 我 某 某"),
+        ("add a task to visit Anna on Friday", "add a task to xxxxx Xxxx on Friday"),
+        ("put milk on my list of tasks", "put xxxx on my list of tasks"),
+        ("rename my task to my task", "rename my task to xx xxxx"),
+        ("添加任务买牛奶明天", "添加任务某某某明天"),
+        ("remind me of your name", "xxxxxx xx xx xxxx xxxx"),
+    ],
+)
+def test_an_order_stays_of_its_kind_and_its_time_and_tells_nothing_else(words: str, masked: str) -> None:
+    assert MASKING.words(words) == masked
+    assert MASKING.words(masked) == masked
+    then, now = order(words, NOON), order(masked, NOON)
+    assert type(then) is type(now)
+    assert getattr(then, "due", None) == getattr(now, "due", None)
+
+
+def test_an_order_that_is_too_long_to_be_taken_whole_is_masked_whole() -> None:
+    """What was cut off is in no field of it."""
+    words = "add a task " + "secret " * 35
+    assert isinstance(order(words, NOON), AddTask)
+    assert "secret" not in MASKING.words(words)
+
+
+ANNA = Masking(frozenset(), "anna-1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        (Kind.DESK_ANSWER, (1, {"founder-1": "queued", "otto": "sent"}), (1, {"xxxxxxx-0": "queued", "xxxx": "sent"})),
+        (Kind.DESK_ANSWER, (1, {"otto": "Otto"}), (1, {"xxxx": "Xxxx"})),
+        (Kind.DESK_ANSWER, (1, 3), (1, 3)),
+        (
+            Kind.DESK_ANSWER,
+            (1, [{"id": "t1", "owner": "anna-1", "due": "2026-11-27"}, {"id": "t2", "owner": "otto-2", "due": "soon"}]),
+            (1, [{"id": "x0", "owner": "xxxx-0", "due": "2026-11-27"}, {"id": "x0", "owner": "somebody", "due": "xxxx"}]),
+        ),
+        (Kind.DESK_ANSWER, (1, {"id": "r1", "text": "refresh", "due": 1795298462911}), None),
+        (Kind.DESK_ASK, (1, "meetings.add", ["anna-1", "refresh", 17]), (1, "meetings.add", ["xxxx-0", "xxxxxxx", 0])),
+        (Kind.DESK_TELL, ("tasks.show", ["anna-1"]), ("tasks.show", ["xxxx-0"])),
+        (Kind.DESK_ERROR, (1, {"code": "too-many", "message": "Otto"}), (1, {"code": "too-many", "message": "Xxxx"})),
+        (Kind.ANNOUNCE, ("letter", "From Otto", [b"x"]), ("letter", "Xxxx Xxxx", [b"x"])),
+    ],
+)  # fmt: skip
+def test_what_the_desk_says_tells_what_is_ones_own_from_what_is_anothers(
+    kind: Kind, data: tuple[Any, ...], expected: tuple[Any, ...] | None
+) -> None:
+    if expected is None:
+        expected = (1, {"id": "x0", "text": "xxxxxxx", "due": 1795298462911})
+    masked = ANNA.data(kind, data)
+    assert masked == expected
+    assert Masking(frozenset(), "xxxx-0").data(kind, masked) == masked
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Otto: 12 errors, 0 failures",
+        "no errors at all",
+        "Traceback (most recent call last)",
+        "5 errors",
+        "编译失败了",
+        "ok",
+    ],
+)
+def test_a_log_tells_of_as_much_trouble(line: str) -> None:
+    frame = ANNA.frame(Kind.IN, json.dumps({"type": "coding", "phase": "log", "line": line}))
+    masked = json.loads(frame)["line"]
+    assert "Otto" not in masked
+    assert bool(extracted([masked]).risks) == bool(extracted([line]).risks)
+    assert len(masked) == len(line)
+
+
+def test_the_insights_of_a_model_can_still_be_read() -> None:
+    answer = json.dumps({"insights": ["Otto said:\n“é”"], "risks": [], "next_steps": ["risks"]})
+    tokens = [(n, 1, Kind.LLM_TOKEN, 1, answer[at : at + 3]) for n, at in enumerate(range(0, len(answer), 3))]
+    refine = Refinement({"settings": session_settings(Settings())}, audio="keep", text="redact")
+    done = refine([*tokens, (99, 1, Kind.LLM_END, 1)])
+    masked = "".join(record[4] for record in done if record[2] is Kind.LLM_TOKEN)
+    assert "Otto" not in masked
+    insight = insight_of(masked)
+    assert insight is not None
+    assert (len(insight.insights), len(insight.risks), len(insight.next_steps)) == (1, 0, 1)
 
 
 @given(

@@ -6,12 +6,14 @@ import json
 import re
 import zlib
 from argparse import Namespace
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from badge.desk import Fate
 from badge.recording.capsule import redacted
 from badge.recording.fileformat import Recording, parse, read
 from badge.recording.records import Kind
@@ -44,6 +46,10 @@ def said(recording: Recording) -> Iterator[str]:
                 tokens += token
             case Kind.ASR_PARTIAL | Kind.ASR_FINAL | Kind.TTS_OPEN, (*_, str(text)):
                 yield text
+            case Kind.ANNOUNCE, (_, str(text), _):
+                yield text
+            case Kind.DESK_ASK | Kind.DESK_ANSWER | Kind.DESK_TELL, (*_, value):
+                yield from told_in(value)
             case Kind.LLM_OPEN, (*_, messages):
                 yield from (text for _, text in messages)
             case Kind.ENTER, (list(dialogue), _):
@@ -57,8 +63,45 @@ def texts_in(frame: str) -> list[str]:
         message = json.loads(frame)
     except (ValueError, RecursionError):
         return [frame]
-    text = message.get("text") if isinstance(message, dict) else None
-    return [text] if isinstance(text, str) else []
+    return list(told_in(message, TOLD))
+
+
+TOLD = ("text", "title", "line", "summary", "insights", "risks", "next_steps", "owner")
+"""Fields of messages that hold what was said, or who says it."""
+
+
+def told_in(value: Any, fields: tuple[str, ...] = (), field: str = "") -> Iterator[str]:
+    """The texts in a value, or in some fields of it."""
+    if isinstance(value, str):
+        if field in fields or (not fields and field not in PROTOCOL):
+            yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from told_in(inner, fields, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from told_in(inner, fields, field)
+
+
+DECISIVE = {
+    *(
+        "remind",
+        "minutes",
+        "cancel",
+        "reminder",
+        "reminders",
+        "timer",
+        "seconds",
+        "task",
+        "tasks",
+        "what",
+        "call",
+        "tomorrow",
+    ),
+    *("claim", "mark", "done", "refresh", "failed", "timeout", "errors"),
+}
+"""What else stays of what was said: commands, the kind and time of orders, and trouble in logs; nothing of it is anybody's
+own. `call` stays in the recordings only as a part of `device_call` and the like."""
 
 
 def names_in(value: Any) -> Iterator[str]:
@@ -67,6 +110,20 @@ def names_in(value: Any) -> Iterator[str]:
         yield from value
         for inner in value.values():
             yield from names_in(inner)
+
+
+def names_of(frame: str) -> Iterator[str]:
+    """The words that a message has of the protocol."""
+    try:
+        message = json.loads(frame)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(message, dict):
+        yield from (value for name, value in message.items() if name in PROTOCOL and isinstance(value, str))
+        yield from names_in(message)
+
+
+PROTOCOL = ("type", "state", "mode", "event", "phase", "status", "intent", "request", "target_mode", "outcome")
 
 
 def words_of(text: str) -> set[str]:
@@ -80,7 +137,7 @@ def secrets(recording: Recording) -> set[str]:
     """All words that were said, but for those that end or begin a conversation."""
     phrases = recording.header["settings"]["phrases"]
     known = set().union(*map(words_of, (*phrases["wake"], *phrases["exit"])))
-    return set().union(*map(words_of, said(recording))) - known
+    return set().union(*map(words_of, said(recording))) - known - DECISIVE
 
 
 def betrayed(recording: Recording, data: bytes) -> set[str]:
@@ -89,8 +146,19 @@ def betrayed(recording: Recording, data: bytes) -> set[str]:
     words = secrets(recording)
     phrases = recording.header["settings"]["phrases"]
     names = {*names_in(recording.header), *phrases["wake"], *phrases["exit"], *get_args(ListenMode)}
+    names.update(get_args(Fate))
     names.update(("hello", "user", "assistant", "offline assistant"))
-    names.update(event for r in recording.records if r.kind is Kind.STATE for event in r.data)
+    names.update(map(str, Kind))
+    for record in recording.records:
+        match record.kind, record.data:
+            case Kind.STATE | Kind.INHERIT, events:
+                names.update(events)
+            case (Kind.DESK_ASK, (_, str(name), _)) | ((Kind.DESK_TELL | Kind.ANNOUNCE), (str(name), *_)):
+                names.add(name)
+            case ((Kind.IN | Kind.OUT | Kind.POST), (str(frame), *_)):
+                names.update(names_of(frame))
+            case ((Kind.DESK_ANSWER | Kind.DESK_ASK), (*_, value)):
+                names.update(names_in(value))
     data = data.lower()
     for name in sorted(names, key=len, reverse=True):
         if any(word in name.lower() for word in words):
@@ -156,6 +224,34 @@ def test_words_may_stay_where_only_the_sound_has_to_go(tmp_path: Path) -> None:
     assert b"go forward ten meters" in left
     seen = set(windows(left))
     assert not any(window in seen for sound in sounds(read(path)) for window in windows(sound))
+
+
+def clips(recording: Recording) -> Iterator[bytes]:
+    """The voices in messages between badges, wherever they are."""
+    for record in recording.records:
+        for datum in record.data:
+            text = datum if isinstance(datum, str) else json.dumps(datum, default=repr)
+            yield from map(b64decode, packets_in(text))
+
+
+def packets_in(text: str) -> list[str]:
+    """The packets of all clips in a JSON text."""
+    return [p for found in re.findall(r'"opus": ?\[([^]]*)\]', text) for p in re.findall(r'"([^"]+)"', found)]
+
+
+def test_a_letter_loses_its_voice_where_only_the_sound_has_to_go(tmp_path: Path) -> None:
+    """In the message of the sender, in the question at the desk, and in the message to the receiver."""
+    for name, places in (("letter-sent", 2), ("letter-received", 2)):
+        path, target = FILES[name], tmp_path / f"{name}.badgerec"
+        before = list(clips(read(path)))
+        told: list[str] = []
+        assert (
+            redact_file(Namespace(file=path, out=target, audio="hash", text="keep", partly=False), told.append) == 0
+        ), told
+        after = list(clips(read(target)))
+        assert len(after) == len(before) >= 10 * places
+        seen = set(windows(unpacked(target.read_bytes()) + b"".join(after)))
+        assert not any(window in seen for packet in before for window in windows(packet))
 
 
 def test_a_capsule_of_a_capsule_is_the_same() -> None:

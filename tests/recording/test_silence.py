@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from badge.recording.privacy import Hashing
 from badge.recording.records import Kind
 from badge.recording.silence import frames_in, silenced
+from badge.recording.soundless import Hashing
 from protocol import Framing, decode_frame, encode_frame
 from providers.opus import Decoder, Encoder, OpusError
 from providers.scripted import tone

@@ -7,6 +7,8 @@ that one plays a script.
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,8 +21,9 @@ from providers.opus import Encoder
 from providers.pcm import byte_count
 from providers.ports import EAR_RATE, ProviderError
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
+from providers.tts.espeak import EspeakSettings
 from tests.e2e.running import Client
-from tests.providers.speech import SHARED, spoken_by_espeak
+from tests.providers.speech import PAUSE, SHARED, spoken_by_espeak
 
 SPEECH = SHARED / "speech"
 FRAME_MS = 60
@@ -65,16 +68,45 @@ def story(
 # --- what badges do -----------------------------------------------------------------------------------------------------
 
 
-async def speak(badge: Client, file: str, words: str, *, tail: float = 0.0) -> None:
-    """Say this as it was said there, frame by frame, and be silent for `tail` s."""
+async def voice(file: str, words: str) -> bytes:
+    """This as it was said there."""
     path = SPEECH / file
-    pcm = read_audio(path, EAR_RATE) if path.exists() else (await spoken_by_espeak(words))[0]
-    pcm += bytes(byte_count(tail, EAR_RATE))
-    encoder, begun = Encoder(EAR_RATE, FRAME_MS), trio.current_time()
-    for number, at in enumerate(range(0, len(pcm), encoder.frame_bytes)):
-        packet = encoder.encode(pcm[at : at + encoder.frame_bytes].ljust(encoder.frame_bytes, b"\0"))
+    return read_audio(path, EAR_RATE) if path.exists() else (await spoken_by_espeak(words))[0]
+
+
+def opus(pcm: bytes) -> list[bytes]:
+    """As a badge sends it."""
+    encoder = Encoder(EAR_RATE, FRAME_MS)
+    size = encoder.frame_bytes
+    return [encoder.encode(pcm[at : at + size].ljust(size, b"\0")) for at in range(0, len(pcm), size)]
+
+
+async def transmit(badge: Client, pcm: bytes) -> None:
+    """Send sound as it is made, frame by frame."""
+    begun = trio.current_time()
+    for number, packet in enumerate(opus(pcm)):
         await trio.sleep_until(begun + (number + 1) * FRAME_MS / 1000)
         await badge.packet(packet)
+
+
+async def speak(badge: Client, file: str, words: str, *, tail: float = 0.0) -> None:
+    """Say this as it was said there, and be silent for `tail` s."""
+    await transmit(badge, await voice(file, words) + bytes(byte_count(tail, EAR_RATE)))
+
+
+async def utter(badge: Client, file: str, words: str) -> None:
+    """Say this while a button is held."""
+    await badge.tell(type="listen", state="start", mode="manual")
+    await speak(badge, file, words)
+    await badge.tell(type="listen", state="stop")
+
+
+async def news(badge: Client, *, within: float = 20, **fields: Any) -> dict[str, Any]:
+    """Wait for a message with these fields; gives it."""
+    with trio.fail_after(within):
+        while not (found := [m for m in badge.messages if fields.items() <= m.items()]):
+            await trio.sleep(0.02)
+    return found[0]
 
 
 async def write(badge: Client, text: str) -> None:
@@ -294,3 +326,138 @@ async def still_loading(connect: Connect) -> None:
         await speak(badge, "en_onetwothree.wav", "one two three")
         await badge.tell(type="listen", state="stop")
         await badge.until("tts", "stop", within=60)
+
+
+# --- a team of badges -----------------------------------------------------------------------------------------------------
+
+MEETING = {"meeting": {"push_interval_ms": 500}}
+OTTO, ANNA = "founder-otto", "founder-anna"
+"""Of one group."""
+
+
+async def enter(badge: Client, mode: str) -> None:
+    """Enter a mode."""
+    await badge.tell(type="mode", state="start", mode=mode)
+    await news(badge, type="mode", state="start", mode=mode)
+
+
+async def adjourn(badge: Client) -> None:
+    """End the meeting and wait for the minutes, and for what tells the server that they have come."""
+    await badge.tell(type="mode", state="end", mode="meeting")
+    await news(badge, type="meeting", phase="summary")
+    await trio.sleep(0.3)
+
+
+@story("meeting-lost", "meeting-resumed", tables=MEETING)
+async def meeting(connect: Connect) -> None:
+    """A meeting with a pause; in the middle of a sentence the connection is lost; it goes on, and there are minutes."""
+    async with connect(device_id=ANNA) as badge:
+        await enter(badge, "meeting")
+        await utter(badge, "en_goforward.wav", "go forward ten meters")
+        await trio.sleep(1.5)
+        await badge.tell(type="listen", state="start", mode="manual")
+        with trio.move_on_after(1):
+            await speak(badge, "en_librivox_0880.wav", "he was not an ill disposed young man")
+        await badge.socket._stream.aclose()
+    await trio.sleep(0.5)
+    async with connect(device_id=ANNA) as badge:
+        await enter(badge, "meeting")
+        await utter(badge, "en_onetwothree.wav", "one two three")
+        await adjourn(badge)
+
+
+@story("meeting-taken-over", "meeting-continued", tables=MEETING)
+async def meeting_takeover(connect: Connect) -> None:
+    """The same badge connects a second time in a meeting, which goes on there without being asked for."""
+    async with connect(device_id=ANNA) as old:
+        await enter(old, "meeting")
+        await utter(old, "en_cards_004.wav", "five five")
+        await news(old, type="meeting", phase="snippet")
+        async with connect(device_id=ANNA) as new:
+            await old.closed()
+            await utter(new, "en_cards_003.wav", "seven of clubs")
+            await news(new, type="meeting", phase="snippet")
+            await adjourn(new)
+
+
+@story()
+async def working(connect: Connect) -> None:
+    """A task is claimed by voice, completed in writing, and the list is looked at again."""
+    (claim,) = await spoken_by_espeak("claim task", english="en-us+f2", rate=170)
+    async with connect(device_id=ANNA) as badge:
+        await badge.tell(type="workflow", event="create", tasks=[{"title": "Order batteries", "due": "2026-11-27"}])
+        await news(badge, type="workflow", event="result", request="create")
+        await enter(badge, "working")
+        await badge.tell(type="listen", state="start", mode="manual")
+        await transmit(badge, PAUSE + claim)
+        await badge.tell(type="listen", state="stop")
+        await news(badge, type="workflow", event="result", request="assign")
+        await write(badge, "mark done")
+        await news(badge, type="workflow", event="result", request="complete")
+        await write(badge, "refresh")
+        await news(badge, type="workflow", event="command", intent="refresh")
+        await badge.tell(type="mode", state="end", mode="working")
+        await news(badge, type="mode", state="end", mode="working")
+
+
+@story("letter-sent", "letter-received")
+async def letter(connect: Connect) -> None:
+    """A voice is left for a badge that is not there, and played to it when it comes; the sender is told."""
+    clip = opus(await voice("en_cards_001.wav", "ten of clubs"))
+    payload = {"opus": [b64encode(packet).decode() for packet in clip], "frame_ms": FRAME_MS}
+    async with connect(device_id=OTTO) as sender:
+        await sender.tell(type="peer", to=[ANNA], category="clip", id="clip-1", payload=payload)
+        assert (await news(sender, type="peer", status="ok"))["to"] == {ANNA: "queued"}
+        async with connect(device_id=ANNA) as receiver:
+            await receiver.tell(type="hello", version=1, transport="websocket")
+            await receiver.until("tts", "stop")
+            await news(sender, type="peer", event="receipt", status="delivered")
+            await news(sender, type="peer", event="receipt", status="heard")
+
+
+HURRIED = {"tts": {"espeak": EspeakSettings(rate=450)}}
+
+
+@story(tables=HURRIED)
+async def reminder(connect: Connect) -> None:
+    """Something is to be said in two seconds."""
+    async with connect(device_id=ANNA) as badge:
+        await badge.tell(type="hello", version=1, transport="websocket")
+        await write(badge, "set a timer for two seconds")
+        await news(badge, type="reminder", event="due")
+        await badge.until("tts", "stop", count=2)
+
+
+@story(tables=HURRIED)
+async def orders(connect: Connect) -> None:
+    """A task is made, taken, put off and read out by words, and reminders are set, listed and cancelled."""
+    async with connect(device_id=ANNA) as badge:
+        for number, words in enumerate(
+            (
+                "add a task to call Otto tomorrow",
+                "what are my tasks",
+                "remind me in ten minutes to stretch",
+                "cancel my reminders",
+            )
+        ):
+            await write(badge, words)
+            await badge.until("tts", "stop", count=number + 1)
+
+
+INSIGHT = {"insights": ["Tests run."], "risks": ["One\nfails."], "next_steps": ["Look at it."]}
+
+
+@story(tables={"coding": {"insight_interval_s": 1.0}}, llm=lambda: ScriptedLlm([json.dumps(INSIGHT), SHORT]))
+async def coding(connect: Connect) -> None:
+    """The log of a coding session, and what a model makes of it; the second time it has nothing to say."""
+    async with connect(device_id=ANNA) as badge:
+        await enter(badge, "coding")
+        await badge.tell(type="coding", phase="start")
+        await badge.tell(type="coding", phase="phase", name="tests")
+        for line in ("collected 2 items", "test_one passed", "test_two failed: timeout"):
+            await badge.tell(type="coding", phase="log", line=line)
+        await news(badge, type="coding", event="insight")
+        await badge.tell(type="coding", phase="log", line="2 errors in 0.3 s")
+        await news(badge, type="coding", event="insight", degraded=True)
+        await badge.tell(type="coding", phase="stop")
+        await news(badge, type="coding", event="stopped")

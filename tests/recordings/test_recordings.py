@@ -174,7 +174,100 @@ def wake_word(story: Story) -> bool:
     return story.told(state="detect", text="你好小智") and story.whole_turn(*BY_TEXT) and not shown
 
 
+# --- a team of badges
+
+
+def asked(story: Story, what: str) -> list[list[Any]]:
+    """The arguments of each question at the desk, or of what was told there."""
+    questions = [data[1:] for data in story.data(Kind.DESK_ASK)] + story.data(Kind.DESK_TELL)
+    return [arguments for name, arguments in questions if name == what]
+
+
+def news(story: Story, **fields: Any) -> list[dict[str, Any]]:
+    """The messages to the badge with these fields."""
+    return [message for message in story.messages(Kind.OUT) if fields.items() <= message.items()]
+
+
+def meeting_lost(story: Story) -> bool:
+    """One utterance is written down, and of the next one it is told that it is lost."""
+    (words,) = [arguments[1] for arguments in asked(story, "meetings.add")]
+    (lost,) = asked(story, "meetings.miss")
+    return words == "go forward ten meters" and lost[1] < lost[2] and not news(story, type="tts", text="go")
+
+
+def meeting_resumed(story: Story) -> bool:
+    """The meeting of before goes on; its minutes have the words of both connections, and the hole."""
+    answers = [value for _, value in story.data(Kind.DESK_ANSWER)]
+    (summary,) = news(story, type="meeting", phase="summary")
+    minutes = summary["minutes"]
+    return answers[0]["resumed"] and summary["segments"] == 2 and len(minutes["holes"]) >= 1
+
+
+def meeting_taken_over(story: Story) -> bool:
+    """A new connection comes in a meeting; this one is told so, and does not end the meeting."""
+    return story.data(Kind.RETIRE) == [("SUPERSEDED",)] and not asked(story, "meetings.finalise")
+
+
+def meeting_continued(story: Story) -> bool:
+    """The new connection is in the meeting without having asked for it."""
+    (summary,) = news(story, type="meeting", phase="summary")
+    in_mode = story.data(Kind.INHERIT) == [("meeting",)] and not story.told(type="mode", state="start")
+    return in_mode and summary["segments"] == 2 and not story.data(Kind.TTS_OPEN)
+
+
+def working(story: Story) -> bool:
+    """Spoken words claim a task, written ones complete it, and nothing is said about it."""
+    heard = [text for _, text in story.data(Kind.ASR_FINAL)]
+    outcomes = [result["outcome"] for message in news(story, event="result") for result in message["results"]]
+    shown = news(story, type="workflow", event="update")
+    return heard == ["claim task"] and outcomes == ["created", "assigned", "completed"] and len(shown) >= 3
+
+
+def letter_sent(story: Story) -> bool:
+    """The receiver is not there; later it has got the clip, and has heard it."""
+    fates = [message.get("status") for message in news(story, type="peer")]
+    return fates[0] == "ok" and [fate for fate in fates if fate in ("delivered", "heard")] == ["delivered", "heard"]
+
+
+def letter_received(story: Story) -> bool:
+    """The clip comes as a message, and is played after the words that announce it."""
+    ((_, said, packets),) = story.data(Kind.ANNOUNCE)
+    spoken = [text for _, text in story.data(Kind.TTS_OPEN)]
+    return len(packets) > 10 and bool(spoken) and spoken[0] in said and len(news(story, event="message")) == 1
+
+
+def reminder(story: Story) -> bool:
+    """Asked for, set, and said when it is due."""
+    ((_, _, due),) = asked(story, "reminders.remind")
+    (told,) = news(story, type="reminder")
+    return told["due"] == due and told["late_ms"] < 1000 and story.stops == 2 and len(story.data(Kind.ANNOUNCE)) == 1
+
+
+def orders(story: Story) -> bool:
+    """Each is carried out at the desk, and none goes to a model."""
+    names = [name for _, name, _ in story.data(Kind.DESK_ASK)]
+    return names == ["tasks.create", "tasks.of", "reminders.remind", "reminders.cancel"] and not story.data(
+        Kind.LLM_OPEN
+    )
+
+
+def coding(story: Story) -> bool:
+    """The log comes back numbered; one insight is the model's, the other is made without it."""
+    lines = [message["number"] for message in news(story, type="coding", event="log")]
+    return lines == [1, 2, 3, 4] and [m.get("degraded") for m in news(story, event="insight")] == [None, True]
+
+
 STORIES: dict[str, Callable[[Story], bool]] = {
+    "meeting-lost": meeting_lost,
+    "meeting-resumed": meeting_resumed,
+    "meeting-taken-over": meeting_taken_over,
+    "meeting-continued": meeting_continued,
+    "working": working,
+    "letter-sent": letter_sent,
+    "letter-received": letter_received,
+    "reminder": reminder,
+    "orders": orders,
+    "coding": coding,
     "voice-turn": voice_turn,
     "mode-manual": by_mode("manual", bounded=True),
     "mode-auto": by_mode("auto", bounded=False),

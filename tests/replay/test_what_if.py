@@ -21,7 +21,16 @@ from badge.recording.records import Kind
 from badge.rehearsal.findings import Findings, findings_of, strayed
 from badge.rehearsal.stage import rehearse
 from badge.rehearsal.table import aligned, rows
-from badge.rehearsal.whatif import Change, WrongChangeError, changed, changes_of, parsed, settable
+from badge.rehearsal.whatif import (
+    Change,
+    Question,
+    WrongChangeError,
+    answer_for,
+    changed,
+    changes_of,
+    parsed,
+    settable,
+)
 from badge.replay.script import script_of
 from protocol import Framing, identify
 from providers.ports import ProviderError
@@ -423,3 +432,32 @@ def test_columns_are_aligned() -> None:
         "  what          as it was set  what if",
         "  audio frames  10             30",
     ]
+
+
+# --- a team of badges -----------------------------------------------------------------------------------------------------
+
+TEAM = (
+    *("meeting-lost", "meeting-resumed", "meeting-taken-over", "meeting-continued", "working"),
+    *("letter-sent", "letter-received", "reminder", "orders", "coding"),
+)
+
+
+@pytest.mark.parametrize("name", TEAM)
+def test_what_a_team_did_is_rehearsed_as_it_was(name: str) -> None:
+    """The desk answers as it did then, and others send what they sent: nothing strays, and nothing depends on silence
+    where badges bound their utterances themselves."""
+    path = Path(__file__).parents[1] / "recordings" / f"{name}.badgerec"
+    answer = answer_for(Question(path=path, changes=(Change(key="listen.silence_ms", value=350),), partly=False))
+    assert (answer.unusable, answer.notes, answer.table) == ("", (), [])
+
+
+def test_in_a_meeting_that_the_server_bounds_a_shorter_silence_makes_more_utterances() -> None:
+    async def act(guest: Guest) -> None:
+        guest.tell(type="mode", state="start", mode="meeting")
+        await guest.until("mode")
+        await pausing(0.42)(guest)
+
+    data = record(act, settings=settings_with(meeting={"prefer_device_vad": False}), team=True)
+    then, now = asked(data, "listen.silence_ms=300")
+    assert (len(then.pieces), len(now.pieces)) == (1, 2)
+    assert then.answers == now.answers == 1  # the sound that a meeting begins with
