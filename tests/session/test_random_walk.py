@@ -1,4 +1,4 @@
-"""Random walks: badges do whatever comes to their mind, and after every step the invariants of a session hold.
+"""Random walks: badges, alone and as a team, do whatever comes to their mind, and after every step the invariants of a session hold.
 
 Everything between the wire and the providers is real: the WebSocket on both ends, Opus, all tasks of the sessions. The
 clock is virtual, and Trio moves only within a step, so that a walk is a function of its steps and can be shrunk.
@@ -10,17 +10,18 @@ clock is virtual, and Trio moves only within a step, so that a walk is a functio
 | I-3 segments of speech are well formed | here |
 | I-4 nothing of an ended turn is heard | here |
 | I-5 user and assistant alternate | here; tool calls wait for tools that answer |
-| I-6 meeting timers and segments | waits for meetings |
-| I-7 listen mode | here; meetings and working mode wait for modes |
+| I-6 meeting timers and segments | here |
+| I-7 listen mode | here |
 | I-8 audio reaches the recogniser | here |
-| I-9 task snapshots | waits for tasks |
-| I-10 owners of tasks | waits for tasks |
-| I-11 offline mail | waits for mail |
+| I-9 task snapshots | here |
+| I-10 owners of tasks | here |
+| I-11 offline mail | here |
 | I-12 nobody is delayed by one who does not read | here |
 | I-13 instances of models | waits for model leases |
 | I-14 idle sessions | here |
 
-And three that have no number: no session is ever stuck, the floor is what the badge hears, and nothing fails inside.
+And some that have no number: no session is ever stuck, the floor is what the badge hears, nothing fails inside, modes are
+acknowledged, notices are told once, and meetings are quiet.
 
 `BADGE_WALKS=2000 pytest tests/session/test_random_walk.py` walks as often, and elsewhere each time.
 """
@@ -36,9 +37,12 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from protocol import Framing
 from tests.walk.faults import FAULTS
-from tests.walk.steps import DEVICES, Walk, only
+from tests.walk.steps import Walk, only
+from tests.walk.teamsteps import DEVICES
 
 LONG = int(os.environ.get("BADGE_WALKS", "0"))
+
+HELD = ("I-1", "I-2", "I-3", "I-4", "I-5", "I-6", "I-7", "I-8", "I-9", "I-10", "I-11", "I-12", "I-14", "MD-7")
 
 QUIET: dict[str, Any] = {
     "deadline": None,
@@ -48,7 +52,7 @@ QUIET: dict[str, Any] = {
 }
 
 
-@pytest.mark.req("I-1", "I-2", "I-3", "I-4", "I-5", "I-7", "I-8", "I-12", "I-14")
+@pytest.mark.req(*HELD)
 def test_the_invariants_hold_on_random_walks() -> None:
     phases = (Phase.generate, Phase.shrink)
     run_state_machine_as_test(
@@ -56,7 +60,7 @@ def test_the_invariants_hold_on_random_walks() -> None:
     )
 
 
-@pytest.mark.req("I-1", "I-2", "I-3", "I-4", "I-5", "I-7", "I-8", "I-12", "I-14")
+@pytest.mark.req(*HELD)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_does_not_go_unnoticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A walk through a house in which one thing is broken comes to the invariant that this breaks."""

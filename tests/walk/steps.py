@@ -110,7 +110,7 @@ class Walk(TeamSteps):
 
     @precondition(lambda self: len(self.street.here) < CROWD and len(self.street.passers) < MOST)
     @rule(
-        device=st.sampled_from([*DEVICES * 3, AWAY]),
+        device=st.sampled_from([*DEVICES * 2, AWAY]),
         framing=st.sampled_from(Framing),
         audio_format=st.sampled_from(["pcm", "pcm", "opus"]),
         features=FEATURES,

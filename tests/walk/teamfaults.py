@@ -10,11 +10,13 @@ import pytest
 from badge.meetings import rounds
 from badge.meetings.book import Book
 from badge.meetings.meeting import Meeting
+from badge.modes.chat import CHAT
 from badge.notices import Ending
 from badge.offices.bulletin import Bulletin
 from badge.offices.carrier import Carrier
 from badge.offices.rounds import Rounds as PostRounds
 from badge.session.announcer import Announcer
+from badge.session.answering import Answers
 from badge.session.modeslot import ModeSlot
 from badge.session.session import Session
 from badge.storage import tasks
@@ -202,4 +204,17 @@ def a_notice_is_told_twice(patch: pytest.MonkeyPatch) -> None:
 
 @_fault("quiet", "push", "mode", "time_passes")
 def meetings_are_disturbed(patch: pytest.MonkeyPatch) -> None:
+    announce_next = Answers.announce_next
+
+    def regardless(self: Answers) -> None:
+        slot, mode = self._modes, self._modes.current
+        slot._mode = CHAT
+        announce_next(self)
+        slot._mode = mode
+
+    patch.setattr(Answers, "announce_next", regardless)
+
+
+@_fault("I-3|quiet", "push", "mode", "ask")
+def a_meeting_does_not_stop_the_answer(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Session, "be_silent", lambda self: None)

@@ -84,11 +84,38 @@ class TeamSteps(Invariants):
     def word(self, who: int, seconds: float) -> None:
         """Something is typed in a meeting: it belongs to the minutes."""
         inside = [passer for passer in self.street.here if in_mode(passer, "meeting")]
-        passer = inside[who % len(inside)]
-        text = self.unique("point")
-        self.words.setdefault(passer.device, []).append(text)
-        self.listen(passer, None, "detect", text=text)
+        self.say_in_meeting(inside[who % len(inside)])
         self.step(self.stage.let_pass, seconds)
+
+    @somebody_is_here
+    @rule(who=WHO, words=st.integers(0, 3), end=st.sampled_from(["stay", "finalize", "mode", "words"]))
+    def meet(self, who: int, words: int, end: str) -> None:
+        """A meeting, or as much of it as comes about."""
+        passer = self.pick(who)
+        self.wish(passer)
+        self.step(lambda: passer.tell(type="mode", state="start", mode="meeting"))
+        for _ in range(words):
+            if in_mode(passer, "meeting"):
+                self.say_in_meeting(passer)
+                self.step(self.stage.let_pass, 2.0)
+        if end == "finalize":
+            self.step(lambda: passer.tell(type="meeting", phase="finalize"))
+        elif end == "mode":
+            self.wish(passer)
+            self.step(lambda: passer.tell(type="mode", state="end", mode="meeting"))
+        elif end == "words":
+            passer.held.clear()
+            self.listen(passer, None, "detect", text="end the meeting")
+        self.step(self.stage.let_pass, 1.0)
+
+    @somebody_is_here
+    @rule(who=WHO, wait=st.booleans())
+    def remind(self, who: int, wait: bool) -> None:
+        """A badge wants to be reminded of something, and perhaps waits for it."""
+        passer = self.pick(who)
+        passer.held.clear()
+        self.listen(passer, None, "detect", text="remind me in one minute to stretch")
+        self.step(self.stage.let_pass, 65.0 if wait else 2.0)
 
     @somebody_is_here
     @rule(who=WHO, phase=st.sampled_from(["finalize", "finalize", "tasks"]))
@@ -143,6 +170,12 @@ class TeamSteps(Invariants):
         self.step(announce)
 
     # --- inside ---
+
+    def say_in_meeting(self, passer: Passer) -> None:
+        """Type something that nobody has said before."""
+        text = self.unique("point")
+        self.words.setdefault(passer.device, []).append(text)
+        self.listen(passer, None, "detect", text=text)
 
     def unique(self, kind: str) -> str:
         """A text that does not come again."""
