@@ -94,7 +94,7 @@ class Coding:
     """Steers the log stream of a coding session: start, log (a `line`), phase (its `name`), clear, stop."""
 
     phase: str | None = None
-    name: str | None = None
+    name: str | None = private(default=None)
     line: str | None = private(default=None)
 
 

@@ -175,7 +175,7 @@ class MeetingTasks:
 @to_badge("coding")
 @frozen(kw_only=True)
 class CodingNews:
-    """What goes on in the coding session: log, phase, cleared, stopped, started, insight, or error with a message."""
+    """What goes on in the coding session: started, log, phase, cleared, stopped or insight."""
 
     event: str
     name: str | None = None
@@ -183,7 +183,6 @@ class CodingNews:
     number: int | None = None
     insight: dict[str, Any] | None = private(default=None)
     degraded: bool | None = None
-    message: str | None = None
 
 
 @to_badge("peer")

@@ -27,6 +27,9 @@ log = get_log(__name__)
 MOST_UNREAD = 1000
 """Letters of one sender that may wait, for whomever: a badge that writes to devices that never come fills no disk."""
 
+AT_ONCE = 100
+"""Letters of one message that are given to the store at the same time: it has others to serve, and refuses what is too much."""
+
 EXPIRE_EVERY = 60.0
 """Seconds."""
 
@@ -172,15 +175,17 @@ class PostOffice:
         ]
 
     async def _dispatch(self, letters: Sequence[Letter]) -> dict[str, Fate]:
-        """Forward all letters of one message at the same time."""
+        """Forward all letters of one message, many at the same time."""
+        turns = trio.CapacityLimiter(AT_ONCE)
         fates: dict[str, Fate] = {}
         failures: list[StoreError] = []
 
         async def forward(letter: Letter) -> None:
-            try:
-                fates[letter.to] = await self._rounds.forward(letter, bound=self._settings.queue)
-            except StoreError as exc:  # the others are kept
-                failures.append(exc)
+            async with turns:
+                try:
+                    fates[letter.to] = await self._rounds.forward(letter, bound=self._settings.queue)
+                except StoreError as exc:  # the others are kept
+                    failures.append(exc)
 
         async with trio.open_nursery() as nursery:
             for letter in letters:
