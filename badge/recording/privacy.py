@@ -43,6 +43,9 @@ _PROTOCOL = frozenset(
 )
 """Fields of messages whose values are words of the protocol."""
 
+_ADDRESSES = frozenset({"audio_url"})
+"""Fields of messages whose values tell where the server is."""
+
 _NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "turn", "number", "index"})
 """Fields of messages whose numbers are facts about the badge, not about its user."""
 
@@ -126,7 +129,7 @@ class Masking:
             if key in settings.get(table, ()):
                 settings[table][key] = shape(settings[table][key])
         settings["welcome"] = _json("", settings.get("welcome", {}), shape)
-        identity = {k: _blank(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
+        identity = {k: _blank(v) if k in ("device", "client", "http_url") else v for k, v in header["identity"].items()}
         components = {name: self.known(known) for name, known in header["components"].items()}
         masked = {"settings": settings, "identity": identity, "components": components, "tools": [], "digest": ""}
         return {**header, **masked, "text": "redact"}
@@ -158,7 +161,7 @@ def _json(key: str, value: Any, mask: Callable[[str], str]) -> Any:
         case str():
             if key in _PROTOCOL and _NAME.fullmatch(value):
                 return value
-            return _blank(value) if key != "text" and _is_id(value) else mask(value)
+            return _blank(value) if key in _ADDRESSES or (key != "text" and _is_id(value)) else mask(value)
         case bool() | None:
             return value
         case int() | float():

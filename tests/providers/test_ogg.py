@@ -62,7 +62,7 @@ def test_another_program_hears_what_our_decoder_hears(seconds: float) -> None:
     best = max(likeness, key=likeness.__getitem__)
     assert abs(best) <= 1  # two decoders, two resampling filters
     assert alike(found, ours[2 * skip + best :][: len(found)]) > 0.98
-    assert alike(found[::2], samples(pcm)) > 0.8  # nothing is late: the tone would cancel itself
+    assert alike(found[::2], samples(pcm)) > 0.7  # nothing is late: the tone would cancel itself
 
 
 @given(st.lists(st.integers(1, 1500), min_size=1, max_size=400), st.data())
