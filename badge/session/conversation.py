@@ -22,6 +22,7 @@ from badge.session.capture import Capture
 from badge.session.clerk import Clerk
 from badge.session.hearing import Attention, Bound, Ear
 from badge.session.modeslot import ModeSlot
+from badge.session.notifying import Notifier
 from badge.session.plan import Heard, Origin, Plan, announcement, farewell, plan_turn, say_again
 from badge.session.scribe import Scribe
 from badge.session.speaking import Mouth
@@ -29,6 +30,7 @@ from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from badge.session.turns import Turn, Turns
 from badge.session.utterances import Utterances
+from badge.session.voice import Voice
 from protocol import AudioPacket, ErrorCode, RemoteProtocolError
 from providers.ports import ProviderError
 
@@ -49,6 +51,9 @@ class Door(Protocol):
     def leave(self, goodbye: Goodbye) -> None:
         """End the connection."""
 
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task as long as the session lives; its end is not the session's."""
+
 
 class Conversation:
     """Every verb is synchronous: handlers and tasks say what they observed, the machine decides, turns follow."""
@@ -60,10 +65,14 @@ class Conversation:
         self._ear = Ear(services.settings, services.vad, traits, self)
         self._scribe = Scribe(services.settings.asr, services.asr, self)
         self._modes = door.modes
-        self._mouth = Mouth(services, traits, outbox, dialogue, lambda: self._modes.current.muted)
+        voice = Voice(services, lambda: self._modes.current.muted)
+        self._mouth = Mouth(services, traits, outbox, dialogue, voice)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
         self._utterances = Utterances(services.clock, self._modes.settled)
         self._announcer = Announcer()
+        self._notifier = Notifier(
+            services=services, traits=traits, outbox=outbox, voice=voice, announcer=self._announcer, host=self
+        )
         self._clerk = Clerk(traits.device, services.desk, services.clock)
         self._unanswered: list[Heard] = []
         self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
@@ -131,14 +140,14 @@ class Conversation:
             self._answer(heard, self._modes.current)
         else:
             self._unheard()
-        self._announce_next()
+        self.announce_next()
 
     def abort(self) -> None:
         """The user wants silence."""
         self._discard()
         self._turns.forget_queue()
         self._floor.abort()
-        self._announce_next()
+        self.announce_next()
 
     def part(self, goodbye: Goodbye) -> None:
         """Leave when the answer under way has been given or interrupted."""
@@ -156,8 +165,24 @@ class Conversation:
         """Say something when nobody has the floor; false when that will not be."""
         if not self._takes_turns or not self._announcer.take(notice, told):
             return False
-        self._announce_next()
+        self.announce_next()
         return True
+
+    def announce_next(self) -> None:
+        """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
+        free = self._floor.state == "idle" and not self._turns.current and not self._utterances.any
+        notice = self._announcer.next
+        if free and notice is not None and self._takes_turns and not self._modes.current.overhears:
+            self._notifier.say(notice)
+
+    def announce_in_turn(self, notice: Notice) -> None:
+        """Say this, which is next."""
+        self._begin(announcement(notice, TurnTrace(trio.current_time())))
+        self._announcer.begun()
+
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task as long as the session lives."""
+        self._door.spawn(task)
 
     def be_silent(self) -> None:
         """Give the answer up that is under way, and what was to follow it; what is being said goes on."""
@@ -172,7 +197,7 @@ class Conversation:
             self._floor.stop()
         if not self._utterances.concern(mode):
             self._modes.settled(mode)
-        self._announce_next()
+        self.announce_next()
 
     # --- what the ear observes ---
 
@@ -208,7 +233,7 @@ class Conversation:
     def nobody_spoke(self) -> None:
         """Listening was in vain."""
         self._unheard()
-        self._announce_next()
+        self.announce_next()
 
     def detector_broke(self) -> None:
         """The badge has to bound its utterances itself from now on."""
@@ -252,7 +277,7 @@ class Conversation:
             elif not self._answer_all(capture):
                 self._unheard()
         self._utterances.decide(capture, lost="overload" if capture.broken else "")
-        self._announce_next()
+        self.announce_next()
 
     def overtaken(self, capture: Capture) -> None:
         """The recogniser is so far behind that this will never be recognised."""
@@ -270,7 +295,7 @@ class Conversation:
         else:
             self._begin(say_again(self._services.settings.asr.language, _trace(capture)))
         self._utterances.decide(capture, lost="not-recognised")
-        self._announce_next()
+        self.announce_next()
 
     # --- what the turn machine makes happen ---
 
@@ -302,7 +327,7 @@ class Conversation:
         else:
             while not self.busy and (queued := self._turns.next_queued()):
                 self._begin(queued)
-            self._announce_next()
+            self.announce_next()
 
     def turn_broke(self) -> None:
         """An error of ours ended the answer."""
@@ -358,14 +383,6 @@ class Conversation:
             self._modes.start(switch.mode)
         else:
             self._modes.end(switch.mode)
-
-    def _announce_next(self) -> None:
-        """Say what others want to have said, if nobody has the floor and nobody is to be left alone."""
-        free = self._floor.state == "idle" and not self._turns.current and not self._utterances.any
-        notice = self._announcer.next
-        if free and notice is not None and self._takes_turns and not self._modes.current.overhears:
-            self._begin(announcement(notice, TurnTrace(trio.current_time())))
-            self._announcer.begun()
 
     def _begin(self, plan: Plan) -> None:
         self._interrupted = None

@@ -89,7 +89,7 @@ TASKS, WIRE, ENDPOINTING = "tasks do not run here", "the world sends well-formed
 ONE_WAY = {
     "Conversation._acknowledge: plan.show is not None": "whatever gets no answer has words",
     "Conversation.partly_understood: self._traits.features.partials": "partial texts move nothing",
-    "Conversation._announce_next: not self._turns.current": "a turn has the floor",
+    "Conversation.announce_next: not self._turns.current": "a turn has the floor",
     "Conversation._answer: self._takes_turns": "words that switch modes are said where nothing supersedes",
     "Conversation.announce: not self._announcer.take(notice, told)": "more than is explored",
     "Ear._decide: edge is Edge.UNHEARD": ENDPOINTING,

@@ -14,6 +14,7 @@ from providers.ogg import LONGEST_PACKET, ogg_opus
 from providers.opus import Decoder, Encoder
 from providers.ports import MOUTH_RATE
 from providers.scripted import tone
+from tests.soundfile import RATE, heard
 
 FRAME_MS = 60
 
@@ -31,19 +32,6 @@ def samples(pcm: bytes) -> np.ndarray:
     return np.frombuffer(pcm, np.int16).astype(float)
 
 
-def heard(file: bytes) -> tuple[np.ndarray, int]:
-    """What FFmpeg, with a decoder of its own, makes of a file; and the rate."""
-    found = []
-    with av.open(io.BytesIO(file)) as container:
-        (stream,) = container.streams.audio
-        assert (container.format.name, stream.codec_context.name, stream.channels) == ("ogg", "opus", 1)
-        resampler = av.AudioResampler("s16", "mono", 48_000)
-        for frame in container.decode(stream):
-            found += [one.to_ndarray()[0] for one in resampler.resample(frame)]
-        found += [one.to_ndarray()[0] for one in resampler.resample(None)]
-    return np.concatenate(found).astype(float), 48_000
-
-
 def alike(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
@@ -54,7 +42,7 @@ def test_another_program_hears_what_our_decoder_hears(seconds: float) -> None:
     packets, skip = encoded(pcm)
     count = len(pcm) // 2
     file = ogg_opus(packets, frame_ms=FRAME_MS, rate=MOUTH_RATE, skip=skip, samples=count)
-    found, rate = heard(file)
+    found, rate = heard(file), RATE
     assert len(found) == count * rate // MOUTH_RATE
     decoder = Decoder(rate)
     ours = samples(b"".join(map(decoder.decode, packets)))
