@@ -280,4 +280,3 @@ async def test_an_error_of_ours_costs_the_sound_only(
     told(guest, "Tea is ready.")
     await guest.until("tts", "stop")
     assert guest.turn == ["tts start", "llm", "tts sentence_start", "audio", "tts stop"]
-
