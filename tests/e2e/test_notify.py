@@ -30,14 +30,16 @@ TEXT = "Dinner at 7. Bring a friend."
 async def told(**tables: dict[str, Any]) -> AsyncIterator[tuple[int, Client, str]]:
     """A badge has been told to fetch a notice: the HTTP port, the badge, and the address."""
     tts = ScriptedTts(lambda text: Utterance(duration=0.02 * len(text), delay=0.02))
-    async with scripted_server(settings=changed(**tables), tts=tts) as (server, house):
-        async with client(server, device_id="b1") as badge:
-            await badge.tell(type="hello", features={"notify": True})
-            await badge.until("hello", count=2)
-            mailbox = house.services.presence.find("b1")
-            assert mailbox is not None
-            assert mailbox.announce(Notice(kind="push", text=TEXT))
-            yield server.http_port, badge, (await badge.until("notify"))["audio_url"]
+    async with (
+        scripted_server(settings=changed(**tables), tts=tts) as (server, house),
+        client(server, device_id="b1") as badge,
+    ):
+        await badge.tell(type="hello", features={"notify": True})
+        await badge.until("hello", count=2)
+        mailbox = house.services.presence.find("b1")
+        assert mailbox is not None
+        assert mailbox.announce(Notice(kind="push", text=TEXT))
+        yield server.http_port, badge, (await badge.until("notify"))["audio_url"]
 
 
 async def fetched(port: int, path: str, method: str = "GET") -> tuple[bytes, bytes]:
@@ -73,6 +75,10 @@ async def recorded(folder: Path) -> Recording:
         await badge.tell(type="listen", state="detect", text="what time is it")
         await badge.until("tts", "stop")
     await trio.sleep(0.1)
+    return the_only(folder)
+
+
+def the_only(folder: Path) -> Recording:
     (file,) = folder.glob(f"*{SUFFIX}")
     return read(file)
 
