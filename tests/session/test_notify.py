@@ -154,6 +154,7 @@ async def test_a_badge_that_opens_its_microphone_meanwhile_hears_it_in_a_turn(
     await guest.until("tts", "stop")
     assert not guest.of("notify")
     guest.tell(type="listen", state="stop")
+    await guest.quiet()
     await house.office.post.push(A, "And cake.")
     await guest.until("notify")
     assert guest.of("notify")[0]["subtitles"] == [{"start_ms": 0, "text": "And cake."}]
