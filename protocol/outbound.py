@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from protocol.registry import private, to_badge
+from protocol.registry import private, secret, to_badge
 from protocol.vocabulary import AudioParams, ListenMode
 
 
@@ -243,6 +243,16 @@ class ReminderNews:
     due: int
     """ms since the epoch"""
     late_ms: int
+
+
+@to_badge("notify")
+@frozen(kw_only=True)
+class Notify:
+    """Has an idle badge fetch and play a sound (mono Opus in Ogg) and show each of the `subtitles`, a `text`, from its
+    `start_ms` on. A badge that is not idle ignores it; none says what it did."""
+
+    audio_url: str = secret()
+    subtitles: list[dict[str, Any]] = private()
 
 
 @to_badge("pong")

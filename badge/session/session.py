@@ -67,6 +67,7 @@ class Session:
             framing=identity.framing,
             asked=settings.listen.mode,
             frame_ms=settings.tts.frame_ms,
+            http_url=identity.http_url,
         )
         self.outbox = Outbox(lambda: self._watchdog.ring(too_slow=True))
         self._services = services
