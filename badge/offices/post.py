@@ -151,7 +151,7 @@ class PostOffice:
 
     async def _check_room(self, device: str, targets: int) -> None:
         unread = await self._store.mail.unread(device)
-        if unread + targets > MOST_UNREAD:
+        if unread and unread + targets > MOST_UNREAD:  # who has nothing waiting may write to everybody
             raise RefusedError(
                 "too-much-mail",
                 f"{unread} of your messages wait for their receivers; with this one they would be more than {MOST_UNREAD}. "

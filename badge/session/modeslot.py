@@ -129,11 +129,11 @@ class ModeSlot:
             self._host.be_silent()
         self._mode.enter(again=again)
 
-    def leave(self, _: str) -> None:
+    def leave(self, mode: str) -> None:
         """The mode ends: the badge is listened to as it wants."""
         left, self._mode = self._mode, CHAT
         self._traits.imposed = None
-        self._errands.put("mode", left.end)
+        self._errands.put(mode, left.end, vital=True)
 
     # --- errands ---
 

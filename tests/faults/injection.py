@@ -1,8 +1,9 @@
-"""A session's providers and socket with a point at each await: where one fault at a time is let in."""
+"""A session's providers, desk and socket with a point at each await: where one fault at a time is let in."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +12,7 @@ import trio
 
 from badge.components import Around, Component
 from badge.link import Wire
+from badge.recording.desk import desk_of
 from badge.services import Services
 from providers.ports import (
     Asr,
@@ -43,6 +45,7 @@ def injected(services: Services, seam: Seam) -> Services:
         tts=of(services.tts, InjectedTts),
         recall=of(services.recall, InjectedRecall),
         llms=services.llms.around(lambda llm: of(llm, InjectedLlm)),
+        desk=desk_of(lambda name, protocol: InjectedPart(getattr(services.desk, name), protocol, seam)),
     )
 
 
@@ -185,6 +188,25 @@ class InjectedRecall:
         garbage = await self._seam.at("recall.recall")
         answer = await self._recall.recall(device, text)
         return answer if garbage is None else garbage
+
+
+class InjectedPart:
+    """One part of a `Desk`: every question is a point. What it is told is not waited for."""
+
+    def __init__(self, part: Any, protocol: type, seam: Seam) -> None:
+        for method, function in vars(protocol).items():
+            if inspect.iscoroutinefunction(function):
+                setattr(self, method, _asking(getattr(part, method), seam))
+            elif inspect.isfunction(function) and not method.startswith("_"):
+                setattr(self, method, getattr(part, method))
+
+
+def _asking(ask: Callable[..., Awaitable[Any]], seam: Seam) -> Callable[..., Awaitable[Any]]:
+    async def asked(*arguments: Any) -> Any:
+        await seam.at("desk.ask")
+        return await ask(*arguments)
+
+    return asked
 
 
 class InjectedWire:

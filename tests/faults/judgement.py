@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from badge.link import Goodbye
-from tests.faults.outcomes import ANSWERED, APOLOGISED, UNHEARD, Question
+from tests.faults.outcomes import ANSWERED, APOLOGISED, DENIED, UNHEARD, Question
 from tests.faults.points import CANCEL, LOST, TIMEOUT, UNFORESEEN, Fault, Point
 from tests.faults.run import Sight
 
@@ -74,7 +74,7 @@ def _questions(point: Point, sight: Sight, clean: Sight) -> Iterator[str]:
     for question, before in zip(sight.questions, clean.questions, strict=False):
         cut = not question.outcome and (sight.ending != clean.ending or (sight.cut and _last_words(point)))
         if question.number == sight.affected:
-            if not cut and question.outcome not in (ANSWERED, APOLOGISED, UNHEARD, before.outcome):
+            if not cut and question.outcome not in (ANSWERED, APOLOGISED, DENIED, UNHEARD, before.outcome):
                 yield f"question {question.number}: {question.outcome or 'no outcome'}"
         elif not (cut or sight.deaf or _same(question, before)):
             yield f"question {question.number} was {before.outcome}, and now {question.outcome}: {question.said}"
@@ -92,8 +92,10 @@ def _said(sight: Sight, clean: Sight) -> Iterator[str]:
 
 
 def _same(question: Question, before: Question) -> bool:
-    """As before; or answered, though it was interrupted then; or the user is asked to repeat what had no words then."""
+    """As before; or answered, though it was interrupted then; or the user is asked to repeat what had no words then; or a
+    mode cannot be left, because it could not be entered."""
     excused = before.outcome == UNHEARD and question.outcome == APOLOGISED
+    excused |= question.wants == "mode" and question.outcome == DENIED
     return question.asked == before.asked and (excused or question.outcome in (ANSWERED, before.outcome))
 
 

@@ -10,13 +10,25 @@ from typing import Any
 import trio
 from attrs import define, field
 
-from badge import texts
+from badge import sayings, texts
 
 ANSWERED, APOLOGISED, INTERRUPTED, UNHEARD = "answered", "apologised", "interrupted", "unheard"
 """The answer was heard or read to its end; the user was told that it went wrong; the user went on to something else
 before that; nobody spoke, as far as the recogniser could tell."""
 
-APOLOGIES = " ".join([*texts.LLM_FAILED.values(), *texts.NOT_UNDERSTOOD.values()])
+DENIED, NOTED = "denied", "noted"
+"""What the badge wanted of the office was not done, and it was told so; words in a meeting, that nobody answers."""
+
+APOLOGIES = " ".join(
+    [
+        *texts.LLM_FAILED.values(),
+        *texts.NOT_UNDERSTOOD.values(),
+        *(sayings.failed(language) for language in ("en", "zh")),
+    ]
+)
+
+NEWS = ("update", "message", "receipt", "redelivered")
+"""Events that nobody has asked for."""
 
 TELLING = ("component-failed", "internal", "audio-overrun")
 """Codes of errors that a badge shows to its user: the server has failed, not the badge."""
@@ -27,6 +39,8 @@ class Question:
     """What the user wanted to know. It is `asked` when it is the server's turn."""
 
     number: int
+    wants: str = ""
+    """the type of the answer, when it was no user who asked"""
     asked: bool = False
     outcome: str = ""
     shown: str = ""
@@ -66,6 +80,7 @@ class Witness:
         """the badge was told that its voice is not noticed any more"""
         self._segment: Segment | None = None
         self._current: Question | None = None
+        self._meets = False
         self._news = trio.Event()
 
     # --- what the badge does ---
@@ -79,6 +94,17 @@ class Witness:
     def ask(self) -> None:
         """It is the server's turn."""
         self._opened().asked = True
+        if self._meets and self._current is not None:
+            self._current.outcome = NOTED
+
+    def want(self, kind: str) -> None:
+        """The badge asks the office for something."""
+        self.questions.append(Question(len(self.questions), wants=kind, asked=True))
+
+    @property
+    def _wanted(self) -> list[Question]:
+        """What the office has not answered yet."""
+        return [question for question in self.questions if question.wants and question.waits]
 
     def expect(self) -> None:
         """The user has begun to speak; an answer to what he has said so far is an answer."""
@@ -93,11 +119,13 @@ class Witness:
     @property
     def waits(self) -> bool:
         """Whether the user waits for something, or listens to something."""
-        return self._segment is not None or (self._current is not None and self._current.waits)
+        return self._segment is not None or bool(self._wanted) or (self._current is not None and self._current.waits)
 
     @property
     def affected(self) -> int:
         """Number of the question that something which happens now has to do with."""
+        if self._wanted:
+            return self._wanted[0].number
         open_now = self._current is not None and not self._current.outcome
         return self._current.number if open_now and self._current else len(self.questions)
 
@@ -115,6 +143,9 @@ class Witness:
                 question.outcome = "silence"
                 self.violations.append(f"question {question.number} was met with silence")
         self._segment = None
+        for wanted in self._wanted:
+            wanted.outcome = "silence"
+            self.violations.append(f"question {wanted.number} ({wanted.wants}) was met with silence")
 
     # --- what the badge sees ---
 
@@ -156,6 +187,8 @@ class Witness:
         self._note(kind)
         if kind not in ("hello", "pong") and not message.get("partial"):
             self.texts.append((kind, str(message.get("text") or message.get("code") or "")))
+        if self._settle(message):
+            return
         match kind:
             case "stt" if self._current is not None and not message.get("partial"):
                 self._current.shown = message["text"]
@@ -173,6 +206,24 @@ class Witness:
                 if self._current is not None:
                     self._current.told = True
                 self.deaf |= (message.get("ref") or {}).get("component") == "vad"
+
+    def _settle(self, message: dict[str, Any]) -> bool:
+        """Whether this is the answer of the office to something."""
+        kind = message["type"]
+        failed = kind == "error" or message.get("status") == "error"
+        kind = (message.get("ref") or {}).get("type", kind) if kind == "error" else kind
+        if kind == "mode" and not failed:
+            self._meets = message["state"] == "start" and message["mode"] == "meeting"
+        if kind not in ("mode", "meeting", "workflow", "peer") or message.get("event") in NEWS:
+            return False
+        if message.get("phase") in ("snippet", "summary"):
+            return False
+        asked = next((question for question in self._wanted if question.wants == kind), None)
+        if asked is None and kind == "workflow" and self._current is not None and self._current.waits:
+            asked = self._current  # an order by word of mouth
+        if asked is not None:
+            asked.outcome = DENIED if failed else ANSWERED
+        return True
 
     def _note(self, kind: str) -> None:
         if kind != "audio" or self.kinds[-1:] != ["audio"]:

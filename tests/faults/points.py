@@ -9,6 +9,7 @@ from typing import Any
 import trio
 from attrs import frozen
 
+from badge.desk import RefusedError
 from badge.link import LinkClosedError
 from providers.ports import ProviderError, Text, ToolCall, Transcript
 
@@ -24,7 +25,7 @@ class UnforeseenError(RuntimeError):
 
 @frozen(order=True)
 class Point:
-    """One await on a provider or on the socket: the `number`th of its kind in a session, from 1 on."""
+    """One await on a provider, on the desk or on the socket: the `number`th of its kind in a session, from 1 on."""
 
     kind: str
     number: int
@@ -60,6 +61,7 @@ _FAILURES = (
     Fault("refusal", _refused(retryable=False)),
     UNFORESEEN,
 )
+REFUSED = Fault("refusal", lambda: RefusedError("not-stored", "It could not be stored; try again later."))
 _PROVIDER = (*_FAILURES, TIMEOUT, SLOWNESS, CANCEL)
 _SOCKET = (LOST, UNFORESEEN, TIMEOUT, SLOWNESS, CANCEL)
 
@@ -109,6 +111,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         _garbage("huge", bytes(MEGABYTE)),
     ),
     "tts.leave": _PROVIDER,
+    "desk.ask": (REFUSED, UNFORESEEN, TIMEOUT, SLOWNESS, CANCEL),
     "wire.receive": (
         *_SOCKET,
         _garbage("bytes", b"\xff\x00\x17\x2a" * 16),
@@ -120,8 +123,8 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "wire.ping": _SOCKET,
     "wire.close": (SLOWNESS, CANCEL),
 }
-"""By kind of point. A store that comes later adds its kinds here, and a wrapper to `injection.injected`. The detector is
-asked without an await, and cannot be late. Closing never fails and is bounded, by the contract of `Wire`."""
+"""By kind of point. The detector is asked without an await, and cannot be late. Closing never fails and is bounded, by the
+contract of `Wire`."""
 
 
 class Seam:

@@ -16,6 +16,7 @@ from badge.link import CLOSE_WITHIN, LinkClosedError
 from badge.llms import Llms, purposes
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.rehearsal.deskunderstudy import understudy_desk
 from badge.replay.determinism import Order, deterministic
 from badge.services import Services
 from badge.session.session import LAST_WORDS, converse
@@ -126,6 +127,8 @@ class Line:
             self._witness.begin()
         if step.asks or step.expects:
             (self._witness.ask if step.asks else self._witness.expect)()
+        if step.wants:
+            self._witness.want(step.wants)
         self._witness.ring()
         return step.frame
 
@@ -274,6 +277,6 @@ def services_of(scenario: Scenario) -> Services:
         asr=of("asr"),
         tts=of("tts"),
         recall=of("recall"),
-        desk=None,
+        desk=understudy_desk(script),
         llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
     )

@@ -18,8 +18,8 @@ from badge.recording.fileformat import Recording, RecordingError
 from badge.recording.records import Kind, Record
 from badge.replay.playback import token_of
 from badge.replay.script import Script, script_of
-from protocol import RemoteProtocolError, decode_frame, decode_text
-from protocol.inbound import Abort, Listen
+from protocol import RemoteProtocolError, decode_frame, decode_text, wire_name
+from protocol.inbound import Abort, Listen, Meeting, Mode, Peer, Workflow
 from providers.opus import Decoder, OpusError
 from providers.pcm import rms
 from providers.ports import EAR_RATE, MOUTH_RATE, Incoming, Prompt, Token, Transcript
@@ -42,7 +42,7 @@ SECOND = 1_000_000
 class Step:
     """One message of the badge, `at` s after the session began.
 
-    With it the user `begins` something, which puts an end to what was before, or starts an utterance and `expects` an
+    With it the badge `wants` something of the office, or the user `begins` something, which puts an end to what was before, or starts an utterance and `expects` an
     answer in the end, or `asks`: it is up to the server now.
     `patient`: when this was sent nothing was open, so a badge that is still waiting then has to wait.
     """
@@ -53,6 +53,8 @@ class Step:
     expects: bool = False
     asks: bool = False
     patient: bool = False
+    wants: str = ""
+    """the type of the answer that this message gets"""
 
 
 @frozen(kw_only=True)
@@ -110,6 +112,8 @@ def _steps(script: Script) -> Iterator[Step]:
             mode = getattr(message, "mode", None) or mode
             step = _meaning(step, message, in_utterance=listening)
             listening = isinstance(message, Listen) and message.state == "start"
+        elif isinstance(message, Mode | Meeting | Workflow | Peer):
+            step = evolve(step, wants=wire_name(message))
         elif isinstance(step.frame, bytes) and listening and _is_voice(script, decoder, step.frame):
             last_voice = len(steps)
         steps.append(step)

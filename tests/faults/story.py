@@ -58,6 +58,7 @@ async def _record(tell: Tell) -> bytes:
             llm=StoryLlm(),
             tts=ScriptedTts(lambda text: Utterance(duration=0.12 + 0.01 * len(text), delay=0.05, piece=0.2)),
             recall=ScriptedRecall("Likes tea.", delay=0.02),
+            team=True,
         )
         await trio.testing.wait_all_tasks_blocked()
         identity = identify(
@@ -137,9 +138,52 @@ async def _in_writing(badge: Teller) -> None:
     await trio.sleep(2)
 
 
+async def _in_a_team(badge: Teller) -> None:
+    for message in (
+        {"type": "workflow", "event": "create", "tasks": [{"id": "1", "title": "shed"}, {"id": "2", "title": "roof"}]},
+        {"type": "workflow", "event": "update", "tasks": [{"id": "2", "title": "the roof"}]},
+        {"type": "workflow", "event": "assign", "id": "1"},
+        {"type": "workflow", "event": "complete", "ids": ["1"]},
+        {"type": "peer", "to": ["aa:bb:cc:00:00:02"], "payload": {"text": "hello"}, "id": "1"},
+        {"type": "mode", "state": "start", "mode": "working"},
+    ):
+        badge.say(**message)
+        await trio.sleep(0.2)
+    for order in ("claim task", "mark done"):
+        badge.ask(order)
+        await trio.sleep(0.2)
+    badge.say(type="mode", state="end", mode="working")
+    await trio.sleep(0.2)
+
+
+async def _in_a_meeting(badge: Teller) -> None:
+    badge.say(type="mode", state="start", mode="meeting")
+    await trio.sleep(0.2)
+    badge.ask("we will paint the shed")
+    await trio.sleep(0.2)
+    badge.say(type="meeting", phase="finalize")
+    await trio.sleep(1)
+    badge.say(type="meeting", phase="tasks")
+    await trio.sleep(0.2)
+
+
+async def _giving_orders(badge: Teller) -> None:
+    for order in (
+        "remind me in five minutes to stretch",
+        "what are my reminders",
+        "cancel my reminders",
+        "list my tasks",
+    ):
+        badge.ask(order)
+        await trio.sleep(4)
+
+
 CHAPTERS: Mapping[str, Tell] = {
     "push to talk, after a wake word": _push_to_talk,
     "hands free, and an answer that is cut short": _hands_free,
     "in writing: a question over an answer, silence, the end": _in_writing,
+    "in a team: tasks, messages, commands": _in_a_team,
+    "in a meeting": _in_a_meeting,
+    "giving orders": _giving_orders,
 }
 """Short ones: a fault is looked for in each place of a session, and each time the whole session is had."""

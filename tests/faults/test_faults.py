@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 import trio
 
-from badge import texts
+from badge import desk, sayings, texts
 from badge.link import Outbox, Wire
 from badge.peers.presence import Presence, Resident
+from badge.recording.desk import SUBJECTS
 from badge.recording.fileformat import Recording
+from badge.recording.records import Kind
 from badge.session import scribe, session, voice
 from badge.session.answering import Answers
 from badge.session.conversation import Conversation
+from badge.session.modeslot import ModeSlot
 from badge.session.session import Session
 from badge.session.speaking import Mouth
 from badge.session.turns import Turn
@@ -26,6 +30,7 @@ from tests.faults.story import record_story
 LETTERS = {
     "answered": "A",
     "apologised": "S",
+    "denied": "R",
     "unheard": "U",
     "the badge is gone": "G",
     "its end was cut short": "C",
@@ -55,6 +60,7 @@ tts.ready       A      A        S           A        A     D
 tts.enter       A      A        A           A        A     D
 tts.receive     A      A        A           A        A     D
 tts.leave       A      A        A           A        A     D
+desk.ask        -      RS       RS          RS       A     D
 wire.receive    G      -        F           AI       A     D
 wire.send       G      -        F           CT       AC    CD
 wire.ping       G      -        F           AK       A     D
@@ -78,6 +84,18 @@ def story() -> list[Recording]:
 def chapters(story: list[Recording]) -> list[Findings]:
     """All of their points with all faults."""
     return [explore(recording) for recording in story]
+
+
+@pytest.mark.req("RT-12")
+def test_the_story_asks_the_desk_for_everything(story: list[Recording]) -> None:
+    questions = {
+        f"{name}.{method}"
+        for name, protocol in SUBJECTS.items()
+        for method, function in vars(protocol).items()
+        if inspect.iscoroutinefunction(function)
+    }
+    asked = {record.data[1] for recording in story for record in recording.records if record.kind is Kind.DESK_ASK}
+    assert asked == questions
 
 
 def test_every_await_was_hit_with_every_fault(chapters: list[Findings]) -> None:
@@ -194,6 +212,22 @@ def an_error_leaves_a_task_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Answers, "turn_broke", broke)
 
 
+def the_desk_is_waited_for_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(desk, "ANSWER_WITHIN", 1e9)
+
+
+def an_errand_that_fails_is_not_told(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Session, "_complain", lambda self, code, message, ref: None)
+
+
+def a_mode_that_breaks_is_not_left(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ModeSlot, "_give_up", lambda self, name, mode, message: None)
+
+
+def a_refusal_ends_the_order_in_silence(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sayings, "failed", lambda language: "")
+
+
 def points_are_missed(patch: pytest.MonkeyPatch) -> None:
     def meets(self: Seam, kind: str) -> Fault | None:
         self.passed[kind] += 1
@@ -216,6 +250,10 @@ def points_are_missed(patch: pytest.MonkeyPatch) -> None:
         (a_badge_that_does_not_read_is_kept, "wire.send", "timeout", "dead connection|silence|the connection ended"),
         (a_session_that_is_cancelled_stays_registered, "llm.enter", "cancel", "still registered"),
         (an_error_leaves_a_task_behind, "recall.recall", "unforeseen", "a task of the session goes on"),
+        (the_desk_is_waited_for_for_ever, "desk.ask", "timeout", "silence"),
+        (an_errand_that_fails_is_not_told, "desk.ask", "unforeseen", "silence"),
+        (a_mode_that_breaks_is_not_left, "desk.ask", "unforeseen", "silence"),
+        (a_refusal_ends_the_order_in_silence, "desk.ask", "refusal", "silence"),
         (points_are_missed, "llm.leave", "error", "was not reached"),
     ],
 )
