@@ -14,8 +14,8 @@ from badge.link import Mailbox
 from badge.log import get_log
 from badge.notices import Notice
 from badge.offices.addressing import Addresses, Content, check_volume, read_addresses, read_content
-from badge.offices.announcing import LONGEST_TEXT, OPERATOR, Announcer
 from badge.offices.rounds import Rounds
+from badge.offices.wording import LONGEST_TEXT, OPERATOR, Wording
 from badge.peers.presence import Presence
 from badge.storage.ports import Store, StoreError
 from badge.storage.records import Letter
@@ -64,8 +64,8 @@ class PostOffice:
         self._groups = groups
         self._clock = clock
         self._ids = ids
-        announcer = Announcer(use=settings.announce, language=language)
-        self._rounds = Rounds(mail=store.mail, clock=clock, announcer=announcer)
+        wording = Wording(use=settings.announce, language=language)
+        self._rounds = Rounds(mail=store.mail, clock=clock, wording=wording)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` when badges can be served. The store must be open before, and until after."""
