@@ -76,9 +76,11 @@ class Watchdog:
         """The deadline has passed."""
         state = self._life.state
         if state == "open":
-            if self._busy():
+            if trio.current_time() < self.deadline:
+                pass  # a frame has moved it
+            elif self._busy():
                 self.touch()
-            if trio.current_time() >= self.deadline:  # otherwise a frame has moved it
+            else:
                 self._life.idle()
                 self.ring()
         elif state == "warned":

@@ -80,7 +80,8 @@ class Witness:
         """the badge was told that its voice is not noticed any more"""
         self._segment: Segment | None = None
         self._current: Question | None = None
-        self._meets = False
+        self.meets = False
+        """the badge is in a meeting"""
         self._news = trio.Event()
 
     # --- what the badge does ---
@@ -94,7 +95,7 @@ class Witness:
     def ask(self) -> None:
         """It is the server's turn."""
         self._opened().asked = True
-        if self._meets and self._current is not None:
+        if self.meets and self._current is not None:
             self._current.outcome = NOTED
 
     def want(self, kind: str) -> None:
@@ -187,8 +188,10 @@ class Witness:
         self._note(kind)
         if kind not in ("hello", "pong") and not message.get("partial"):
             self.texts.append((kind, str(message.get("text") or message.get("code") or "")))
-        if self._settle(message):
-            return
+        if not self._settle(message):
+            self._follow(kind, message)
+
+    def _follow(self, kind: str, message: dict[str, Any]) -> None:
         match kind:
             case "stt" if self._current is not None and not message.get("partial"):
                 self._current.shown = message["text"]
@@ -213,7 +216,7 @@ class Witness:
         failed = kind == "error" or message.get("status") == "error"
         kind = (message.get("ref") or {}).get("type", kind) if kind == "error" else kind
         if kind == "mode" and not failed:
-            self._meets = message["state"] == "start" and message["mode"] == "meeting"
+            self.meets = message["state"] == "start" and message["mode"] == "meeting"
         if kind not in ("mode", "meeting", "workflow", "peer") or message.get("event") in NEWS:
             return False
         if message.get("phase") in ("snippet", "summary"):

@@ -234,14 +234,19 @@ class Badge:
 
     async def _one_more_turn(self) -> None:
         """After whatever happened a plain turn is a plain turn."""
+        if self._witness.meets:
+            await self._take(Step(at=0, frame='{"type": "mode", "state": "end", "mode": "meeting"}'))
         seen = len(self._witness.kinds)
         words = '{"type": "listen", "state": "detect", "text": "are you still there"}'
-        self._line.put(Step(at=0, frame=words, begins=True, asks=True))
-        await trio.testing.wait_all_tasks_blocked()
-        await self._wait_until_quiet()
-        kinds = [kind for kind in self._witness.kinds[seen:] if kind != "error"]
+        await self._take(Step(at=0, frame=words, begins=True, asks=True))
+        kinds = [kind for kind in self._witness.kinds[seen:] if kind not in ("error", "meeting")]
         if kinds != PLAIN and not self._witness.ending:
             self._witness.violations.append(f"a plain turn afterwards is not plain: {', '.join(kinds)}")
+
+    async def _take(self, step: Step) -> None:
+        self._line.put(step)
+        await trio.testing.wait_all_tasks_blocked()
+        await self._wait_until_quiet()
 
     def _look_around(self, tasks: int) -> None:
         violations = self._witness.violations

@@ -318,3 +318,16 @@ async def test_a_badge_is_not_spoken_to_before_it_could_say_what_it_plays(
     assert told == ["played"]
     sizes = {len(packet) for packet in badge.audio}
     assert (sizes == {2880}) is hello  # 60 ms of samples, or Opus
+
+
+@pytest.mark.req("I-14")
+async def test_an_answer_counts_as_activity_only_when_the_time_is_over(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """The badge asks just before the end of the time that it had had without this; the answer goes on beyond that."""
+    settings = changed(timeouts={"no_voice_s": 3.0})
+    badge = await House(nursery, settings=settings, llm=ScriptedLlm([Reply(pieces=["a long story. "] * 9)])).enter()
+    await trio.sleep(62)
+    badge.tell(type="listen", state="detect", text="tell me a story")
+    await badge.until("system", within=100)
+    assert trio.current_time() == pytest.approx(62 + 63, abs=0.01)
