@@ -87,10 +87,15 @@ def test_every_cell_of_every_table_is_reached(everything: tuple[list[Explored], 
 
 
 TASKS, WIRE, ENDPOINTING = "tasks do not run here", "the world sends well-formed frames", "edges come in order"
+HELLO = "the badge of the world says hello at once"
 ONE_WAY = {
     "Answers._acknowledge: plan.show is not None": "whatever gets no answer has words",
     "Conversation.partly_understood: self._traits.features.partials": "partial texts move nothing",
-    "Answers.announce_next: not self._turns.current": "a turn has the floor",
+    "Answers._strange: not self._traits.introduced": HELLO,
+    "Answers._strange: trio.current_time() < self._begun + HELLO_WITHIN": HELLO,
+    "Answers.announce: self._strange": HELLO,
+    "Answers.announce_next: self._strange": HELLO,
+    "Answers.announce_next: self._turns.current": "a turn has the floor",
     "Answers.answer: self.takes_turns": "words that switch modes are said where nothing supersedes",
     "Answers.announce: not self._announcer.take(notice, told)": "more than is explored",
     "Ear._decide: edge is Edge.UNHEARD": ENDPOINTING,
@@ -104,7 +109,6 @@ ONE_WAY = {
     "Scribe.forget: which(self._current)": TASKS,
     "Session.announce: notice.kind in ('message', 'waiting')": "what a badge plays itself is no matter here",
     "Session.announce: self.traits.features.peer_audio": "what a badge plays itself is no matter here",
-    "Session.errands: self._tasks is not None": TASKS,
     "Session.spawn: self._tasks is not None": TASKS,
     "Session._complain: None": WIRE,
     "Session._complain: ref": WIRE,
@@ -114,8 +118,8 @@ ONE_WAY = {
     "Session._refuse: exc.code is ErrorCode.BAD_FRAME": WIRE,
     "Session._refuse: exc.reply is not None": WIRE,
     "Session._refuse: self.traits.count_bad_frame() > 1": WIRE,
-    "Session.conversation: self._tasks is not None": TASKS,
     "Session.say_goodbye: self._tasks is not None": TASKS,
+    "Watchdog.expire: trio.current_time() < self.deadline": "a frame that comes in the last moment",
     "Watchdog.expire: state == 'superseded'": "other states have no deadline",
     "Watchdog.give_up_slow: self._too_slow": "the bell that nobody rang for slowness",
     "_trace: capture.ended_at is not None": "recognition ends after the utterance",
