@@ -148,17 +148,16 @@ def greeting(settings: Settings, choices: Choices, running: Running, configured_
     host, near = (address, "localhost") if everywhere else (bound, bound)
     url, here = (f"ws://{name}:{running.port}/xiaozhi/v1/" for name in (host, near))
     model = choices.llms[settings.llm_by_purpose.chat]
+    store = settings.store
+    kept = Path(store.file).expanduser().absolute() if store.use == "sqlite" else "memory"
     lines = [
         f"Badge is ready. Badges connect to {url}",
         f"  or are sent there by   http://{host}:{running.http_port}/xiaozhi/ota/  (their OTA address)",
         f"  hears with             {choices.asr.why}",
         f"  thinks with            {model.why}",
         f"  speaks with            {choices.tts.why}",
-        f"  configured by          {configured_by}",
+        f"  configured by          {configured_by}; keeps what it is told in {kept}",
     ]
-    store = settings.store
-    kept = Path(store.file).expanduser().absolute() if store.use == "sqlite" else "memory: all is forgotten at the end"
-    lines.append(f"  keeps tasks and more in {kept}")
     if settings.recording.use != "off":
         lines.append(f"  records                {settings.recording.use} sessions into {settings.recording.folder}")
     lines += [

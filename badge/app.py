@@ -20,8 +20,8 @@ from badge.config_team import StoreSettings
 from badge.edge.auth import Gate, signing_key
 from badge.edge.console import read_commands
 from badge.edge.control import control_path, open_control
-from badge.edge.http import make_app, metrics_route, serve_http
-from badge.edge.ota import Firmware
+from badge.edge.http import make_app, metrics_route, serve_http, sounds_route
+from badge.edge.ota import Firmware, http_url
 from badge.edge.server import Reception
 from badge.housekeeping import settle, tidy
 from badge.link import Goodbye
@@ -148,7 +148,8 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
             listeners = await _listen(settings.server.host, settings.server.port)
             port = listeners[0].socket.getsockname()[1]
             http_port = await _open_http(doors, services, gate, port)
-            receive = Reception(services, gate, recorder.attend).receive
+            http_url_for = partial(http_url, settings.server.public_http_url, port=http_port)
+            receive = Reception(services, gate, recorder.attend, http_url_for).receive
             await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
             for component in services.components():
                 providers.start_soon(component.run)
@@ -215,7 +216,7 @@ async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: 
         framing=settings.server.framing or None,
         firmware=Firmware(version=ota.firmware_version, url=ota.firmware_url) if ota.firmware_version else None,
         issue_token=gate.token_for,
-        routes=[metrics_route(services.metrics)],
+        routes=[metrics_route(services.metrics), sounds_route(services.sounds)],
     )
     host, http_port = settings.server.host, settings.server.http_port
     try:

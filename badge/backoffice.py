@@ -53,7 +53,8 @@ class BackOffice:
             below.cancel_scope.cancel("the offices have closed")
 
     async def settle(self) -> None:
-        """Wait until everything that was told so far is stored."""
+        """Wait until everything that was told of meetings so far is stored; whoever else is told something, stores it before he
+        answers."""
         await self.meetings.settle()
 
 

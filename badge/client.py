@@ -87,6 +87,14 @@ class Badge:
             last = trio.current_time()
         return last
 
+    async def until(self, kind: str, *, state: str | None = None) -> dict[str, Any]:
+        """Skip to the next message of a type, and state where given."""
+        while True:
+            heard = await self.inbox.receive()
+            message = heard.message
+            if message and message.get("type") == kind and state in (None, message.get("state")):
+                return message
+
 
 @asynccontextmanager
 async def connect(url: str, me: Introduction) -> AsyncIterator[Badge]:

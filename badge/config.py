@@ -46,6 +46,13 @@ class ServerSettings:
         check=lambda v: not v or v.startswith(("ws://", "wss://")),
         expected="empty or an address that begins with ws:// or wss://",
     )
+    public_http_url: str = setting(
+        "",
+        "HTTP address from which badges fetch sounds, such as https://badge.example; empty: made from the host name by "
+        "which the badge reached the WebSocket port, and http_port",
+        check=lambda v: not v or v.startswith(("http://", "https://")),
+        expected="empty or an address that begins with http:// or https://",
+    )
     framing: int = setting(
         0,
         "binary framing that the OTA answer asks badges to use: 1, 2 or 3; 0 leaves it to the badge",

@@ -68,10 +68,10 @@ class TaskDesk(Protocol):
         """Whatever this device works on is done."""
 
     def show(self, device: str) -> None:
-        """Send the device a snapshot, unless it has a fresh one (WF-12)."""
+        """Send the device a snapshot, unless it has a fresh one."""
 
     def refresh(self, device: str) -> None:
-        """Send the device a snapshot in any case, now (WF-15)."""
+        """Send the device a snapshot in any case, now."""
 
 
 # --- messages between badges --------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
-"""Which language model answers which purpose."""
+"""Which language model answers which purpose, and its whole answer for those who cannot use it piece by piece."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+import trio
+
 from badge.components import Component
 from badge.config import PurposeSettings
-from providers.ports import Llm
+from badge.patience import patience
+from providers.ports import Llm, Prompt, Text, single_error
 
 
 class Purpose(StrEnum):
@@ -43,3 +46,24 @@ class Llms:
     def components(self) -> list[Component[Llm]]:
         """The models that some purpose uses."""
         return [self._models[name] for name in sorted(set(self._by_purpose.values()))]
+
+
+async def whole_answer(llms: Llms, purpose: Purpose, prompt: Prompt, *, seconds: float, longest: int) -> str:
+    """The first `longest` characters that the model says, which is all when it does what it is asked for; it may take so
+    many seconds for its first and for each next word. Raises `ProviderError` and `trio.TooSlowError`."""
+    pieces, room = [], longest
+    with single_error(), patience(seconds) as patient:
+        llm = await llms.of(purpose).ready()
+        patient.begin()
+        async with llm.stream(prompt) as tokens:
+            while room > 0:
+                patient.begin()
+                try:
+                    token = await tokens.receive()
+                except trio.EndOfChannel:
+                    break
+                if isinstance(token, Text):
+                    pieces.append(token.text[:room])
+                    room -= len(token.text)
+            patient.begin()
+    return "".join(pieces)

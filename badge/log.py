@@ -77,7 +77,7 @@ def describe(message: Any) -> str:
     fields: dict[str, Any] = {}
     for attribute in attrs.fields(type(message)):
         value = getattr(message, attribute.name)
-        if value is None or value == attribute.default:
+        if value is None or value == _default(attribute):
             continue
         if is_secret(attribute):
             fields[attribute.name] = MASK
@@ -86,6 +86,11 @@ def describe(message: Any) -> str:
         else:
             fields[attribute.name] = mask(attrs.asdict(value) if attrs.has(type(value)) else value)
     return json.dumps(fields, ensure_ascii=False, default=str)
+
+
+def _default(attribute: Any) -> Any:
+    default = attribute.default
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
 
 
 @contextmanager

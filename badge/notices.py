@@ -18,9 +18,10 @@ class Notice:
     clip: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-Ending = Literal["played", "cut", "lost"]
-"""What became of a notice: it was played to its end; the user did not want to hear all of it; or nothing of it was heard
-for certain, because the connection ended."""
+Ending = Literal["played", "cut", "sent", "lost"]
+"""What became of a notice: it was played to its end; the user did not want to hear all of it; it was given to a badge
+that plays it by itself, and nobody knows whether it did; or nothing of it was heard for certain, because the connection
+ended."""
 
 Told = Callable[[Ending], None]
 """Is told once what became of a notice. Synchronous, never raises."""

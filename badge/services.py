@@ -16,6 +16,7 @@ from badge.metrics import Metrics
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.sounds import Sounds
 from providers.ports import Asr, Recall, ToolSpec, Tts, Vad
 
 
@@ -38,6 +39,7 @@ class Services:
     deliveries: tuple[Delivery, ...] = ()
     watch: Watch = unwatched
     metrics: Metrics = field(factory=Metrics)
+    sounds: Sounds = field(factory=Sounds)
 
     def components(self) -> list[Component[Any]]:
         """Everything that has to load."""

@@ -9,11 +9,8 @@ TIMEOUT_WARNING = "连接将因长时间空闲而关闭，如需继续请发送�
 REGISTER_FAILED = "设备注册失败"
 MEETING_SOUND = "config/assets/evening.wav"
 MEETING_BEGUN = "已进入会议模式"
-INVALID_MODE = "invalid state or mode"
 NOT_IN_MODE = "not in mode"
 MODE_FAILED = "the mode could not be entered: an error of the server; try again"
-INVALID_PEER = "invalid to/payload"
-INVALID_CATEGORY = "invalid category"
 HTTP_BODY = b"Server is running\n"
 INVALID_CATEGORY = "invalid category"
 

@@ -15,8 +15,6 @@ class ErrorCode(StrEnum):
     SUPERSEDED = "superseded"
     NOT_NOW = "not-now"
     BUSY = "busy"
-    REFUSED = "refused"
-    NOT_STORED = "not-stored"
     INTERNAL = "internal"
     COMPONENT_FAILED = "component-failed"
     AUDIO_OVERRUN = "audio-overrun"

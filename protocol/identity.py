@@ -44,6 +44,8 @@ class Identity:
     header_device: str = ""
     framing: Framing = Framing.V1
     authorization: str = field(default="", repr=False)
+    http_url: str = ""
+    """where this badge reaches the server by HTTP, without a slash at the end; empty when that is not known"""
 
     @property
     def id_overridden(self) -> bool:

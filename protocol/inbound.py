@@ -24,6 +24,8 @@ class Features:
     """True: send a `ledger` message with the stages of each turn"""
     peer_audio: bool = False
     """True: the badge plays the messages of others itself, and reports it"""
+    notify: bool = False
+    """True: while it is idle, the badge fetches and plays the sounds of `notify` messages"""
 
 
 @from_badge("hello")
@@ -94,7 +96,7 @@ class Coding:
     """Steers the log stream of a coding session: start, log (a `line`), phase (its `name`), clear, stop."""
 
     phase: str | None = None
-    name: str | None = None
+    name: str | None = private(default=None)
     line: str | None = private(default=None)
 
 

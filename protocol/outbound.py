@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from protocol.registry import private, to_badge
+from protocol.registry import private, secret, to_badge
 from protocol.vocabulary import AudioParams, ListenMode
 
 
@@ -175,7 +175,7 @@ class MeetingTasks:
 @to_badge("coding")
 @frozen(kw_only=True)
 class CodingNews:
-    """What goes on in the coding session: log, phase, cleared, stopped, started, insight, or error with a message."""
+    """What goes on in the coding session: started, log, phase, cleared, stopped or insight."""
 
     event: str
     name: str | None = None
@@ -183,7 +183,6 @@ class CodingNews:
     number: int | None = None
     insight: dict[str, Any] | None = private(default=None)
     degraded: bool | None = None
-    message: str | None = None
 
 
 @to_badge("peer")
@@ -244,6 +243,16 @@ class ReminderNews:
     due: int
     """ms since the epoch"""
     late_ms: int
+
+
+@to_badge("notify")
+@frozen(kw_only=True)
+class Notify:
+    """Has an idle badge fetch and play a sound (mono Opus in Ogg) and show each of the `subtitles`, a `text`, from its
+    `start_ms` on. A badge that is not idle ignores it; none says what it did."""
+
+    audio_url: str = secret()
+    subtitles: list[dict[str, Any]] = private()
 
 
 @to_badge("pong")

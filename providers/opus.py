@@ -69,6 +69,11 @@ class Encoder:
         """Length of the PCM that `encode` takes."""
         return self._samples * 2
 
+    @property
+    def lookahead(self) -> int:
+        """Samples by which the decoded sound is late."""
+        return int(self._codec.lookahead)
+
     def encode(self, pcm: bytes) -> bytes:
         """One packet for exactly `frame_bytes` of audio."""
         if len(pcm) != self.frame_bytes:  # libopus would read past the end

@@ -304,6 +304,7 @@ class House:
         """A badge connects; returns when it was welcomed."""
         await self.ready.wait()
         identity = identify(target, [("device-id", device), *headers.items()], lambda: "auto-00000000")
+        identity = attrs.evolve(identity, http_url="http://house:8003")
         guest = self.open(identity)
         await guest.until("hello")
         return guest

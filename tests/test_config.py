@@ -103,7 +103,7 @@ def test_all_mistakes_are_reported_at_once_with_file_key_value_and_remedy(tmp_pa
     """
     assert wrong(tmp_path, text) == [
         'config.toml: server.port = "eighty": must be a whole number',
-        "config.toml: server.prot = 5: is not known here; known: host, port, http_port, public_url, framing, console",
+        "config.toml: server.prot = 5: is not known here; known: host, port, http_port, public_url, public_http_url, framing, console",
         'config.toml: listen.mode = "loud": must be one of "auto", "manual", "realtime"',
         "config.toml: listen.silence_ms = 1: must be between 100 and 5000",
         "config.toml: tts.frame_ms = 30: must be 20, 40 or 60",
@@ -121,6 +121,7 @@ def test_all_mistakes_are_reported_at_once_with_file_key_value_and_remedy(tmp_pa
         ("[server", "is not TOML"),
         ("[server]\nport = true", "must be a whole number"),
         ("[server]\npublic_url = 'http://x'", "begins with ws:// or wss://"),
+        ("[server]\npublic_http_url = 'ws://x'", "begins with http:// or https://"),
         ("server = 5", "must be an object"),
         ("[auth]\nenabled = true", "nobody could connect"),
         ("[llm_by_purpose]\nchat = 'missing'", "must be one of default"),

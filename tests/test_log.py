@@ -16,7 +16,7 @@ from attrs import frozen
 from badge import log as logs
 from badge.boundary import boundary
 from badge.log import describe, get_log, logging_to, mask, mask_target, shorten
-from protocol.inbound import Features, Hello, Listen, Peer, ServerCommand
+from protocol.inbound import Coding, Features, Hello, Listen, Peer, ServerCommand
 from providers.ports import ProviderError
 
 SOURCES = ("badge", "protocol", "providers")
@@ -76,6 +76,7 @@ def test_redaction_is_declared_on_the_fields() -> None:
     assert (
         describe(ServerCommand(action="restart", content={"secret": "x"})) == '{"action": "restart", "content": "***"}'
     )
+    assert describe(Coding(phase="phase", name="my words")) == '{"phase": "phase", "name_size": 8}'
     assert describe(Peer(to=["a"], payload={"t": 1})) == '{"to": ["a"], "payload_size": 1}'
     assert "mcp" in describe(Hello(features=Features(mcp=True)))
     assert "my words" not in repr(Listen(state="detect", text="my words"))

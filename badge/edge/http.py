@@ -24,6 +24,7 @@ from badge.clock import WallClock, milliseconds
 from badge.edge.ota import MAX_BODY, REFUSAL, Firmware, ota_reply, read_report, websocket_url
 from badge.log import get_log
 from badge.metrics import CONTENT_TYPE, Metrics
+from badge.sounds import Sounds, sound_path
 
 TokenIssuer = Callable[[str, str], str]
 """Gives the WebSocket token of (device id, client id); empty for none."""
@@ -250,6 +251,18 @@ def metrics_route(metrics: Metrics) -> Route:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     return Route("/metrics", show)
+
+
+def sounds_route(sounds: Sounds) -> Route:
+    """Sound files that badges were told to fetch."""
+
+    async def send(request: Request) -> Response:  # noqa: ASYNC124 - Starlette awaits it
+        data = sounds.get(request.path_params["name"])
+        if data is None:
+            return PlainTextResponse("Not Found\n", 404)
+        return Response(data, media_type="audio/ogg", headers={"cache-control": "no-store"})
+
+    return Route(sound_path("{name}"), send)
 
 
 async def _read_body(request: Request) -> bytes:

@@ -125,6 +125,13 @@ def websocket_url(public: str, host: str, port: int, *, reached: str = "") -> st
     return public or f"ws://{_host(host) or _host(reached) or 'localhost'}:{port}{WEBSOCKET_PATH}"
 
 
+def http_url(public: str, host: str, port: int) -> str:
+    """Where a badge finds the HTTP port, without a slash at the end: what is configured (`public`), or the host by which it
+    reached the WebSocket port (`host`, a Host header); empty when that is no host."""
+    name = _host(host)
+    return public.rstrip("/") or (f"http://{name}:{port}" if name else "")
+
+
 def _host(header: str) -> str:
     """The host part of a Host header or of a bare address; empty when it is neither a name nor an address."""
     value = header.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
 import trio
 import trio_websocket
 
@@ -29,14 +30,20 @@ ACCEPT_WITHIN = 10.0
 Attend = Callable[[Identity, Wire, Services], Awaitable[None]]
 """Serves one badge from welcome to goodbye."""
 
+HttpUrl = Callable[[str], str]
+"""Gives the address of the HTTP port for a badge that came by this Host header; empty when it has none."""
+
 
 class Reception:
     """Answers plain HTTP, refuses who may not come in, and gives everybody else a session."""
 
-    def __init__(self, services: Services, gate: Gate, attend: Attend = converse) -> None:
+    def __init__(
+        self, services: Services, gate: Gate, attend: Attend = converse, http_url: HttpUrl = lambda _: ""
+    ) -> None:
         self._services = services
         self._gate = gate
         self._attend = attend
+        self._http_url = http_url
 
     async def receive(self, stream: trio.abc.Stream) -> None:
         """One connection; nothing that happens in it reaches another."""
@@ -79,6 +86,7 @@ class Reception:
         shown = mask_target(head.target)[:RAW_PATH_SHOWN]
         log.info(texts.LOG_HTTP_PATH, path=shown)
         identity = identify(head.target, head.headers, self._services.ids.device)
+        identity = attrs.evolve(identity, http_url=self._http_url(head.get("host")))
         if identity.source is Source.AUTO:
             keys = ",".join(identity.header_keys)
             log.warning(texts.LOG_IDENTITY_AUTO, device=identity.device, raw_paths=shown, header_keys=keys)

@@ -10,12 +10,11 @@ import attrs
 import trio
 from attrs import field, frozen
 
-from badge.llms import Llms, Purpose
+from badge.llms import Llms, Purpose, whole_answer
 from badge.log import get_log
 from badge.meetings.gaps import Why
 from badge.meetings.prompts import repair
-from badge.patience import patience
-from providers.ports import ChatMessage, Prompt, ProviderError, Schema, Text, single_error
+from providers.ports import ChatMessage, Prompt, ProviderError, Schema
 
 log = get_log(__name__)
 
@@ -99,8 +98,13 @@ class Asker:
 
     async def _answer(self, prompt: Prompt) -> str | None:
         try:
-            with single_error():
-                answer = await self._stream(prompt)
+            answer = await whole_answer(
+                self._llms,
+                Purpose.MEETING,
+                prompt,
+                seconds=self._patience,
+                longest=(prompt.max_tokens or 0) * CHARACTERS_PER_TOKEN,
+            )
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("the model failed", error=str(exc) or "too slow")
             lasting = isinstance(exc, ProviderError) and not exc.retryable
@@ -108,24 +112,6 @@ class Asker:
             return None
         self._failures = 0
         return answer
-
-    async def _stream(self, prompt: Prompt) -> str:
-        pieces, room = [], (prompt.max_tokens or 0) * CHARACTERS_PER_TOKEN
-        with patience(self._patience) as patient:
-            llm = await self._llms.of(Purpose.MEETING).ready()
-            patient.begin()
-            async with llm.stream(prompt) as tokens:
-                while room > 0:
-                    patient.begin()
-                    try:
-                        token = await tokens.receive()
-                    except trio.EndOfChannel:
-                        break
-                    if isinstance(token, Text):
-                        pieces.append(token.text[:room])
-                        room -= len(token.text)
-                patient.begin()
-        return "".join(pieces)
 
 
 def json_in(answer: str) -> object:

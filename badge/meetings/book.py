@@ -23,13 +23,14 @@ before. What is known about the meeting itself is never given up."""
 class Book:
     """Takes everything at once, and stores it in order: that there is a meeting, entries, and how the meeting is then."""
 
-    def __init__(self, store: MeetingStore, record: MeetingRecord, session: str = "") -> None:
+    def __init__(self, store: MeetingStore, record: MeetingRecord, session: str = "", *, begun: bool = False) -> None:
         self.record = record
         self.session = session
         """the latest session that had to do with the meeting"""
         self._store = store
         self._backlog = Backlog()
-        self._begun = False
+        self.begun = begun
+        """whether it is stored that there is a meeting"""
         self._changed = False
         self._news, self._idle = trio.Event(), trio.Event()
 
@@ -69,7 +70,7 @@ class Book:
             await self._news.wait()
 
     def _is_behind(self) -> bool:
-        return not self._begun or self._changed or bool(self._backlog)
+        return not self.begun or self._changed or bool(self._backlog)
 
     def _wake(self) -> None:
         self._news.set()
@@ -85,15 +86,15 @@ class Book:
                 log.warning("not stored yet", meeting=self.record.id, error=exc.detail, waiting=len(self._backlog))
             await trio.sleep(pause)
             pause *= 2
-        if self._begun and self._backlog.give_up():  # it may be the entry that is wrong, and not the store
+        if self.begun and self._backlog.give_up():  # it may be the entry that is wrong, and not the store
             log.error("not stored, and given up", meeting=self.record.id)
         return None
 
     async def _store_one(self) -> None:
         meeting = self.record.id
-        if not self._begun:
+        if not self.begun:
             await self._store.begin(self.record)  # changes nothing where it has begun before
-            self._begun = True
+            self.begun = True
         elif self._backlog:
             entry = self._backlog.first
             if isinstance(entry, Words):

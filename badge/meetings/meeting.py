@@ -29,12 +29,21 @@ WORDS_WITHIN = 3.0
 
 class Meeting:
     """A meeting that is not finalised, in whatever state it is found. `gap` is the reason of the hole that it has from the
-    last sign of life until it is resumed. Everything that is no coroutine takes effect at once."""
+    last sign of life until it is resumed; `begun`: it comes from the store. Everything that is no coroutine takes effect
+    at once."""
 
-    def __init__(self, *, room: Room, record: MeetingRecord, session: str = "", gap: str = "disconnected") -> None:
+    def __init__(
+        self,
+        *,
+        room: Room,
+        record: MeetingRecord,
+        session: str = "",
+        gap: str = "disconnected",
+        begun: bool = False,
+    ) -> None:
         self._room = room
         self._gap = gap
-        self._book = Book(room.store, record, session)
+        self._book = Book(room.store, record, session, begun=begun)
         self._rounds = Rounds(room, self._book)
         self._echoes = Echoes()
         self._timers = trio.CancelScope()
@@ -58,6 +67,11 @@ class Meeting:
     def open(self) -> bool:
         """Whether it can go on."""
         return self.state in ("active", "interrupted")
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is stored that there is this meeting."""
+        return self._book.begun
 
     def resume(self, session: str) -> None:
         """The badge is in it, again or still."""

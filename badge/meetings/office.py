@@ -105,18 +105,15 @@ class Meetings:
         meeting = self._register.newest(device)
         if meeting is not None and meeting.open:
             meeting.resume(session)
+            if not meeting.begun:  # another connection is just beginning it
+                await self._require_stored(meeting)
             log.info("meeting resumed", meeting=meeting.record.id, device=device)
             return Opened(meeting=meeting.record.id, started=meeting.record.started, resumed=True)
         now = self._at_work.now()
         record = MeetingRecord(id=self._ids.sentence(), device=device, started=now, seen=now)
         meeting = Meeting(room=self._at_work, record=record, session=session)
         self._register.add(meeting)
-        with trio.move_on_after(STORED_WITHIN) as patience:
-            await meeting.settled()
-        if patience.cancelled_caught:
-            meeting.abandon()
-            self._register.remove(record.id)
-            raise RefusedError("not-stored", "The meeting cannot be stored, so it does not begin; try again later.")
+        await self._require_stored(meeting)
         log.info("meeting begun", meeting=record.id, device=device)
         return Opened(meeting=record.id, started=record.started)
 
@@ -178,6 +175,14 @@ class Meetings:
         else:
             meeting.tell(entry)
 
+    async def _require_stored(self, meeting: Meeting) -> None:
+        with trio.move_on_after(STORED_WITHIN) as patience:
+            await meeting.settled()
+        if patience.cancelled_caught:
+            meeting.abandon()
+            self._register.remove(meeting.record.id)
+            raise RefusedError("not-stored", "The meeting cannot be stored, so it does not begin; try again later.")
+
     async def _finalise_again(self, device: str, session: str) -> Closing:
         """There is no meeting, but there may just have been one."""
         try:
@@ -217,7 +222,7 @@ class Meetings:
             last = await self._store.segments(record.id, after=record.segments - 1)
             seen = max(record.seen, *(segment.ts for segment in last), 0)
             record, gap = attrs.evolve(record, state="interrupted", seen=seen), "server-restart"
-        self._register.add(Meeting(room=self._at_work, record=record, gap=gap))
+        self._register.add(Meeting(room=self._at_work, record=record, gap=gap, begun=True))
         log.info("meeting taken up", meeting=record.id, state=record.state)
 
     def _expire(self) -> None:

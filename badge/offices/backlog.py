@@ -8,7 +8,7 @@ from collections.abc import Callable
 import trio
 from attrs import define, field
 
-from badge.offices.announcing import SPOKEN
+from badge.offices.wording import SPOKEN
 from badge.storage.records import Letter
 
 Key = tuple[str, str]

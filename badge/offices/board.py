@@ -15,7 +15,7 @@ from badge.link import Mailbox
 from badge.log import get_log
 from badge.machines.base import Watch, unwatched
 from badge.offices.bulletin import Bulletin, Reader
-from badge.offices.groups import group_of
+from badge.offices.groups import INVENTED, group_of
 from badge.offices.wishes import MOST_WISHES, wrong_due, wrong_id, wrong_title
 from badge.storage.ports import Store, StoreError
 from badge.storage.tasks import Assign, Change, Claim, Command, Complete, Create, Draft, Edit, Finish, Result, Task
@@ -156,7 +156,8 @@ class Board:
         bulletin = Bulletin(reader, tasks=self._store.tasks, settings=self._settings, watch=self._watch)
         self._bulletins[device] = bulletin
         self._nursery.start_soon(self._serve, bulletin)
-        self._nursery.start_soon(self._remember, reader)
+        if not device.startswith(INVENTED):  # nobody can write to such a device later, and there is no end of them
+            self._nursery.start_soon(self._remember, reader)
 
     def greeted(self, device: str, mailbox: Mailbox) -> None:
         """The device has said hello."""

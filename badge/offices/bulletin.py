@@ -62,9 +62,7 @@ class Bulletin:
         self._settings = settings
         self._tasks = tasks
         self._watch = watch
-        self._busy: SnapshotMachine | None = (
-            None  # a quiet one is as good as none, and takes 11 KiB of every connection
-        )
+        self._busy: SnapshotMachine | None = None  # a quiet one is as good as none, and takes 11 KiB
         self._wish: _Wish | None = None
         self._stir = trio.Event()
         self._sent = _Sent(_UNKNOWN, -inf)

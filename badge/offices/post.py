@@ -14,8 +14,8 @@ from badge.link import Mailbox
 from badge.log import get_log
 from badge.notices import Notice
 from badge.offices.addressing import Addresses, Content, check_volume, read_addresses, read_content
-from badge.offices.announcing import LONGEST_TEXT, OPERATOR, Announcer
 from badge.offices.rounds import Rounds
+from badge.offices.wording import LONGEST_TEXT, OPERATOR, Wording
 from badge.peers.presence import Presence
 from badge.storage.ports import Store, StoreError
 from badge.storage.records import Letter
@@ -26,6 +26,9 @@ log = get_log(__name__)
 
 MOST_UNREAD = 1000
 """Letters of one sender that may wait, for whomever: a badge that writes to devices that never come fills no disk."""
+
+AT_ONCE = 100
+"""Letters of one message that are given to the store at the same time: it has others to serve, and refuses what is too much."""
 
 EXPIRE_EVERY = 60.0
 """Seconds."""
@@ -61,8 +64,8 @@ class PostOffice:
         self._groups = groups
         self._clock = clock
         self._ids = ids
-        announcer = Announcer(use=settings.announce, language=language)
-        self._rounds = Rounds(mail=store.mail, clock=clock, announcer=announcer)
+        wording = Wording(use=settings.announce, language=language)
+        self._rounds = Rounds(mail=store.mail, clock=clock, wording=wording)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled; `started` when badges can be served. The store must be open before, and until after."""
@@ -148,7 +151,7 @@ class PostOffice:
 
     async def _check_room(self, device: str, targets: int) -> None:
         unread = await self._store.mail.unread(device)
-        if unread + targets > MOST_UNREAD:
+        if unread and unread + targets > MOST_UNREAD:  # who has nothing waiting may write to everybody
             raise RefusedError(
                 "too-much-mail",
                 f"{unread} of your messages wait for their receivers; with this one they would be more than {MOST_UNREAD}. "
@@ -172,15 +175,17 @@ class PostOffice:
         ]
 
     async def _dispatch(self, letters: Sequence[Letter]) -> dict[str, Fate]:
-        """Forward all letters of one message at the same time."""
+        """Forward all letters of one message, many at the same time."""
+        turns = trio.CapacityLimiter(AT_ONCE)
         fates: dict[str, Fate] = {}
         failures: list[StoreError] = []
 
         async def forward(letter: Letter) -> None:
-            try:
-                fates[letter.to] = await self._rounds.forward(letter, bound=self._settings.queue)
-            except StoreError as exc:  # the others are kept
-                failures.append(exc)
+            async with turns:
+                try:
+                    fates[letter.to] = await self._rounds.forward(letter, bound=self._settings.queue)
+                except StoreError as exc:  # the others are kept
+                    failures.append(exc)
 
         async with trio.open_nursery() as nursery:
             for letter in letters:

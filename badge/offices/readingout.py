@@ -8,7 +8,7 @@ from functools import partial
 from badge.link import Mailbox
 from badge.log import get_log
 from badge.notices import Ending
-from badge.offices.announcing import Announcer
+from badge.offices.wording import Wording
 from badge.storage.records import Letter
 
 log = get_log(__name__)
@@ -21,12 +21,12 @@ MOST_CHARACTERS = 2 * 1024 * 1024
 class ReadingOut:
     """Has letters announced in their order, the next one when the last one is over.
 
-    What a connection could not say to its end, because it ended itself, is said again on the next one. A letter that the
+    What a connection could not say to its end, because another one took its place, is said again there. A letter that the
     session does not take, because the badge plays messages itself or there is too much to be said already, is skipped.
     """
 
-    def __init__(self, announcer: Announcer, heard: Callable[[Letter], None]) -> None:
-        self._announcer = announcer
+    def __init__(self, wording: Wording, heard: Callable[[Letter], None]) -> None:
+        self._wording = wording
         self._heard = heard
         self._waiting: list[Letter] = []  # an empty deque takes 760 bytes
         self._mailbox: Mailbox | None = None
@@ -39,7 +39,7 @@ class ReadingOut:
 
     def add(self, letter: Letter) -> None:
         """Read this out, after those before it."""
-        if not self._announcer.reads(letter):
+        if not self._wording.reads(letter):
             return
         size = sum(len(other.payload) for other in self._waiting) + len(letter.payload)
         if len(self._waiting) >= MOST_UNREAD or size > MOST_CHARACTERS:
@@ -51,7 +51,7 @@ class ReadingOut:
     def _go_on(self) -> None:
         while self._speaking is None and self._waiting and self._mailbox is not None:
             self._speaking = self._waiting.pop(0)
-            notice = self._announcer.letter(self._speaking)
+            notice = self._wording.letter(self._speaking)
             told = partial(self._told, self._speaking, self._mailbox)
             if notice is None or not self._mailbox.announce(notice, told):
                 self._speaking = None

@@ -49,7 +49,7 @@ class _Attempt:
         return None if self.said is None or self.shown is None else self.said and self.shown
 
     def hear(self, ending: Ending) -> None:
-        """Whoever cut it off knows of it."""
+        """Whoever cut it off knows of it; and whether a badge plays what it was sent, nobody will ever know."""
         self.said = ending != "lost"
         self.over()
 

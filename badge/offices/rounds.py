@@ -14,12 +14,12 @@ from badge.clock import WallClock, milliseconds
 from badge.desk import Fate
 from badge.link import Mailbox
 from badge.log import get_log
-from badge.offices.announcing import OPERATOR, Announcer
 from badge.offices.backlog import Backlog, Key
 from badge.offices.carrier import Carrier
-from badge.offices.clerk import Clerk
+from badge.offices.marks import Marks
 from badge.offices.readingout import ReadingOut
 from badge.offices.receipts import Receipts
+from badge.offices.wording import OPERATOR, Wording
 from badge.storage.ports import MailStore
 from badge.storage.records import Letter, Posted, Waiting
 from protocol.codec import encode_text
@@ -40,11 +40,11 @@ class Visit:
 class Rounds:
     """One visit for each device that is here: its newest connection."""
 
-    def __init__(self, *, mail: MailStore, clock: WallClock, announcer: Announcer) -> None:
+    def __init__(self, *, mail: MailStore, clock: WallClock, wording: Wording) -> None:
         self._mail = mail
         self._clock = clock
-        self._announcer = announcer
-        self._clerk = Clerk(mail)
+        self._wording = wording
+        self._marks = Marks(mail)
         self._visits: dict[str, Visit] = {}
         self._answers: dict[tuple[str, Key], Fate] = {}  # of messages whose sender has not been answered yet
         self._aloft: defaultdict[tuple[str, Key], set[Carrier]] = defaultdict(set)
@@ -54,7 +54,7 @@ class Rounds:
         """Serve until cancelled. Badges that come before or after are not served: their letters wait."""
         try:
             async with trio.open_nursery() as self._nursery:
-                self._nursery.start_soon(self._clerk.run)
+                self._nursery.start_soon(self._marks.run)
                 task_status.started()
         finally:
             self._nursery = None
@@ -70,7 +70,7 @@ class Rounds:
         previous = self._visits.get(device)
         if previous:
             previous.carrier.end()
-        reading = previous.reading if previous else ReadingOut(self._announcer, self._read_out)
+        reading = previous.reading if previous else ReadingOut(self._wording, self._read_out)
         backlog = Backlog(partial(self._tell_redelivered, device, mailbox))
         carrier = Carrier(
             mailbox=mailbox,
@@ -143,7 +143,7 @@ class Rounds:
         self._note_heard(letter.to, (letter.sender, letter.id))
 
     def _note_heard(self, device: str, key: Key) -> None:
-        self._clerk.note(device, key, partial(self._heard, device, key), heard=True)
+        self._marks.note(device, key, partial(self._heard, device, key), heard=True)
 
     def _heard(self, device: str, key: Key, new: bool) -> None:  # noqa: FBT001 - a callback
         if new:
@@ -161,7 +161,7 @@ class Rounds:
     def arrived(self, letter: Letter, then: Callable[[bool], None]) -> None:
         """The badge has it."""
         told = partial(self._delivered, letter, then)
-        self._clerk.note(letter.to, (letter.sender, letter.id), told)
+        self._marks.note(letter.to, (letter.sender, letter.id), told)
 
     def lost(self, letter: Letter, carrier: Carrier) -> None:
         """It may never have reached the badge this way. Another connection of the device may carry it, too, or may have
@@ -199,7 +199,7 @@ class Rounds:
             log.info(texts.LOG_REDELIVERED, device=device, sent=sent, dropped=backlog.dropped)
         for sender, count in backlog.arrived.items():
             self._inform(sender, PeerRedelivered(to=device, count=count))
-        if notice := self._announcer.waited(backlog.spoken):
+        if notice := self._wording.waited(backlog.spoken):
             mailbox.announce(notice)
 
     def _inform(self, sender: str, news: PeerReceipt | PeerRedelivered) -> None:

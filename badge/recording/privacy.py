@@ -37,6 +37,9 @@ _PROTOCOL = frozenset(
 )
 """Fields of messages whose values are words of the protocol."""
 
+_ADDRESSES = frozenset({"audio_url"})
+"""Fields of messages whose values tell where the server is."""
+
 _NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "turn", "number", "index", "due"})
 """Fields of messages whose numbers are facts about the badge, not about its user, or decide on what is said."""
 
@@ -142,7 +145,7 @@ class Masking:
         settings["welcome"] = self._json("", settings.get("welcome", {}), shape)
         if "groups" in settings.get("workflow", ()):
             settings["workflow"]["groups"] = {}
-        identity = {k: blank(v) if k in ("device", "client") else v for k, v in header["identity"].items()}
+        identity = {k: blank(v) if k in ("device", "client", "http_url") else v for k, v in header["identity"].items()}
         components = {name: self.known(known) for name, known in header["components"].items()}
         masked = {"settings": settings, "identity": identity, "components": components, "tools": [], "digest": ""}
         return {**header, **masked, "text": "redact"}
@@ -174,7 +177,7 @@ class Masking:
             return value
         if key == "line" and mask != shape:
             return line_shape(value)
-        return blank(value) if key != "text" and _is_id(value) else mask(value)
+        return blank(value) if key in _ADDRESSES or (key != "text" and _is_id(value)) else mask(value)
 
 
 _MASKS: dict[Kind, Callable[..., Raw]] = {

@@ -176,6 +176,7 @@ def make_header(identity: Identity, services: Services, *, seed: int, wall: date
             "client": identity.client,
             "framing": identity.framing.name,
             "source": str(identity.source),
+            "http_url": identity.http_url,
         },
         "components": {component.kind: standing(component) for component in services.components()},
         "tools": [attrs.asdict(tool) for tool in services.tools],

@@ -114,7 +114,8 @@ async def connect(
     """Let the badge of a script come in, in memory but by the real door: its end of the connection, and of what is below."""
     theirs, ours = trio.testing.memory_stream_pair()
     gate = Gate(AuthSettings(), "", services.clock)
-    nursery.start_soon(Reception(services, gate, attend).receive, ours)
+    http_url = str(script.identity.get("http_url", ""))
+    nursery.start_soon(Reception(services, gate, attend, lambda _: http_url).receive, ours)
     stream = cast(trio.SocketStream, theirs)  # all that is asked of it is to be a stream
     return await trio_websocket.wrap_client_stream(nursery, stream, "badge", _target(script)), theirs
 

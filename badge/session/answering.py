@@ -19,11 +19,13 @@ from badge.services import Services
 from badge.session.announcer import Announcer
 from badge.session.clerk import Clerk
 from badge.session.modeslot import ModeSlot
+from badge.session.notifying import Notifier
 from badge.session.plan import Heard, Origin, Plan, announcement, plan_turn
 from badge.session.speaking import Mouth
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from badge.session.turns import Turn, Turns
+from badge.session.voice import Voice
 from protocol import ErrorCode
 
 HELLO_WITHIN = 0.5
@@ -74,9 +76,13 @@ class Answers:
         self._door = door
         self._modes = door.modes
         self._listening = listening
-        self._mouth = Mouth(services, traits, outbox, dialogue, lambda: self._modes.current.muted)
+        voice = Voice(services, lambda: self._modes.current.muted)
+        self._mouth = Mouth(services, traits, outbox, dialogue, voice)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
         self._announcer = Announcer()
+        self._notifier = Notifier(
+            services=services, traits=traits, outbox=outbox, voice=voice, announcer=self._announcer, host=self
+        )
         self._clerk = Clerk(traits.device, services.desk, services.clock)
         self._interrupted: Plan | None = None  # by a voice, before anything of it was audible
         self._parting: Goodbye | None = None
@@ -227,8 +233,16 @@ class Answers:
         free = self.floor.state == "idle" and not (self._listening.expects or self._turns.current or self._strange)
         notice = self._announcer.next
         if free and notice is not None and self.takes_turns and not self._modes.current.overhears:
-            self.begin(announcement(notice, TurnTrace(trio.current_time())))
-            self._announcer.begun()
+            self._notifier.say(notice)
+
+    def announce_in_turn(self, notice: Notice) -> None:
+        """Say this, which is next."""
+        self.begin(announcement(notice, TurnTrace(trio.current_time())))
+        self._announcer.begun()
+
+    def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task as long as the session lives."""
+        self._door.spawn(task)
 
     @property
     def _strange(self) -> bool:

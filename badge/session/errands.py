@@ -37,9 +37,9 @@ class Errands:
                 ErrorCode.BUSY, f"{WAITING} requests wait already; ask again later", ref={"type": name}
             )
 
-    def put(self, name: str, errand: Errand) -> None:
-        """Have this done after everything before it."""
-        if len(self._waiting) >= 2 * WAITING:
+    def put(self, name: str, errand: Errand, *, vital: bool = False) -> None:
+        """Have this done after everything before it; `vital`: in any case, because it ends what others would keep open."""
+        if len(self._waiting) >= 2 * WAITING and not vital:
             log.error("an errand is dropped: too many wait", errand=name)
             return
         self._waiting.append((name, errand))

@@ -47,8 +47,10 @@ def listen(session: Session, message: Listen) -> None:
         session.traits.ask(message.mode)
     match message.state:
         case "start":
+            session.traits.listening = True
             session.conversation.start_listening()
         case "stop":
+            session.traits.listening = False
             session.conversation.stop_listening()
         case "detect":
             session.conversation.take_text(message.text or "")

@@ -133,7 +133,7 @@ class ModeSlot:
         """The mode ends: the badge is listened to as it wants."""
         left, self._mode = self._mode, CHAT
         self._traits.imposed = None
-        self._errands.put(mode, left.end)
+        self._errands.put(mode, left.end, vital=True)
 
     # --- errands ---
 

@@ -15,7 +15,7 @@ from badge.boundary import boundary
 from badge.desk import Desk
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox, Wire, keep_alive, write_frames
-from badge.llms import Purpose
+from badge.llms import Purpose, whole_answer
 from badge.log import describe, get_log, outline
 from badge.machines.base import TransitionNotAllowed
 from badge.machines.session import SessionMachine
@@ -23,7 +23,6 @@ from badge.modes.base import Mode as ModeObject
 from badge.notices import Notice, Told
 from badge.peers.presence import HouseFullError
 from badge.services import Services
-from badge.session.asking import whole_answer
 from badge.session.conversation import Conversation
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
@@ -50,6 +49,9 @@ from providers.ports import Prompt
 
 log = get_log(__name__)
 
+LONGEST_ANSWER = 100_000
+"""Characters of a whole answer; of a model that says more the rest is not taken."""
+
 LAST_WORDS = 2.0
 """Seconds that the last messages of a closing session have to get out."""
 
@@ -65,6 +67,7 @@ class Session:
             framing=identity.framing,
             asked=settings.listen.mode,
             frame_ms=settings.tts.frame_ms,
+            http_url=identity.http_url,
         )
         self.outbox = Outbox(lambda: self._watchdog.ring(too_slow=True))
         self._services = services
@@ -261,9 +264,8 @@ class Session:
 
     async def ask(self, purpose: Purpose, prompt: Prompt) -> str:
         """The whole answer of a model. Raises `ProviderError`, `trio.TooSlowError`."""
-        return await whole_answer(
-            self._services.llms, purpose, prompt, seconds=self._services.settings.chat.first_token_s
-        )
+        patience = self._services.settings.chat.first_token_s
+        return await whole_answer(self._services.llms, purpose, prompt, seconds=patience, longest=LONGEST_ANSWER)
 
     def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task as long as the session lives; its end is not the session's. It is of this session, whoever has asked

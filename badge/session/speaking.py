@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 import trio
 from attrs import field, frozen
@@ -16,23 +15,19 @@ from badge.dialogue import Dialogue
 from badge.link import Outbox
 from badge.log import get_log
 from badge.modes.base import Act, Ask, Clip, Play, Say
-from badge.patience import patience
 from badge.services import Services
 from badge.session.pacing import Pacer
 from badge.session.thinking import Script, Thinker
 from badge.session.traits import Traits
 from badge.session.turns import Turn
+from badge.session.voice import Sound, Voice, next_of
 from protocol import ErrorCode, encode_frame, encode_text
 from protocol.outbound import Error, Ledger, Mood, Stt, Tts
 from providers.opus import Decoder, OpusError
-from providers.ports import MOUTH_RATE, Incoming, ProviderError, single_error
-from providers.ports import Tts as Synthesis
-from providers.sentences import SentenceSplitter
+from providers.ports import MOUTH_RATE, ProviderError
 from providers.speakable import strip_edges
 
 log = get_log(__name__)
-
-T = TypeVar("T")
 
 CLIPS = 64
 """Pieces of audio that are made ahead of play-out; about one long sentence."""
@@ -45,26 +40,14 @@ class Sentence:
     text: str = field(repr=False)
 
 
-@frozen
-class Sound:
-    """A piece of audio: PCM at the mouth's rate, or one ready packet."""
-
-    data: bytes = field(repr=False)
-    packet: bool = False
-
-
 Piece = Sentence | Sound
 
 
 class Mouth:
     """Carries out the answer of one turn at a time."""
 
-    def __init__(
-        self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, muted: Callable[[], bool]
-    ) -> None:
-        """`muted`: whether answers go out as text only."""
-        self._muted = muted
-        self._services = services
+    def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, voice: Voice) -> None:
+        self._voice = voice
         self._settings = services.settings.tts
         self._traits = traits
         self._outbox = outbox
@@ -128,7 +111,7 @@ class Mouth:
 
     async def _think(self, turn: Turn, answer: Ask | Say | Act | Clip, sentences: trio.MemorySendChannel[str]) -> None:
         with sentences:
-            script = Script(self._splitter(), sentences, self._show_mood, turn.plan.trace)
+            script = Script(self._voice.splitter(), sentences, self._show_mood, turn.plan.trace)
             if isinstance(answer, Ask):
                 await self._thinker.think(answer, self._dialogue, script)
             else:
@@ -142,42 +125,24 @@ class Mouth:
         clips: trio.MemorySendChannel[Piece],
         packets: Sequence[bytes],
     ) -> None:
+        async def pass_on(sound: Sound) -> None:
+            turn.plan.trace.mark("tts", trio.current_time())
+            await _pass_on(sound, clips)
+
         with clips:
-            tts = await self._voice()
+            tts = await self._voice.ready()
             async for sentence in sentences:
                 await clips.send(Sentence(sentence))
                 if tts is None:
                     continue
                 try:
-                    with single_error():
-                        await self._speak(turn, tts, sentence, clips)
+                    await self._voice.speak(tts, sentence, pass_on)
                 except (ProviderError, trio.TooSlowError) as exc:
                     log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
             decoder = Decoder(MOUTH_RATE)
             for packet in packets:
                 with suppress(OpusError):  # one bad packet is no reason to lose the rest
                     await clips.send(Sound(decoder.decode(packet)))
-
-    async def _voice(self) -> Synthesis | None:
-        """Who speaks; None when nobody can, or may, or not soon enough."""
-        if self._muted():
-            return None
-        try:
-            with trio.fail_after(self._services.settings.chat.first_token_s):
-                return await self._services.tts.ready()
-        except (ProviderError, trio.TooSlowError) as exc:
-            log.warning("the answer goes out as text only", error=str(exc) or "the voice is still loading")
-            return None
-
-    async def _speak(self, turn: Turn, tts: Synthesis, sentence: str, clips: trio.MemorySendChannel[Piece]) -> None:
-        with patience(self._settings.timeout_s) as patient:
-            async with tts.speak(sentence) as audio:
-                while (data := await _next(audio)) is not None:
-                    patient.pause()
-                    turn.plan.trace.mark("tts", trio.current_time())
-                    await _pass_on(Sound(data, packet=tts.encoding == "opus"), clips)
-                    patient.begin()
-                patient.begin()
 
     async def _load(self, play: Play, clips: trio.MemorySendChannel[Piece]) -> None:
         with clips:
@@ -187,7 +152,7 @@ class Mouth:
     async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece]) -> None:
         gate = turn.opened + self._settings.start_gap_ms / 1000
         deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
-        while (clip := await _next(clips)) is not None:
+        while (clip := await next_of(clips)) is not None:
             if isinstance(clip, Sentence):
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
                 await deck.mark(encode_text(mark))
@@ -199,13 +164,6 @@ class Mouth:
     def _show_mood(self, emoji: str, name: str) -> None:
         if self._traits.features.emoji:
             self._say(Mood(text=emoji, emotion=name, session_id=self._traits.session_id))
-
-    def _splitter(self) -> SentenceSplitter:
-        return SentenceSplitter(
-            first_min=self._settings.first_clause,
-            first_min_cjk=self._settings.first_clause_cjk,
-            max_chars=self._settings.longest_sentence,
-        )
 
     def _say(self, message: Stt | Tts | Mood | Ledger | Error) -> None:
         self._outbox.post(encode_text(message))
@@ -275,20 +233,6 @@ class _Deck:
         if await self._outbox.written(self._turn):
             trace.mark("send", trio.current_time())
             self._turn.audible()
-
-
-async def _next(channel: Incoming[T]) -> T | None:
-    """The next item, without a pause when it is already there; None at the end."""
-    try:
-        return channel.receive_nowait()
-    except trio.WouldBlock:
-        pass
-    except trio.EndOfChannel:
-        return None
-    try:
-        return await channel.receive()
-    except trio.EndOfChannel:
-        return None
 
 
 async def _pass_on(clip: Piece, clips: trio.MemorySendChannel[Piece]) -> None:

@@ -25,6 +25,10 @@ class Traits:
     frame_ms: int
     imposed: ListenMode | None = None
     """how a mode of the session has it listened to, until the badge asks for something else"""
+    http_url: str = ""
+    """where the badge reaches us by HTTP, without a slash at the end; empty when that is not known"""
+    listening: bool = False
+    """whether its microphone is open, by what it says"""
     audio_format: str = "opus"
     features: Features = field(factory=Features)
     introduced: bool = False

@@ -60,6 +60,6 @@ def _insertion(table: str, into: tuple[str, ...], clause: str) -> str:
     return f"INSERT INTO {table} ({listed}) VALUES ({marks}) {clause}"
 
 
-def renewed(kind: type[attrs.AttrsInstance], *, but: frozenset[str] = frozenset()) -> str:
-    """What an ON CONFLICT clause sets: every field, except `but`, as it is in the new row."""
-    return ", ".join(f'"{name}" = excluded."{name}"' for name in names(kind) if name not in but)
+def renewed(kind: type[attrs.AttrsInstance]) -> str:
+    """What an ON CONFLICT clause sets: every field as it is in the new row."""
+    return ", ".join(f'"{name}" = excluded."{name}"' for name in names(kind))

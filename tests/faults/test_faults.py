@@ -16,7 +16,7 @@ from badge.peers.presence import Presence, Resident
 from badge.recording.desk import SUBJECTS
 from badge.recording.fileformat import Recording
 from badge.recording.records import Kind
-from badge.session import scribe, session, speaking
+from badge.session import scribe, session, voice
 from badge.session.answering import Answers
 from badge.session.conversation import Conversation
 from badge.session.modeslot import ModeSlot
@@ -151,7 +151,7 @@ _patience: Callable[[float], Any] = scribe.patience
 
 
 def speech_is_waited_for_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(speaking, "patience", lambda seconds: _patience(1e9))
+    patch.setattr(voice, "patience", lambda seconds: _patience(1e9))
 
 
 def a_model_that_fails_is_not_excused(patch: pytest.MonkeyPatch) -> None:

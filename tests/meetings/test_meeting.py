@@ -222,8 +222,8 @@ async def test_after_the_server_was_killed_the_meeting_goes_on_with_a_hole(autoj
         stage.say("two")
         await stage.office.settle()
         await trio.sleep(1)
+    assert (await stage.record()).state == "active"  # as it was killed
     async with office(store=stage.store, clock=stage.clock) as later:
-        assert (await stage.record()).state == "active"  # as it was killed
         await later.quiet()
         assert (await stage.record()).state == "interrupted"
         await trio.sleep(20)
@@ -296,6 +296,41 @@ async def test_a_meeting_that_cannot_be_stored_does_not_begin(autojump_clock: ob
         opened = await stage.office.open(DEVICE, "s1")
         assert not opened.resumed
         assert len(await store.meetings.unfinished()) == 1
+
+
+@pytest.mark.req("MT-9")
+async def test_nobody_is_told_that_he_is_in_a_meeting_before_it_is_stored(autojump_clock: object) -> None:
+    store = TroubledStore()
+    async with office(store=store) as stage:
+        store.meetings.broken = {"*"}
+        codes: list[str] = []
+
+        async def open_on(session: str) -> None:
+            with pytest.raises(RefusedError) as refused:
+                await stage.office.open(DEVICE, session)
+            codes.append(refused.value.code)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(open_on, "s1")
+            await trio.sleep(1)
+            nursery.start_soon(open_on, "s2")  # the device has connected again meanwhile
+        assert codes == ["not-stored"] * 2
+        store.meetings.broken = set()
+        assert not (await stage.office.open(DEVICE, "s3")).resumed
+
+
+async def test_what_is_stored_already_is_resumed_whatever_the_store_does(autojump_clock: object) -> None:
+    store = TroubledStore()
+    async with office(store=store) as stage:
+        opened = await stage.office.open(DEVICE, "s1")
+    store.meetings.broken = {"begin", "save", "add"}
+    async with office(store=store) as later:
+        assert (await later.office.open(DEVICE, "s2")).meeting == opened.meeting
+        later.say("kept")
+        await trio.sleep(5)
+        store.meetings.broken = set()
+        await trio.sleep(30)
+        assert await texts_of(later, opened.meeting) == ["kept"]
 
 
 async def test_a_session_that_ends_while_the_meeting_begins_leaves_one_to_resume(autojump_clock: object) -> None:

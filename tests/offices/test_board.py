@@ -284,3 +284,15 @@ async def test_tasks_that_cannot_be_read(autojump_clock: MockClock) -> None:
     with pytest.raises(RefusedError) as refused:
         await board.of(A)
     assert refused.value.code == "not-read"
+
+
+@pytest.mark.req("HS-20", "HS-10")
+async def test_devices_with_invented_ids_are_not_remembered(
+    board: Board, nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    await nursery.start(board.run)
+    for device in ("auto-12345678", A):
+        board.arrived(device, Seat(device).mailbox)
+    await trio.sleep(1)
+    assert await board._store.presence.members("auto-12345678") == ()
+    assert await board._store.presence.members("aa:bb:cc") == (A,)

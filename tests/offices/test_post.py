@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from badge.desk import Outgoing, RefusedError
 from badge.link import CONTROL_LIMIT
 from badge.offices.carrier import RETRY, WINDOW
-from badge.offices.post import MOST_UNREAD
+from badge.offices.post import AT_ONCE, MOST_UNREAD
 from badge.offices.receipts import UNPROVEN
 from badge.storage.memory import MemoryMail, MemoryStore
 from badge.storage.ports import StoreError
@@ -691,3 +691,32 @@ async def test_a_letter_that_arrives_on_two_connections_is_counted_once(
     assert first.letters == second.letters == [("a", "1"), ("a", "2")]
     assert a.receipts == [("1", "b", "delivered"), ("2", "b", "delivered")]
     assert a.redelivered == [("b", 1), ("b", 1)]
+
+
+class CountedMail(MemoryMail):
+    """Counts the letters that it is given at the same time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+
+    async def post(self, letter: Letter, **how: Any) -> Posted:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await trio.sleep(0.01)
+        self.now -= 1
+        return await super().post(letter, **how)
+
+
+@pytest.mark.req("PE-5")
+async def test_a_message_for_very_many_leaves_the_store_room_for_others(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    store = MemoryStore()
+    store.mail = mail = CountedMail()
+    street = await Street(nursery, store=store).open()
+    for number in range(300):
+        street.enter(f"d{number}", driven=True)
+    fates = await street.send("a", "*")
+    assert len(fates) == 300
+    assert mail.most == AT_ONCE

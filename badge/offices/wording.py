@@ -30,7 +30,7 @@ _MAC = re.compile(r"[0-9a-f]{2}([:-]?[0-9a-f]{2}){5}")
 
 
 @frozen(kw_only=True)
-class Announcer:
+class Wording:
     """Makes notices, as the configuration wants them. `language` is for words that have no text to go by."""
 
     use: Literal["read", "count", "off"]

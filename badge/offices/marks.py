@@ -30,7 +30,7 @@ class _Note:
     then: Callable[[bool], None]
 
 
-class Clerk:
+class Marks:
     """Marks letters in the store, all that came up while it wrote the last ones at once."""
 
     def __init__(self, mail: MailStore) -> None:
