@@ -101,7 +101,8 @@ class Driver:
                     self._cue_prompter(following)
                 for index in at_once:
                     await self._await_outputs(before=index)
-                    await self._do([index], self._felt_in if later else this_pass, [])
+                    begun = later or index != at_once[0]  # then nobody acts before it who did not then
+                    await self._do([index], self._felt_in if begun else this_pass, [])
         await self._await_outputs(before=len(self._script.records))
 
     async def _do(self, inputs: list[int], this_pass: int, cast: list[str], *, timers: bool = False) -> None:

@@ -22,9 +22,9 @@ FOLDER = Path(__file__).parent
 FILES = {path.stem: path for path in sorted(FOLDER.rglob(f"*{SUFFIX}"))}
 
 
-def replayed(path: Path) -> Report:
-    """What comes of replaying a file, as the command line does it."""
-    return carry_out(Task(path=path, seeds=(None,), partly=False))
+def replayed(path: Path, *seeds: int) -> Report:
+    """What comes of replaying a file, as the command line does it: once, or in these orders of tasks."""
+    return carry_out(Task(path=path, seeds=seeds or (None,), partly=False))
 
 
 @pytest.mark.parametrize("path", FILES.values(), ids=FILES.keys())
@@ -33,6 +33,12 @@ def test_the_server_does_again_what_it_did(path: Path) -> None:
     told = "\n".join(describe(report))
     assert report.outcomes, told
     assert not report.diverging, told
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES.keys())
+def test_it_does_so_in_whatever_order_its_tasks_run(path: Path) -> None:
+    report = replayed(path, 1, 2, 3)
+    assert not report.diverging, "\n".join(describe(report))
 
 
 # --- each file tells what its name says -------------------------------------------------------------------------------------
