@@ -201,8 +201,9 @@ class Conversation:
         )
 
     def long_silence(self) -> None:
-        """Nobody has spoken for the no-voice limit: say goodbye and leave; but who listens to an answer is silent."""
-        if not self.busy:
+        """Nobody has spoken for the no-voice limit: say goodbye and leave; but who listens to an answer, or thinks in a
+        meeting, is silent."""
+        if not self.busy and not self._modes.current.overhears:
             self._answers.begin(farewell(self._services.settings.asr.language, TurnTrace(trio.current_time())))
 
     # --- what the scribe observes ---

@@ -415,6 +415,17 @@ async def test_a_meeting_interrupts_the_answer_and_takes_no_goodbye_for_its_own(
     assert texts == ["goodbye", "你好小智"]
 
 
+async def test_a_silent_meeting_is_not_left(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    settings = changed(meeting={"prefer_device_vad": False}, timeouts={"no_voice_s": 5.0})
+    badge = await House(nursery, settings=settings, team=True).enter()
+    await enters(badge, "meeting")
+    await badge.sound("silence", 8.0)
+    assert (badge.session.modes.state, badge.of("tts", "sentence_start")) == ("meeting", [])
+    await leaves(badge, "meeting")
+    await badge.sound("silence", 8.0)
+    assert badge.of("tts", "sentence_start")  # the goodbye
+
+
 @pytest.mark.req("RG-7", "MT-9")
 async def test_the_mode_moves_on_to_the_new_connection(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
