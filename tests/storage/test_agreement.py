@@ -93,8 +93,9 @@ reminders = st.builds(Reminder, id=ids, device=devices, due=times, text=texts, c
 
 TASKS = asks("tasks", "carry_out", groups, commands)
 MAIL = st.one_of(
-    asks("mail", "post", letters, bound=st.integers(0, 3)),
-    asks("mail", "waiting", devices, now=times),
+    asks("mail", "post", letters, bound=st.integers(0, 3), sparing=some(st.tuples(devices, ids)).map(frozenset)),
+    asks("mail", "unread", devices),
+    asks("mail", "waiting", devices, now=times, limit=st.integers(0, 4)),
     asks("mail", "mark", devices, some(st.tuples(devices, ids)), heard=st.booleans()),
     asks("mail", "expire", now=times),
 )
@@ -114,7 +115,7 @@ OTHERS = st.one_of(
     asks("reminders", "add", reminders),
     asks("reminders", "remove", ids),
     asks("reminders", "due", now=times),
-    asks("reminders", "next"),
+    asks("reminders", "next", after=times),
     asks("presence", "seen", devices, groups, now=times),
     st.just(REOPEN),
 )
