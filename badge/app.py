@@ -172,7 +172,7 @@ async def operate(server: Server, announce: Callable[[Running], None]) -> None:
     async with trio.open_nursery() as program:
         services = server.services
         running: Running = await program.start(serve_then_end, program.cancel_scope, server)
-        program.start_soon(_obey_signals, running.stop, program.cancel_scope)
+        await program.start(_obey_signals, running.stop, program.cancel_scope)  # before anybody knows that we are there
         if services.settings.server.console and sys.stdin is not None:
             program.start_soon(read_commands, sys.stdin.fileno(), services.presence, print, running.stop)
         program.start_soon(tidy, services.presence)
@@ -188,8 +188,14 @@ async def serve_then_end(  # noqa: ASYNC128 - `serve` reports
     scope.cancel("the server has stopped")
 
 
-async def _obey_signals(stop: Callable[[], None], everything: trio.CancelScope) -> None:
+async def _obey_signals(
+    stop: Callable[[], None],
+    everything: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        task_status.started()
         async for number in signals:
             log.info("stopping", signal=signal.Signals(number).name)
             stop()
