@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, cast, get_type_hints
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any, get_type_hints
 
 import attrs
 import cattrs
@@ -15,11 +16,11 @@ from badge.recording.journal import Note
 from badge.recording.records import Kind
 from badge.recording.streams import Count, describe_error
 
-SUBJECTS: dict[str, type] = {
-    field.name: cast(type, getattr(protocols, str(field.type)) if isinstance(field.type, str) else field.type)
-    for field in attrs.fields(Desk)
-}
+SUBJECTS: dict[str, type] = get_type_hints(Desk)
 """What one can ask for at the desk: name -> protocol."""
+
+Asking = Callable[..., Awaitable[Any]]
+Telling = Callable[..., None]
 
 _CONVERTER = cattrs.Converter()
 
@@ -46,29 +47,42 @@ def refusal(exc: BaseException) -> dict[str, Any]:
     return {"code": exc.code, "message": exc.message} if isinstance(exc, RefusedError) else describe_error(exc)
 
 
-def desk_of(subject: Callable[[str, type], Any]) -> Desk:
-    """A desk whose parts are made one by one."""
-    return Desk(**{name: subject(name, protocol) for name, protocol in SUBJECTS.items()})
+def nobody_told(_subject: str, _method: str) -> Telling:
+    """What a desk is told is lost."""
+    return lambda *_: None
+
+
+def desk_of(asking: Callable[[str, str], Asking], telling: Callable[[str, str], Telling] = nobody_told) -> Desk:
+    """A desk made of functions: `asking` gives the one for each question, `telling` for what is not waited for; both
+    by subject and method."""
+
+    def part(subject: str, protocol: type) -> Any:
+        methods = {
+            name: (asking if inspect.iscoroutinefunction(method) else telling)(subject, name)
+            for name, method in vars(protocol).items()
+            if inspect.isfunction(method) and not name.startswith("_")
+        }
+        return SimpleNamespace(**methods)
+
+    return Desk(**{subject: part(subject, protocol) for subject, protocol in SUBJECTS.items()})
 
 
 def recorded_desk(desk: Desk, journal: Note) -> Desk:
     """The same desk, with a seam around each part; questions are numbered together."""
     numbers = Count()
-    return desk_of(lambda name, protocol: _Recorded(getattr(desk, name), name, protocol, journal, numbers))
+    return desk_of(
+        lambda subject, method: _asking(method_of(desk, subject, method), f"{subject}.{method}", journal, numbers),
+        lambda subject, method: _telling(method_of(desk, subject, method), f"{subject}.{method}", journal),
+    )
 
 
-class _Recorded:
-    """One part of the desk: its methods are those of the protocol, each with a seam around it."""
-
-    def __init__(self, part: Any, name: str, protocol: type, journal: Note, numbers: Count) -> None:
-        for method, function in vars(protocol).items():
-            if inspect.iscoroutinefunction(function):
-                setattr(self, method, _asking(getattr(part, method), f"{name}.{method}", journal, numbers))
-            elif inspect.isfunction(function) and not method.startswith("_"):
-                setattr(self, method, _telling(getattr(part, method), f"{name}.{method}", journal))
+def method_of(desk: Desk, subject: str, method: str) -> Callable[..., Any]:
+    """What a desk does when it is asked, or told, so."""
+    function: Callable[..., Any] = getattr(getattr(desk, subject), method)
+    return function
 
 
-def _asking(ask: Any, what: str, journal: Note, numbers: Count) -> Any:
+def _asking(ask: Asking, what: str, journal: Note, numbers: Count) -> Asking:
     async def asked(*arguments: Any) -> Any:
         number = numbers.next()
         journal.note(Kind.DESK_ASK, number, what, plain_value(arguments))
@@ -83,7 +97,7 @@ def _asking(ask: Any, what: str, journal: Note, numbers: Count) -> Any:
     return asked
 
 
-def _telling(tell: Any, what: str, journal: Note) -> Any:
+def _telling(tell: Telling, what: str, journal: Note) -> Telling:
     def told(*arguments: Any) -> None:
         journal.note(Kind.DESK_TELL, what, plain_value(arguments))
         tell(*arguments)

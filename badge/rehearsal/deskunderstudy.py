@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict, deque
 from typing import Any
 
 import trio
 
 from badge.desk import Desk, RefusedError
-from badge.recording.desk import answer_of, desk_of
+from badge.recording.desk import Asking, answer_of, desk_of
 from badge.recording.records import Kind
 from badge.replay.playeddesk import refusal_of
 from badge.replay.script import Script
@@ -27,19 +26,10 @@ def understudy_desk(script: Script) -> Desk:
                 what, at = asked.pop(number)
                 outcome = refusal_of(value) if record.kind is Kind.DESK_ERROR else value
                 answers[what].append(((record.at - at) / 1_000_000, outcome))
-    return desk_of(lambda name, protocol: _Part(name, protocol, answers))
+    return desk_of(lambda subject, method: _answering(subject, method, answers[f"{subject}.{method}"]))
 
 
-class _Part:
-    def __init__(self, name: str, protocol: type, answers: dict[str, deque[tuple[float, Any]]]) -> None:
-        for method, function in vars(protocol).items():
-            if inspect.iscoroutinefunction(function):
-                setattr(self, method, _answering(name, method, answers[f"{name}.{method}"]))
-            elif inspect.isfunction(function) and not method.startswith("_"):
-                setattr(self, method, lambda *_: None)
-
-
-def _answering(subject: str, method: str, answers: deque[tuple[float, Any]]) -> Any:
+def _answering(subject: str, method: str, answers: deque[tuple[float, Any]]) -> Asking:
     async def answering(*_: Any) -> Any:
         if not answers:
             await trio.lowlevel.checkpoint()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from attrs import frozen
 
 from badge.desk import Desk, RefusedError
-from badge.recording.desk import answer_of, desk_of
+from badge.recording.desk import Asking, answer_of, desk_of
 from badge.replay.playback import Reels, error_of
 
 
@@ -26,21 +25,10 @@ def refusal_of(error: dict[str, Any]) -> Exception:
 
 def played_desk(reels: Reels) -> Desk:
     """A desk whose questions are numbered together."""
-    return desk_of(lambda name, protocol: PlayedPart(name, protocol, reels))
+    return desk_of(lambda subject, method: _answering(subject, method, reels))
 
 
-class PlayedPart:
-    """One part of the desk: takes everything, and answers what was answered."""
-
-    def __init__(self, name: str, protocol: type, reels: Reels) -> None:
-        for method, function in vars(protocol).items():
-            if inspect.iscoroutinefunction(function):
-                setattr(self, method, _answering(name, method, reels))
-            elif inspect.isfunction(function) and not method.startswith("_"):
-                setattr(self, method, lambda *_: None)
-
-
-def _answering(subject: str, method: str, reels: Reels) -> Any:
+def _answering(subject: str, method: str, reels: Reels) -> Asking:
     async def answering(*_: Any) -> Any:
         answer = await reels.open().receive()
         if isinstance(answer, Exception):

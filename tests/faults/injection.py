@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Generic, TypeVar
@@ -12,7 +11,7 @@ import trio
 
 from badge.components import Around, Component
 from badge.link import Wire
-from badge.recording.desk import desk_of
+from badge.recording.desk import desk_of, method_of
 from badge.services import Services
 from providers.ports import (
     Asr,
@@ -45,7 +44,10 @@ def injected(services: Services, seam: Seam) -> Services:
         tts=of(services.tts, InjectedTts),
         recall=of(services.recall, InjectedRecall),
         llms=services.llms.around(lambda llm: of(llm, InjectedLlm)),
-        desk=desk_of(lambda name, protocol: InjectedPart(getattr(services.desk, name), protocol, seam)),
+        desk=desk_of(
+            lambda subject, method: _asking(method_of(services.desk, subject, method), seam),
+            lambda subject, method: method_of(services.desk, subject, method),
+        ),
     )
 
 
@@ -190,18 +192,9 @@ class InjectedRecall:
         return answer if garbage is None else garbage
 
 
-class InjectedPart:
-    """One part of a `Desk`: every question is a point. What it is told is not waited for."""
-
-    def __init__(self, part: Any, protocol: type, seam: Seam) -> None:
-        for method, function in vars(protocol).items():
-            if inspect.iscoroutinefunction(function):
-                setattr(self, method, _asking(getattr(part, method), seam))
-            elif inspect.isfunction(function) and not method.startswith("_"):
-                setattr(self, method, getattr(part, method))
-
-
 def _asking(ask: Callable[..., Awaitable[Any]], seam: Seam) -> Callable[..., Awaitable[Any]]:
+    """A question at the desk is a point; what the desk is told is not waited for."""
+
     async def asked(*arguments: Any) -> Any:
         await seam.at("desk.ask")
         return await ask(*arguments)

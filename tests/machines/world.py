@@ -8,11 +8,10 @@ still unless a move lets it pass.
 
 from __future__ import annotations
 
-import inspect
 import json
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
 
 import trio
 from attrs import frozen
@@ -21,7 +20,7 @@ from trio.abc import Clock
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
-from badge.desk import Closing, Opened, RefusedError
+from badge.desk import Closing, Desk, Opened, RefusedError
 from badge.llms import Llms, Purpose
 from badge.notices import Notice
 from badge.peers.presence import Presence
@@ -119,28 +118,27 @@ class NoWire:
     """Nothing is written or read: the world looks into the outbox."""
 
 
-class Clerk:
-    """A part of the desk that answers at once: the coroutine of a question never waits."""
+ANSWERS: dict[str, Any] = {
+    "open": Opened(meeting="m", started=1),
+    "finalise": Closing(meeting="m", started=1),
+    "claim": Result(id="", outcome="empty"),
+    "finish": Result(id="", outcome="empty"),
+}
+"""What the desk says to each question."""
 
-    ANSWERS: ClassVar[dict[str, Any]] = {
-        "open": Opened(meeting="m", started=1),
-        "finalise": Closing(meeting="m", started=1),
-        "claim": Result(id="", outcome="empty"),
-        "finish": Result(id="", outcome="empty"),
-    }
 
-    def __init__(self, protocol: type, *, refuses: bool, tells: list[str]) -> None:
-        """`tells` gets the name of whatever is told."""
-        for name, function in vars(protocol).items():
-            if inspect.iscoroutinefunction(function):
-                setattr(self, name, partial(self._answer, name, refuses))
-            elif inspect.isfunction(function):
-                setattr(self, name, lambda *_, name=name: tells.append(f"({name})"))
+def desk(*, refuses: bool, tells: list[str]) -> Desk:
+    """A desk that answers at once: the coroutine of a question never waits. `tells` gets the name of whatever is told."""
 
-    async def _answer(self, name: str, refuses: bool, *_: Any) -> Any:
-        if refuses:
-            raise RefusedError("not-stored", "no")
-        return self.ANSWERS[name]
+    def asking(_: str, method: str) -> Callable[..., Awaitable[Any]]:
+        async def answer(*_: Any) -> Any:
+            if refuses:
+                raise RefusedError("not-stored", "no")
+            return ANSWERS[method]
+
+        return answer
+
+    return desk_of(asking, lambda _, method: lambda *_: tells.append(f"({method})"))
 
 
 def services_of(terms: Terms, tells: list[str]) -> Services:
@@ -161,7 +159,7 @@ def services_of(terms: Terms, tells: list[str]) -> Services:
         tts=of("tts", "voice"),
         llms=Llms({"default": of("llm", "model")}, dict.fromkeys(Purpose, "default")),
         recall=of("recall"),
-        desk=desk_of(lambda _, protocol: Clerk(protocol, refuses=terms.refuses, tells=tells)),
+        desk=desk(refuses=terms.refuses, tells=tells),
     )
 
 
