@@ -14,6 +14,7 @@ from badge.llms import Llms
 from badge.machines.base import Watch, unwatched
 from badge.meetings.office import Meetings
 from badge.offices.board import Board
+from badge.offices.closed import NoMemory, NoReports, NoTools, OpenHouse
 from badge.offices.groups import group_of
 from badge.offices.post import PostOffice
 from badge.offices.reminders import Reminders
@@ -35,7 +36,16 @@ class BackOffice:
     @property
     def desk(self) -> Desk:
         """Where sessions ask."""
-        return Desk(tasks=self.board, post=self.post, meetings=self.meetings, reminders=self.reminders)
+        return Desk(
+            tasks=self.board,
+            post=self.post,
+            meetings=self.meetings,
+            reminders=self.reminders,
+            tools=NoTools(),
+            memory=NoMemory(),
+            devices=OpenHouse(),
+            reports=NoReports(),
+        )
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:

@@ -14,6 +14,7 @@ from attrs import field, frozen
 
 from badge.storage.records import Reminder
 from badge.storage.tasks import Draft, Edit, Result, Task
+from providers.ports import ToolSpec
 
 ANSWER_WITHIN = 30.0
 """Seconds that a session waits for an answer."""
@@ -166,6 +167,127 @@ class ReminderDesk(Protocol):
         """Forget all reminders of the device; gives how many there were."""
 
 
+# --- tools --------------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Tool:
+    """A function that a model may call. `effects`: it changes something, so that the same call is not made twice."""
+
+    spec: ToolSpec
+    effects: bool = False
+
+
+@frozen(kw_only=True)
+class ToolResult:
+    """What became of a call.
+
+    answer: the text goes to the model, which answers with its help; spoken: the text is said as it is; silent: nothing
+    follows; unknown and failed: there is no such tool, or it did not work, and the text says so to the user.
+    """
+
+    kind: Literal["answer", "spoken", "silent", "unknown", "failed"]
+    text: str = field(default="", repr=False)
+
+
+class ToolDesk(Protocol):
+    """What the server itself can do for a language model: plugins, and tools of MCP servers."""
+
+    async def offered(self, device: str) -> tuple[Tool, ...]:
+        """All tools for this device, those of MCP servers first; where two have one name, the first is meant."""
+
+    async def call(self, device: str, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        """Call a tool. A call with effects that is made again under its `key` is not made twice: it gets the result of the
+        first one, also when that is still under way. Every call ends within its deadline; what goes wrong is a result."""
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Said:
+    """One exchange."""
+
+    user: str = field(repr=False)
+    answer: str = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Past:
+    """What is known of a device when its conversation begins: the last exchanges, and the pauses that its user makes
+    within sentences, in s."""
+
+    exchanges: tuple[Said, ...] = ()
+    pauses: tuple[float, ...] = ()
+
+
+class MemoryDesk(Protocol):
+    """What a device said before. What is worth remembering for words comes through the `Recall` port."""
+
+    async def past(self, device: str) -> Past:
+        """What was said within the window in which a conversation is resumed; everything that was told before is in it."""
+
+    def said(self, device: str, session: str, said: Said) -> None:
+        """An exchange is over."""
+
+    def paused(self, device: str, pauses: Sequence[float]) -> None:
+        """The latest pauses of the user within sentences, in s."""
+
+    def over(self, device: str, session: str) -> None:
+        """The conversation is over: what is worth remembering of it is worked out now."""
+
+
+# --- devices ------------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Terms:
+    """How one device is served, where that differs from the settings of the server.
+
+    A device that is not `bound` gets no answers; it is told its `code`, or, without one, that it is not known. `llms`,
+    `tts` … are keys of private settings, which the back office knows: no secret comes this way. `unknown`: the console
+    did not answer, so that the settings of the server hold.
+    """
+
+    bound: bool = True
+    code: str = ""
+    unknown: bool = False
+    prompt: str | None = field(default=None, repr=False)
+    memory: str = field(default="", repr=False)
+    llms: dict[str, str] = field(factory=dict)
+    """purpose -> key"""
+    vad: str = ""
+    asr: str = ""
+    tts: str = ""
+    intent: Literal["function_call", "intent_llm", "none", ""] = ""
+    functions: tuple[str, ...] | None = None
+    """the only tools of the server that are offered; None: all"""
+    longest_output: int = 0
+    """characters that may be spoken in a day; 0: any number"""
+    reported: Literal["none", "text", "audio"] = "none"
+    """what of the conversation is reported to the console"""
+
+
+class DeviceDesk(Protocol):
+    """Who a device belongs to, and how it is served."""
+
+    async def terms(self, device: str, client: str) -> Terms:
+        """How to serve the device; never an error, and never later than after 5 s."""
+
+    async def spoke(self, device: str, characters: int) -> bool:
+        """So many characters were spoken; false when the device has now used up what it may have in a day."""
+
+
+class ReportDesk(Protocol):
+    """The history of conversations, for the console."""
+
+    def report(
+        self, device: str, session: str, kind: Literal["user", "agent", "tool"], text: str, audio: str, at: int
+    ) -> None:
+        """Something was said at that time (ms since the epoch); `audio`: Opus packets of it, in base64 with a space
+        between, or empty."""
+
+
 @frozen(kw_only=True)
 class Desk:
     """Everything that a session can ask for."""
@@ -174,3 +296,7 @@ class Desk:
     post: PostDesk
     meetings: MeetingDesk
     reminders: ReminderDesk
+    tools: ToolDesk
+    memory: MemoryDesk
+    devices: DeviceDesk
+    reports: ReportDesk

@@ -160,11 +160,23 @@ class ToolSpec:
 
 
 @frozen(kw_only=True)
+class Call:
+    """A whole call of a tool; `arguments` is the JSON text that the model wrote."""
+
+    id: str
+    name: str
+    arguments: str = field(default="", repr=False)
+
+
+@frozen(kw_only=True)
 class ChatMessage:
-    """One message of a dialogue."""
+    """One message of a dialogue. An assistant message may have `calls`, each of which is answered by a tool message whose
+    `call` is its id."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = field(repr=False)
+    calls: tuple[Call, ...] = ()
+    call: str = ""
 
 
 @frozen
@@ -204,7 +216,15 @@ class ToolCall:
     arguments: str = field(default="", repr=False)
 
 
-Token = Text | ToolCall
+@frozen(kw_only=True)
+class Usage:
+    """What the answer has cost, in tokens, as the server counts them; comes last, where it comes at all."""
+
+    prompt: int
+    answer: int
+
+
+Token = Text | ToolCall | Usage
 
 
 class Llm(Provider, Protocol):

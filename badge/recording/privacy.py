@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_args
 
 import attrs
 from attrs import frozen
 
-from badge.desk import Closing, Fate, Opened
+from badge.desk import Closing, Fate, Opened, Past, Said, Terms, Tool, ToolResult
 from badge.phrases import ANNOUNCEMENT, bare, forms
 from badge.recording.records import Kind
 from badge.recording.shape import blank, ends_in_a_word, shape, token_shape
@@ -32,7 +32,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,39}")
 _PROTOCOL = frozenset(
     {
         *("type", "state", "mode", "event", "transport", "format", "code", "emotion", "component", "framing", "reason"),
-        *("phase", "status", "intent", "target_mode", "outcome", "request"),
+        *("phase", "status", "intent", "target_mode", "outcome", "request", "kind", "reported"),
     }
 )
 """Fields of messages whose values are words of the protocol."""
@@ -45,7 +45,11 @@ _NUMBERS = frozenset({"version", "sample_rate", "channels", "frame_duration", "t
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?![^T])")
 
-_ANSWERS = frozenset(field.name for one in (Closing, Opened, Reminder, Result, Task) for field in attrs.fields(one))
+_ANSWERS = frozenset(
+    field.name
+    for one in (Closing, Opened, Past, Reminder, Result, Said, Task, Terms, Tool, ToolResult)
+    for field in attrs.fields(one)
+)
 """Fields of what the desk answers."""
 
 _FATES = frozenset(get_args(Fate))
@@ -125,12 +129,18 @@ class Masking:
     def _said(self, _: Kind, number: int, text: str) -> Raw:
         return number, shape(text)
 
-    def _prompt(self, _: Kind, number: int, component: str, common: int, messages: list[list[str]]) -> Raw:
-        return number, component, common, [[role, shape(text)] for role, text in messages]
+    def _prompt(self, _: Kind, number: int, component: str, common: int, messages: list[list[Any]]) -> Raw:
+        return number, component, common, [self._prompted(*message) for message in messages]
+
+    def _prompted(self, role: str, text: str, calls: Sequence[dict[str, str]] = (), answers: str = "") -> list[Any]:
+        masked = [{**call, "id": shape(call["id"]), "arguments": token_shape(call["arguments"])} for call in calls]
+        return [role, shape(text), *([masked, shape(answers)] if calls or answers else ())]
 
     def _token(self, _: Kind, number: int, token: str | dict[str, Any]) -> Raw:
         if isinstance(token, str):
             return number, shape(token)
+        if "prompt" in token:  # what it has cost
+            return number, token
         return number, {**token, "arguments": shape(token["arguments"]), "id": shape(token["id"])}
 
     def _failed(self, _: Kind, number: int, error: dict[str, Any], *rest: Any) -> Raw:

@@ -145,7 +145,7 @@ class PromptMemory:
     def __init__(self) -> None:
         self._last: tuple[ChatMessage, ...] = ()
 
-    def news(self, prompt: Prompt) -> tuple[int, list[list[str]]]:
+    def news(self, prompt: Prompt) -> tuple[int, list[list[Any]]]:
         """How many messages the prompt has in common with the one before, and the others."""
         common = 0
         for old, new in zip(self._last, prompt.messages, strict=False):
@@ -153,7 +153,15 @@ class PromptMemory:
                 break
             common += 1
         self._last = prompt.messages
-        return common, [[message.role, message.content] for message in prompt.messages[common:]]
+        return common, [_message(message) for message in prompt.messages[common:]]
+
+
+def _message(message: ChatMessage) -> list[Any]:
+    """A message of a prompt as it stands in a recording: role and content, then what only messages about tools have."""
+    plain: list[Any] = [message.role, message.content]
+    if message.calls or message.call:
+        plain += [[attrs.asdict(call) for call in message.calls], message.call]
+    return plain
 
 
 class RecordedLlm:

@@ -79,13 +79,13 @@ class Repertoire:
 
 def replies(script: Script) -> Repertoire:
     """The answers of the language models, by the last words of the user."""
-    prompt: list[list[str]] = []
+    prompt: list[list[Any]] = []
     asked: dict[int, str] = {}
     for record in script.records:
         if record.kind is Kind.LLM_OPEN:
             number, _, common, news = record.data
             prompt = prompt[:common] + list(news)
-            asked[number] = next((text for role, text in reversed(prompt) if role == "user"), "")
+            asked[number] = next((message[1] for message in reversed(prompt) if message[0] == "user"), "")
     patience = script.settings.chat.first_token_s
     takes = _takes(script.records, "llm", lambda data: asked[data[0]], lambda data: token_of(data[0]), patience)
     return Repertoire(takes, masked=script.masking is not None)

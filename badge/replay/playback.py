@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import trio
 
-from providers.ports import Prompt, ProviderError, Text, Token, ToolCall, Transcript
+from providers.ports import Prompt, ProviderError, Text, Token, ToolCall, Transcript, Usage
 
 
 class RecordedFailure(Exception):
@@ -254,7 +254,9 @@ class PlayedLlm(Played):
 
 def token_of(token: str | dict[str, Any]) -> Token:
     """The token that a recorded one stands for."""
-    return Text(token) if isinstance(token, str) else ToolCall(**token)
+    if isinstance(token, str):
+        return Text(token)
+    return Usage(**token) if "prompt" in token else ToolCall(**token)
 
 
 class PlayedTts(Played):

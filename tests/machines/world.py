@@ -20,7 +20,8 @@ from trio.abc import Clock
 from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config import Settings
-from badge.desk import Closing, Desk, Opened, RefusedError
+from badge.desk import Closing, Desk, Opened, Past, RefusedError, ToolResult
+from badge.desk import Terms as DeviceTerms
 from badge.llms import Llms, Purpose
 from badge.notices import Notice
 from badge.peers.presence import Presence
@@ -123,6 +124,11 @@ ANSWERS: dict[str, Any] = {
     "finalise": Closing(meeting="m", started=1),
     "claim": Result(id="", outcome="empty"),
     "finish": Result(id="", outcome="empty"),
+    "offered": (),
+    "call": ToolResult(kind="answer", text="done"),
+    "past": Past(),
+    "terms": DeviceTerms(),
+    "spoke": True,
 }
 """What the desk says to each question."""
 
