@@ -216,6 +216,15 @@ class ChatSettings:
     intent: Literal["function_call", "none"] = setting(
         "function_call", "function_call offers the tools there are to the model; none offers nothing"
     )
+    tool_rounds: int = setting(
+        5, "times that the model may call tools for one answer; then it has to answer without them", **between(1, 20)
+    )
+    tool_s: float = setting(30.0, "longest wait for one tool", **between(0.5, 300))
+    filler_ms: int = setting(
+        1500,
+        "when tools take so long and nothing was said yet, the user hears that it takes a moment; 0 leaves that out",
+        **between(0, 60000),
+    )
 
 
 @frozen(kw_only=True)

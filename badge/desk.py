@@ -172,10 +172,12 @@ class ReminderDesk(Protocol):
 
 @frozen(kw_only=True)
 class Tool:
-    """A function that a model may call. `effects`: it changes something, so that the same call is not made twice."""
+    """A function that a model may call. `effects`: it changes something, so that the same call is not made twice. Where two
+    have one name, an MCP server goes before the badge, and the badge before a plugin."""
 
     spec: ToolSpec
     effects: bool = False
+    origin: Literal["mcp", "badge", "plugin"] = "plugin"
 
 
 @frozen(kw_only=True)
@@ -194,7 +196,7 @@ class ToolDesk(Protocol):
     """What the server itself can do for a language model: plugins, and tools of MCP servers."""
 
     async def offered(self, device: str) -> tuple[Tool, ...]:
-        """All tools for this device, those of MCP servers first; where two have one name, the first is meant."""
+        """All tools for this device."""
 
     async def call(self, device: str, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
         """Call a tool. A call with effects that is made again under its `key` is not made twice: it gets the result of the

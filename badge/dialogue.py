@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from providers.ports import ChatMessage
+from providers.ports import Call, ChatMessage
+
+LONGEST_MEMORY = 500
+"""Characters of a tool's result that are kept in mind after the exchange that it was for."""
+
+
+@frozen(kw_only=True)
+class Round:
+    """What the model said before it called tools, the calls, and as many results."""
+
+    said: str = field(repr=False)
+    calls: tuple[Call, ...]
+    results: tuple[str, ...] = field(repr=False)
 
 
 @define
 class Exchange:
-    """What the user said and the answer so far."""
+    """What the user said and the answer so far, with the rounds of tools that led to it. `id` names it among all."""
 
     user: str = field(repr=False)
+    id: str = ""
+    rounds: list[Round] = field(factory=list)
     _answer: list[str] = field(factory=list, repr=False)
 
     def add(self, text: str) -> None:
         """Append to the answer."""
         self._answer.append(text)
 
+    def called(self, calls: Sequence[Call], results: Sequence[str]) -> None:
+        """Tools were called after what was said so far, and all have answered: a call never stands without its result."""
+        self.rounds.append(Round(said="".join(self._answer), calls=tuple(calls), results=tuple(results)))
+        self._answer.clear()
+
+    def heard(self, text: str) -> None:
+        """Only this of the answer was heard; it takes the place of all that was to be said."""
+        self.rounds = [Round(said="", calls=one.calls, results=one.results) for one in self.rounds]
+        self._answer = [text] if text else []
+
     @property
     def answer(self) -> str:
-        """The answer so far."""
-        return "".join(self._answer)
+        """All that was said so far."""
+        return "".join((*(one.said for one in self.rounds), *self._answer))
+
+    def messages(self, unanswered: str, *, longest: int | None = None) -> Iterator[ChatMessage]:
+        """The exchange for a model; `longest`: characters of each result, None for all."""
+        yield ChatMessage(role="user", content=self.user)
+        for one in self.rounds:
+            yield ChatMessage(role="assistant", content=one.said, calls=one.calls)
+            for call, result in zip(one.calls, one.results, strict=True):
+                yield ChatMessage(role="tool", content=result[:longest], call=call.id)
+        yield ChatMessage(role="assistant", content="".join(self._answer) or unanswered)
+
+    def words(self) -> Exchange:
+        """The words of the exchange as they are now, without what tools had to do with it."""
+        return Exchange(self.user, self.id, [], [self.answer] if self.answer else [])
 
 
 class Dialogue:
@@ -33,33 +70,35 @@ class Dialogue:
         self._limit = limit
         self._exchanges: list[Exchange] = []
 
-    def begin(self, user: str) -> Exchange:
-        """A new exchange; the oldest is forgotten when there are too many. The same words again, before anything was
-        answered, are the same exchange."""
-        if self._exchanges and self._exchanges[-1] == Exchange(user):
-            return self._exchanges[-1]
-        exchange = Exchange(user)
+    def begin(self, user: str, name: str = "") -> Exchange:
+        """A new exchange of this name; the oldest is forgotten when there are too many. The same words again, before
+        anything was answered, are the same exchange: what tools have done for it is done."""
+        last = self._exchanges[-1] if self._exchanges else None
+        if last is not None and last.user == user and not last.answer:
+            return last
+        exchange = Exchange(user, name)
         self._exchanges.append(exchange)
         del self._exchanges[: -self._limit]
         return exchange
 
     def messages(self, system: str, unanswered: str) -> tuple[ChatMessage, ...]:
-        """The dialogue for a model: `system` first, then user and assistant in turn, the last user message open.
+        """The dialogue for a model: `system` first, then user and assistant in turn, the last exchange open: it ends with
+        what the user said, or with what tools have answered.
 
         An earlier exchange without an answer was interrupted; `unanswered` stands in for what was not said, because
         models expect the two sides to alternate.
         """
         messages = [ChatMessage(role="system", content=system)]
-        for exchange in self._exchanges:
-            messages.append(ChatMessage(role="user", content=exchange.user))
-            messages.append(ChatMessage(role="assistant", content=exchange.answer or unanswered))
-        if len(messages) > 1:
-            messages.pop()
+        for exchange in self._exchanges[:-1]:
+            messages += exchange.messages(unanswered, longest=LONGEST_MEMORY)
+        if self._exchanges:
+            *present, _ = self._exchanges[-1].messages(unanswered)
+            messages += present
         return tuple(messages)
 
     def resume(self, other: Dialogue) -> None:
         """Go on from what was said in another dialogue so far; what is still added to that one is not heard here."""
-        self._exchanges = [Exchange(exchange.user, list(exchange._answer)) for exchange in other][-self._limit :]
+        self._exchanges = [exchange.words() for exchange in other][-self._limit :]
 
     def __iter__(self) -> Iterator[Exchange]:
         return iter(self._exchanges)

@@ -164,6 +164,7 @@ class Outbox:
         self._speaker: object = None
         self._in_hand = False  # a frame of speech is being written
         self._played = 0.0
+        self._left = 0
         self._finished = False
         self._work, self._room = trio.Event(), trio.Event()
         self._leaving: Arrival | None = None  # of the message that is being written
@@ -212,6 +213,7 @@ class Outbox:
         """Let the speech of this turn in, and of no other."""
         self._speaker = speaker
         self._played = 0.0
+        self._left = 0
 
     async def put(self, frame: str | bytes, speaker: object, *, due: float = 0.0, lasts: float = 0.0) -> bool:
         """Queue speech of a turn, to leave in order and not before `due` (Trio time); waits for room. `lasts`: seconds
@@ -243,6 +245,11 @@ class Outbox:
         """When the badge will have played all speech of this turn that has left (Trio time)."""
         return self._played
 
+    @property
+    def left(self) -> int:
+        """How many items of this turn's speech have left, or are just leaving."""
+        return self._left
+
     def silence(self) -> None:
         """Forget all speech that is not yet in the writer's hand, and refuse more until the next `begin`."""
         self._speaker = None
@@ -271,6 +278,7 @@ class Outbox:
                 return note.frame
             if self._speech and self._speech[0].due <= (now := trio.current_time()):
                 self._in_hand = True
+                self._left += 1
                 utterance = self._speech.pop(0)
                 if utterance.lasts:
                     self._played = max(self._played, now) + utterance.lasts

@@ -17,7 +17,7 @@ from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.sounds import Sounds
-from providers.ports import Asr, Recall, ToolSpec, Tts, Vad
+from providers.ports import Asr, Recall, Tts, Vad
 
 
 @frozen(kw_only=True)
@@ -35,7 +35,6 @@ class Services:
     llms: Llms
     recall: Component[Recall]
     desk: Desk
-    tools: tuple[ToolSpec, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     watch: Watch = unwatched
     metrics: Metrics = field(factory=Metrics)

@@ -20,6 +20,11 @@ LLM_FAILED = {
     "zh": "抱歉，我暂时无法理解您的问题，请稍后再试。",
     "en": "Sorry, I cannot answer right now. Please try again later.",
 }
+TOOL_FAILED = {
+    "zh": "抱歉，这个操作没有成功，请稍后再试。",
+    "en": "Sorry, that did not work. Please try again later.",
+}
+ONE_MOMENT = {"zh": "请稍等。", "en": "One moment, please."}
 NOT_UNDERSTOOD = {"zh": "抱歉，我没有听清，请再说一遍。", "en": "Sorry, I did not catch that. Please say it again."}
 GOODBYE = {"zh": "好的，再见。", "en": "Goodbye."}
 SILENCE_GOODBYE = {
@@ -36,6 +41,11 @@ COUNTS = {
     "zh": ("一", "两", "三", "四", "五", "六", "七", "八", "九", "十"),
     "en": ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
 }
+
+# --- to the model -----------------------------------------------------------------------------------------------------
+
+ARGUMENTS_UNREADABLE = "参数解析失败"
+NO_RESULT = "(no result)"
 
 # --- defaults of the phrase tables --------------------------------------------------------------------------------------
 
@@ -75,6 +85,7 @@ LOG_RECEIVED = "收到{kind}消息：{message}"
 LOG_UNKNOWN_TYPE = "收到未知类型消息：{message}"
 LOG_SNAPSHOT = "[Workflow] op=snapshot source={source} group={group} to={device} count={count}"
 LOG_SNAPSHOT_REGISTER = LOG_SNAPSHOT + " test_mode={test_mode}"
+LOG_CALL_UNREADABLE = "function call error: {size} characters"
 LOG_USER_TEXT = "大模型收到用户消息: {size} characters"
 LOG_COMPONENT_FAILED = "实例化组件失败: {error}"
 LOG_INSIGHT = "[Coding Insight] final={final} insights={insights} risks={risks} jsonSHA={sha} elapsedMs={elapsed_ms}"

@@ -50,9 +50,11 @@ class Listen:
 @from_badge("abort")
 @frozen(kw_only=True)
 class Abort:
-    """Stop speaking now. Any `reason` is taken, whatever its form."""
+    """Stop speaking now. Any `reason` is taken, whatever its form. `played_ms`: how much of the answer's audio was played, from
+    badges that know."""
 
     reason: Any = None
+    played_ms: int | None = None
 
 
 @from_badge("ping")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import inspect
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from badge.backoffice import furnish
 from badge.clock import Ids
 from badge.components import Component
 from badge.config import Settings
+from badge.desk import Tool, ToolDesk, ToolResult
 from badge.link import LinkClosedError
 from badge.llms import Llms, Purpose
 from badge.peers.delivery import Delivery
@@ -217,6 +218,32 @@ class NotingLlms(Llms):
         return super().of(purpose)
 
 
+class Workshop:
+    """A `ToolDesk` of functions: each gets the arguments and gives a result, or only its text; calls are noted as they begin
+    and end. As with the office, what was begun under a key is not begun again."""
+
+    def __init__(self, *effects: str, **functions: Callable[..., Awaitable[ToolResult | str]]) -> None:
+        """`effects`: the names of those that change something."""
+        self._functions = functions
+        self._effects = effects
+        self.keys: list[str] = []
+        self.begun: list[tuple[str, dict[str, Any]]] = []
+        self.ended: list[str] = []
+
+    async def offered(self, device: str) -> tuple[Tool, ...]:
+        return tuple(
+            Tool(spec=ToolSpec(name, f"does {name}", {"type": "object"}), effects=name in self._effects)
+            for name in self._functions
+        )
+
+    async def call(self, device: str, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        self.keys.append(key)
+        self.begun.append((tool, arguments))
+        result = await self._functions[tool](**arguments)
+        self.ended.append(tool)
+        return result if isinstance(result, ToolResult) else ToolResult(kind="answer", text=result)
+
+
 class House:
     """Everything that sessions share, and the sessions of a test; with `team` also the back office, and what it brings."""
 
@@ -231,7 +258,7 @@ class House:
         tts: Tts | None = None,
         recall: Recall | None = None,
         without: Iterable[str] = (),
-        tools: tuple[ToolSpec, ...] = (),
+        tools: ToolDesk | None = None,
         deliveries: tuple[Delivery, ...] = (),
         store: Store | None = None,
         start: bool = True,
@@ -266,8 +293,7 @@ class House:
             tts=of("tts", self.tts),
             llms=llms,
             recall=of("recall", recall),
-            desk=self.office.desk,
-            tools=tools,
+            desk=attrs.evolve(self.office.desk, tools=tools or self.office.desk.tools),
             deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )
         self.ready = trio.Event()

@@ -157,7 +157,7 @@ class Masking:
             settings["workflow"]["groups"] = {}
         identity = {k: blank(v) if k in ("device", "client", "http_url") else v for k, v in header["identity"].items()}
         components = {name: self.known(known) for name, known in header["components"].items()}
-        masked = {"settings": settings, "identity": identity, "components": components, "tools": [], "digest": ""}
+        masked = {"settings": settings, "identity": identity, "components": components, "digest": ""}
         return {**header, **masked, "text": "redact"}
 
     def _json(self, key: str, value: Any, mask: Callable[[str], str]) -> Any:

@@ -179,7 +179,6 @@ def make_header(identity: Identity, services: Services, *, seed: int, wall: date
             "http_url": identity.http_url,
         },
         "components": {component.kind: standing(component) for component in services.components()},
-        "tools": [attrs.asdict(tool) for tool in services.tools],
         "audio": "keep",
         "text": "keep",
     }

@@ -27,7 +27,6 @@ from badge.recording.records import Kind, Record
 from badge.replay.script import Script
 from badge.services import Services
 from protocol import Framing
-from providers.ports import ToolSpec
 
 LAST_MOMENTS = 10.0
 """Seconds after the last record within which a session has to be over."""
@@ -104,7 +103,6 @@ def services_of(
         recall=component("recall"),
         llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
         desk=desk,
-        tools=tuple(ToolSpec(**tool) for tool in script.header.get("tools", ())),
     )
 
 

@@ -22,6 +22,7 @@ from badge.session.modeslot import ModeSlot
 from badge.session.notifying import Notifier
 from badge.session.plan import Heard, Origin, Plan, announcement, plan_turn
 from badge.session.speaking import Mouth
+from badge.session.toolbox import Toolbox
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from badge.session.turns import Turn, Turns
@@ -42,6 +43,10 @@ class Door(Protocol):
     @property
     def modes(self) -> ModeSlot:
         """The mode that the session is in."""
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """What the model can call."""
 
     def leave(self, goodbye: Goodbye) -> None:
         """End the connection."""
@@ -77,7 +82,7 @@ class Answers:
         self._modes = door.modes
         self._listening = listening
         voice = Voice(services, lambda: self._modes.current.muted)
-        self._mouth = Mouth(services, traits, outbox, dialogue, voice)
+        self._mouth = Mouth(services, traits, outbox, dialogue, voice, lambda: door.toolbox)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
         self._announcer = Announcer()
         self._notifier = Notifier(

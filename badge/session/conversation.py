@@ -114,9 +114,11 @@ class Conversation:
             self._answers.unheard()
         self._answers.announce_next()
 
-    def abort(self) -> None:
-        """The user wants silence."""
+    def abort(self, *, played_ms: int | None = None) -> None:
+        """The user wants silence, after so much of the answer."""
         self._discard()
+        if played_ms is not None:
+            self._answers.turns.played(played_ms)
         self._answers.stop()
         self._answers.announce_next()
 

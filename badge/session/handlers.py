@@ -56,9 +56,9 @@ def listen(session: Session, message: Listen) -> None:
             session.conversation.take_text(message.text or "")
 
 
-def abort(session: Session, _: Abort) -> None:
+def abort(session: Session, message: Abort) -> None:
     """Silence."""
-    session.conversation.abort()
+    session.conversation.abort(played_ms=message.played_ms)
 
 
 def ping(session: Session, _: Ping) -> None:

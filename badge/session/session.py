@@ -27,6 +27,7 @@ from badge.session.conversation import Conversation
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
 from badge.session.modeslot import ModeSlot
+from badge.session.toolbox import DeskTools, Toolbox
 from badge.session.traits import Traits
 from badge.session.watchdog import Watchdog
 from protocol import (
@@ -80,6 +81,7 @@ class Session:
         self._conversation: Conversation | None = None
         self._errands: Errands | None = None
         self._modes: ModeSlot | None = None
+        self._toolbox: Toolbox | None = None
 
     async def run(self) -> None:
         """Register, talk, clean up whatever happens, and close the connection."""
@@ -161,6 +163,14 @@ class Session:
         if self._modes is None:
             self._modes = ModeSlot(self._services, self.traits, self.errands, self)
         return self._modes
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """What the model can call."""
+        if self._toolbox is None:
+            sources = (DeskTools(self.desk.tools, self.traits.device),)
+            self._toolbox = Toolbox(sources, seconds=self._services.settings.chat.tool_s)
+        return self._toolbox
 
     def _busy(self) -> bool:
         return self._conversation is not None and self._conversation.busy

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import trio
-from attrs import field, frozen
 
 from badge.dialogue import Dialogue
 from badge.link import Outbox
 from badge.log import get_log
 from badge.modes.base import Act, Ask, Clip, Play, Say
 from badge.services import Services
+from badge.session.heard import Passage, heard
 from badge.session.pacing import Pacer
-from badge.session.thinking import Script, Thinker
+from badge.session.thinking import Script, Sentence, Thinker
+from badge.session.toolbox import Toolbox
 from badge.session.traits import Traits
 from badge.session.turns import Turn
 from badge.session.voice import Sound, Voice, next_of
@@ -33,26 +34,27 @@ CLIPS = 64
 """Pieces of audio that are made ahead of play-out; about one long sentence."""
 
 
-@frozen
-class Sentence:
-    """The text of the audio that follows."""
-
-    text: str = field(repr=False)
-
-
 Piece = Sentence | Sound
 
 
 class Mouth:
     """Carries out the answer of one turn at a time."""
 
-    def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, voice: Voice) -> None:
+    def __init__(
+        self,
+        services: Services,
+        traits: Traits,
+        outbox: Outbox,
+        dialogue: Dialogue,
+        voice: Voice,
+        toolbox: Callable[[], Toolbox],
+    ) -> None:
         self._voice = voice
         self._settings = services.settings.tts
         self._traits = traits
         self._outbox = outbox
         self._dialogue = dialogue
-        self._thinker = Thinker(services, traits)
+        self._thinker = Thinker(services, traits, toolbox)
 
     def open(self, turn: Turn) -> None:
         """The turn begins: show what was understood, tell the badge to get ready to speak."""
@@ -64,7 +66,10 @@ class Mouth:
         turn.plan.trace.mark("queue", turn.opened)
 
     def close(self, turn: Turn) -> None:
-        """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking."""
+        """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking. What nobody has heard
+        was not said."""
+        if turn.exchange is not None and not turn.played_out:
+            turn.exchange.heard(heard(turn.passages, left=self._outbox.left, played=turn.played_ms))
         self._outbox.silence()
         self._say(Tts(state="stop", session_id=self._traits.session_id))
         if self._traits.features.ledger:
@@ -94,7 +99,7 @@ class Mouth:
 
     async def perform(self, turn: Turn) -> None:
         """Think, synthesise and play at the same time, until the badge has played everything."""
-        sentences_in, sentences = trio.open_memory_channel[str](1)
+        sentences_in, sentences = trio.open_memory_channel[Sentence](1)
         clips_in, clips = trio.open_memory_channel[Piece](CLIPS)
         async with trio.open_nursery() as nursery:
             answer = turn.plan.answer
@@ -109,11 +114,14 @@ class Mouth:
 
     # --- the three tasks of a turn ---
 
-    async def _think(self, turn: Turn, answer: Ask | Say | Act | Clip, sentences: trio.MemorySendChannel[str]) -> None:
+    async def _think(
+        self, turn: Turn, answer: Ask | Say | Act | Clip, sentences: trio.MemorySendChannel[Sentence]
+    ) -> None:
         with sentences:
             script = Script(self._voice.splitter(), sentences, self._show_mood, turn.plan.trace)
             if isinstance(answer, Ask):
-                await self._thinker.think(answer, self._dialogue, script)
+                turn.exchange = self._dialogue.begin(answer.words, turn.id)
+                await self._thinker.think(answer, turn.exchange, self._dialogue, script)
             else:
                 await script.add(await answer.do() if isinstance(answer, Act) else answer.text)
                 await script.end()
@@ -121,7 +129,7 @@ class Mouth:
     async def _synthesise(
         self,
         turn: Turn,
-        sentences: trio.MemoryReceiveChannel[str],
+        sentences: trio.MemoryReceiveChannel[Sentence],
         clips: trio.MemorySendChannel[Piece],
         packets: Sequence[bytes],
     ) -> None:
@@ -132,11 +140,11 @@ class Mouth:
         with clips:
             tts = await self._voice.ready()
             async for sentence in sentences:
-                await clips.send(Sentence(sentence))
+                await clips.send(sentence)
                 if tts is None:
                     continue
                 try:
-                    await self._voice.speak(tts, sentence, pass_on)
+                    await self._voice.speak(tts, sentence.text, pass_on)
                 except (ProviderError, trio.TooSlowError) as exc:
                     log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
             decoder = Decoder(MOUTH_RATE)
@@ -155,11 +163,12 @@ class Mouth:
         while (clip := await next_of(clips)) is not None:
             if isinstance(clip, Sentence):
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
-                await deck.mark(encode_text(mark))
+                await deck.mark(encode_text(mark), clip)
             else:
                 await deck.play(clip)
         await deck.end_sentence()
         await deck.play_out(self._settings.stop_margin_ms / 1000)
+        turn.played_out = True
 
     def _show_mood(self, emoji: str, name: str) -> None:
         if self._traits.features.emoji:
@@ -183,9 +192,18 @@ class _Deck:
         self._rest = b""
         self._count = 0
 
-    async def mark(self, frame: str) -> None:
+    async def mark(self, frame: str, sentence: Sentence) -> None:
         """A sentence begins: its text leaves with its first audio."""
         await self.end_sentence()
+        passages = self._turn.passages
+        passages.append(
+            Passage(
+                sentence.text,
+                aside=sentence.aside,
+                first=self._count + len(passages),
+                begins=self._count * self._traits.frame_ms,
+            )
+        )
         await self._outbox.put(frame, self._turn, due=self._pacer.due(trio.current_time()))
 
     async def play(self, sound: Sound) -> None:
@@ -206,6 +224,8 @@ class _Deck:
             frame = self._rest.ljust(self._encoder.frame_bytes, b"\0")
             self._rest = b""
             await self._encode(frame)
+        if passages := self._turn.passages:
+            passages[-1].end, passages[-1].ends = self._count + len(passages), self._count * self._traits.frame_ms
 
     async def play_out(self, margin: float) -> None:
         """Wait until the badge has played everything, and a little longer."""

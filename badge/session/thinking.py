@@ -1,21 +1,35 @@
-"""From words to sentences: the language model's answer, cut for speaking as it comes."""
+"""From words to sentences: the language model's answer, with the help of tools, cut for speaking as it comes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
+from attrs import field, frozen
 
 from badge import texts
-from badge.dialogue import Dialogue
+from badge.desk import ToolResult
+from badge.dialogue import Dialogue, Exchange
 from badge.log import get_log
 from badge.modes.base import Ask
 from badge.patience import patience
 from badge.services import Services
+from badge.session.toolbox import Kit, Toolbox
+from badge.session.toolcalls import CallReader, MalformedCallError
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
-from providers.ports import Prompt, ProviderError, Text, single_error, well_formed
+from providers.ports import (
+    Call,
+    ChatMessage,
+    Prompt,
+    ProviderError,
+    Text,
+    ToolCall,
+    ToolSpec,
+    single_error,
+    well_formed,
+)
 from providers.sentences import SentenceSplitter
 from providers.speakable import mood_of
 
@@ -25,13 +39,21 @@ INTERRUPTED = "(interrupted)"
 """Stands in a prompt for an answer that never began."""
 
 
+@frozen
+class Sentence:
+    """What is spoken at once. `aside`: it is no part of the answer."""
+
+    text: str = field(repr=False)
+    aside: bool = False
+
+
 class Script:
     """Takes an answer piece by piece and passes on whole sentences; shows the mood before the first one."""
 
     def __init__(
         self,
         splitter: SentenceSplitter,
-        sentences: trio.MemorySendChannel[str],
+        sentences: trio.MemorySendChannel[Sentence],
         on_mood: Callable[[str, str], None],
         trace: TurnTrace,
     ) -> None:
@@ -42,6 +64,13 @@ class Script:
         self._seen = ""
         self._whole: list[str] = []  # sentences that are not passed on yet: a model that fails must not take them along
         self.spoke = False
+        self._filled = False
+
+    async def fill(self, text: str) -> None:
+        """Say this, once, so that nobody waits in silence; it is no part of the answer."""
+        if not (self.spoke or self._filled):
+            self._filled = True
+            await self._sentences.send(Sentence(text, aside=True))
 
     async def add(self, text: str) -> None:
         """The next piece; waits while the voice is a sentence behind."""
@@ -62,37 +91,55 @@ class Script:
                 self.spoke = True
                 self._trace.mark("llm", trio.current_time())
                 self._on_mood(*mood_of(self._seen))
-            await self._sentences.send(self._whole[0])
+            await self._sentences.send(Sentence(self._whole[0]))
             del self._whole[0]
 
 
 class Thinker:
-    """Asks the model about one utterance and lets the script have the answer."""
+    """Asks the model about one utterance, calls the tools that it wants, and lets the script have the answer."""
 
-    def __init__(self, services: Services, traits: Traits) -> None:
+    def __init__(self, services: Services, traits: Traits, toolbox: Callable[[], Toolbox]) -> None:
         self._services = services
+        self._settings = services.settings.chat
         self._traits = traits
+        self._toolbox = toolbox
 
-    async def think(self, ask: Ask, dialogue: Dialogue, script: Script) -> None:
-        """Answer within the dialogue; when the model fails before anything was said, an apology is said instead."""
+    async def think(self, ask: Ask, exchange: Exchange, dialogue: Dialogue, script: Script) -> None:
+        """Answer within the dialogue; when nothing comes of it that can be said, an apology is said instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
-        exchange = dialogue.begin(ask.words)
         memory = await self._remember(ask.words)
-        prompt = self._prompt(dialogue, "\n\n".join(filter(None, (memory, ask.context))))
+        system = "\n\n".join(filter(None, (self._settings.prompt, memory, ask.context)))
         try:
             with single_error():
-                await self._stream(ask, prompt, exchange.add, script)
+                answered = await self._rounds(ask, exchange, dialogue, system, script)
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("the model failed", error=str(exc) or "too slow")
+            answered = False
         await script.end()
-        if not script.spoke:
-            apology = texts.LLM_FAILED[language_of(ask.words)]
-            exchange.add(apology)
-            await script.add(apology)
+        if not (script.spoke or answered):
+            await _say(texts.LLM_FAILED[language_of(ask.words)], exchange, script)
             await script.end()
 
-    async def _stream(self, ask: Ask, prompt: Prompt, keep: Callable[[str], None], script: Script) -> None:
-        with patience(self._services.settings.chat.first_token_s) as patient:
+    async def _rounds(self, ask: Ask, exchange: Exchange, dialogue: Dialogue, system: str, script: Script) -> bool:
+        """Ask the model, and again with what tools have answered, until it has its say; true when that may be nothing."""
+        kit = await self._kit()
+        for more in range(self._settings.tool_rounds, -1, -1):
+            messages = dialogue.messages(system, INTERRUPTED)
+            prompt = self._prompt(messages, kit.specs if more else ())
+            calls = await self._stream(ask, prompt, exchange, script)
+            if not (calls and prompt.tools):
+                return False
+            results = await self._call(kit, calls, exchange, script)
+            if not any(result.kind == "answer" for result in results):
+                return all(result.kind == "silent" for result in results)
+            if not any(result.text for result in results):
+                return False
+        return False
+
+    async def _stream(self, ask: Ask, prompt: Prompt, exchange: Exchange, script: Script) -> tuple[Call, ...]:
+        """One answer of the model: its text goes on as it comes, its calls are given when all are there."""
+        reader = CallReader()
+        with patience(self._settings.first_token_s) as patient:
             llm = await self._services.llms.of(ask.purpose).ready()
             patient.begin()
             async with llm.stream(prompt) as tokens:
@@ -102,29 +149,59 @@ class Thinker:
                         token = await tokens.receive()
                     except trio.EndOfChannel:
                         patient.begin()
-                        return
-                    if isinstance(token, Text):
-                        keep(token.text)
+                        break
+                    if isinstance(token, ToolCall):
+                        reader.call(token)
+                    elif isinstance(token, Text):
                         patient.pause()
-                        await script.add(token.text)
+                        await _say(reader.text(token.text), exchange, script)
+        await _say(reader.rest(), exchange, script)
+        try:
+            return reader.calls(f"{exchange.id}-{len(exchange.rounds)}")
+        except MalformedCallError as exc:
+            log.error(texts.LOG_CALL_UNREADABLE, size=exc.size)
+            return ()
+
+    async def _call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange, script: Script) -> Sequence[ToolResult]:
+        """Have tools called, while what was said so far is heard; results that are to be said, are."""
+        await script.end()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._fill, script, exchange.user)
+            results = await self._toolbox().call(kit, calls, exchange)
+            nursery.cancel_scope.cancel("all tools have answered")
+        exchange.called(calls, [result.text or texts.NO_RESULT for result in results])
+        for result in results:
+            if result.kind not in ("answer", "silent"):
+                await _say(result.text, exchange, script)
+                await script.end()
+        return results
+
+    async def _fill(self, script: Script, words: str) -> None:
+        if self._settings.filler_ms:
+            await trio.sleep(self._settings.filler_ms / 1000)
+            await script.fill(texts.ONE_MOMENT[language_of(words)])
+
+    async def _kit(self) -> Kit:
+        return await self._toolbox().kit() if self._settings.intent == "function_call" else Kit()
 
     async def _remember(self, words: str) -> str:
         component = self._services.recall
         if component.disabled:
             return ""
         try:
-            with trio.fail_after(self._services.settings.chat.first_token_s):
+            with trio.fail_after(self._settings.first_token_s):
                 recall = await component.ready()
                 return well_formed(await recall.recall(self._traits.device, words))
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("answering without memory", error=str(exc))
             return ""
 
-    def _prompt(self, dialogue: Dialogue, known: str) -> Prompt:
-        chat = self._services.settings.chat
-        system = f"{chat.prompt}\n\n{known}" if known else chat.prompt
-        return Prompt(
-            messages=dialogue.messages(system, INTERRUPTED),
-            session=self._traits.session_id,
-            tools=self._services.tools if chat.intent == "function_call" else (),
-        )
+    def _prompt(self, messages: tuple[ChatMessage, ...], tools: tuple[ToolSpec, ...]) -> Prompt:
+        return Prompt(messages=messages, session=self._traits.session_id, tools=tools)
+
+
+async def _say(text: str, exchange: Exchange, script: Script) -> None:
+    """Say this, as part of the answer."""
+    if text:
+        exchange.add(text)
+        await script.add(text)

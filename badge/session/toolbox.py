@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from badge.desk import Tool, ToolResult
+import trio
+from attrs import field, frozen
+
+from badge import texts
+from badge.boundary import boundary
+from badge.desk import RefusedError, Tool, ToolDesk, ToolResult
+from badge.dialogue import Exchange
+from badge.log import get_log
+from badge.session.toolcalls import arguments_of
+from providers.language import language_of
+from providers.ports import Call, ToolSpec
+
+log = get_log(__name__)
+
+OFFER_WITHIN = 1.0
+"""Seconds that a source has to say what it offers."""
 
 
 class ToolSource(Protocol):
@@ -17,3 +33,115 @@ class ToolSource(Protocol):
     async def call(self, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
         """Call one of the tools that it offers. Ends within its own deadline; what goes wrong is a result. `key` names the
         call, for tools that do nothing twice."""
+
+
+_ORIGINS = ("mcp", "badge", "plugin")
+
+
+@frozen(kw_only=True)
+class Kit:
+    """The tools of one turn, by name."""
+
+    tools: dict[str, tuple[Tool, ToolSource]] = field(factory=dict)
+
+    @property
+    def specs(self) -> tuple[ToolSpec, ...]:
+        """What the model is told."""
+        return tuple(tool.spec for tool, _ in self.tools.values())
+
+    def has_effects(self, name: str) -> bool:
+        """Whether a call of this tool changes something."""
+        return name in self.tools and self.tools[name][0].effects
+
+    def only(self, names: Collection[str] | None) -> Kit:
+        """The tools of these names; None: all."""
+        return self if names is None else Kit(tools={n: tool for n, tool in self.tools.items() if n in names})
+
+
+class DeskTools:
+    """The tools of the server."""
+
+    def __init__(self, desk: ToolDesk, device: str) -> None:
+        self._desk = desk
+        self._device = device
+
+    async def offered(self) -> Sequence[Tool]:
+        """All that the device may use."""
+        return await self._desk.offered(self._device)
+
+    async def call(self, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        """Have the back office call it."""
+        return await self._desk.call(self._device, key, tool, arguments)
+
+
+class Toolbox:
+    """Calls tools, each within a deadline and a boundary of its own: those of one round at the same time, but what
+    changes something one after the other, in the order of the model."""
+
+    def __init__(self, sources: Sequence[ToolSource], *, seconds: float) -> None:
+        """`seconds`: how long one call may take."""
+        self._sources = sources
+        self._seconds = seconds
+
+    async def kit(self) -> Kit:
+        """The tools that there are now; a source that does not say what it has, has none."""
+        found: list[tuple[Tool, ToolSource]] = []
+        for source in self._sources:
+            with boundary("tools", log), trio.move_on_after(OFFER_WITHIN):
+                found += [(tool, source) for tool in await source.offered()]
+        found.sort(key=lambda one: _ORIGINS.index(one[0].origin), reverse=True)
+        return Kit(tools={tool.spec.name: (tool, source) for tool, source in found})
+
+    async def call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange) -> list[ToolResult]:
+        """Call the tools of one round: one result for each call, in the same order.
+
+        The same call of the same exchange has the same key when the answer is begun anew.
+        """
+        failed = ToolResult(kind="failed", text=texts.TOOL_FAILED[language_of(exchange.user)])
+        results = [failed] * len(calls)
+
+        async def call_one(place: int, key: str) -> None:
+            with boundary("tool call", log), trio.move_on_after(self._seconds) as patience:
+                results[place] = await _called(kit, key, calls[place], failed)
+            if patience.cancelled_caught:
+                log.warning("a tool did not answer in time", tool=calls[place].name, seconds=self._seconds)
+
+        keys = _keys(exchange, calls)
+        ordered = [place for place, call in enumerate(calls) if kit.has_effects(call.name)]
+        async with trio.open_nursery() as nursery:
+            for place, key in enumerate(keys):
+                if place not in ordered:
+                    nursery.start_soon(call_one, place, key)
+            for place in ordered:
+                await call_one(place, keys[place])
+        return results
+
+
+async def _called(kit: Kit, key: str, call: Call, failed: ToolResult) -> ToolResult:
+    known, arguments = kit.tools.get(call.name), arguments_of(call)
+    if known is None:
+        log.warning("a tool was called that there is not", size=len(call.name))
+        return ToolResult(kind="unknown", text=failed.text)
+    if arguments is None:
+        return ToolResult(kind="answer", text=texts.ARGUMENTS_UNREADABLE)
+    try:
+        result = await known[1].call(key, call.name, arguments)
+    except RefusedError as exc:
+        log.warning("a tool was not called", tool=call.name, code=exc.code)
+        return failed
+    log.info("a tool has answered", tool=call.name, kind=result.kind, size=len(result.text))
+    return result
+
+
+def _keys(exchange: Exchange, calls: Sequence[Call]) -> list[str]:
+    """A key for each call: what is called, and how many times that was called in this exchange before."""
+    seen = Counter(_what(call) for one in exchange.rounds for call in one.calls)
+    keys = []
+    for call in calls:
+        seen[_what(call)] += 1
+        keys.append(f"{exchange.id}:{seen[_what(call)]}:{_what(call)}")
+    return keys
+
+
+def _what(call: Call) -> str:
+    return f"{call.name}({call.arguments.strip()})"

@@ -12,7 +12,9 @@ import trio
 from attrs import define, field
 
 from badge.boundary import boundary
+from badge.dialogue import Exchange
 from badge.log import get_log
+from badge.session.heard import Passage
 from badge.session.plan import Plan
 
 log = get_log(__name__)
@@ -31,6 +33,14 @@ class Turn:
     audible: Callable[[], None]
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     opened: float = 0.0
+    exchange: Exchange | None = None
+    """what the dialogue knows of it"""
+    passages: list[Passage] = field(factory=list)
+    """the sentences that are on their way, or have left"""
+    played_out: bool = False
+    """whether the badge has played everything"""
+    played_ms: int | None = None
+    """how much of it the badge has played, where it says so"""
 
 
 class Performer(Protocol):
@@ -86,6 +96,11 @@ class Turns:
         """Run this plan as soon as the slot is free."""
         self._next = plan
         self._called.set()
+
+    def played(self, ms: int) -> None:
+        """The badge has played so much of the running turn."""
+        if self._current is not None:
+            self._current.played_ms = ms
 
     def queue(self, plan: Plan) -> None:
         """Keep this plan until the present turn has come to its own end."""

@@ -144,18 +144,31 @@ async def test_the_next_turn_brings_nothing_of_the_aborted_one_back(
 
 
 @pytest.mark.req("CH-22")
-async def test_what_was_said_before_an_abort_stays_in_the_dialogue(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+@pytest.mark.parametrize(
+    ("after", "abort", "kept"),
+    [
+        (0.0, {}, "(interrupted)"),
+        (2.0, {}, "One…"),
+        (4.95, {}, "One. Two…"),  # the second sentence has begun to leave: badges are sent a little ahead
+        (4.95, {"played_ms": 4900}, "One…"),  # but this one knows that nobody has heard of it yet
+        (7.0, {"played_ms": 5040}, "One."),
+        (12.0, {}, "One. Two. Three…"),
+        (13.0, {"played_ms": 0}, "(interrupted)"),
+    ],
+)
+async def test_the_dialogue_keeps_what_was_heard_before_an_abort(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, after: float, abort: dict[str, int], kept: str
 ) -> None:
-    llm = ScriptedLlm([Reply(pieces=["One. ", "Two."]), "Fine."])
+    llm = ScriptedLlm([Reply(pieces=["One. ", "Two. ", "Three."]), "Fine."])
     house = House(nursery, llm=llm, tts=ScriptedTts(lambda _: Utterance(duration=5)))
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="count")
-    await trio.sleep(2)
-    badge.tell(type="abort")
+    await badge.until("tts", "start")
+    await trio.sleep(after)
+    badge.tell(type="abort", **abort)
     badge.tell(type="listen", state="detect", text="go on")
     await badge.until("tts", "stop", count=2)
-    assert [m.content for m in llm.prompts[1].messages][1:] == ["count", "One. Two.", "go on"]
+    assert [m.content for m in llm.prompts[-1].messages][1:] == ["count", kept, "go on"]
 
 
 @pytest.mark.req("CH-30")

@@ -11,9 +11,9 @@ import trio.testing
 
 from badge import texts
 from providers.opus import Decoder
-from providers.ports import MOUTH_RATE, ProviderError, ToolCall, ToolSpec
+from providers.ports import MOUTH_RATE, ProviderError, ToolCall
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
-from tests.house import House, changed
+from tests.house import House, Workshop, changed
 
 DOWN = ProviderError("llm", "is down", retryable=True)
 
@@ -129,14 +129,17 @@ async def test_every_answer_has_a_fresh_id(nursery: trio.Nursery, autojump_clock
     assert all(len(i) == 32 and int(i, 16) >= 0 for i in ids)
 
 
+async def fine() -> str:
+    return "Done."
+
+
 @pytest.mark.req("CH-4")
 @pytest.mark.parametrize(("intent", "offered"), [("function_call", 1), ("none", 0)])
 async def test_tools_are_offered_where_there_are_some_and_intent_says_so(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, intent: str, offered: int
 ) -> None:
     llm = ScriptedLlm()
-    tool = ToolSpec("light", "switches the light", {"type": "object"})
-    house = House(nursery, llm=llm, tools=(tool,), settings=changed(chat={"intent": intent}))
+    house = House(nursery, llm=llm, tools=Workshop(light=fine), settings=changed(chat={"intent": intent}))
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="light on")
     await badge.until("tts", "stop")

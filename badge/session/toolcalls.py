@@ -1,0 +1,138 @@
+"""Calls of tools as a model writes them: structured in pieces, or as text between tags. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attrs import frozen
+
+from providers.ports import Call, ToolCall
+
+OPENING, CLOSING = "<tool_call>", "</tool_call>"
+
+MOST_CALLS = 8
+"""Calls that one round may have; a model that makes more gets the first ones."""
+
+LONGEST_CALL = 65_536
+"""Characters of one call; what is longer is no call."""
+
+
+class MalformedCallError(Exception):
+    """What the model wrote is no call; `size` characters of it."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} characters are no call of a tool")
+        self.size = size
+
+
+@frozen(kw_only=True)
+class _Piece:
+    """What is known of one structured call so far."""
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class CallReader:
+    """Reads one answer of a model: gives its text as it can be spoken, and keeps its calls.
+
+    Text that may still become a call is held back until that is decided, however it comes in pieces.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[tuple[int, int], _Piece] = {}
+        self._generation: dict[int, int] = {}
+        self._held = ""
+        self._tagged: list[str] = []
+        self._inside = False
+
+    def text(self, text: str) -> str:
+        """Take text; gives what of it, and of what was held back, is no call."""
+        self._held += text
+        spoken: list[str] = []
+        while True:
+            tag = CLOSING if self._inside else OPENING
+            before, found, after = self._held.partition(tag)
+            if not found:
+                break
+            (self._tagged if self._inside else spoken).append(before)
+            self._held, self._inside = after, not self._inside
+        if not self._inside:
+            keep = _tail(self._held, OPENING)
+            spoken.append(self._held[: len(self._held) - keep])
+            self._held = self._held[len(self._held) - keep :]
+        else:  # of what is longer than any call, only where it ends still matters
+            keep = len(self._held) - _tail(self._held, CLOSING)
+            self._held = self._held[: min(keep, LONGEST_CALL + 1)] + self._held[keep:]
+        return "".join(spoken)
+
+    def call(self, piece: ToolCall) -> None:
+        """Take a piece of a structured call. Pieces with one index belong together, unless another id or another name
+        says that a new call begins: some servers give every call the same index."""
+        generation = self._generation.get(piece.index, 0)
+        known = self._pieces.get((piece.index, generation), _Piece())
+        if known.id and piece.id and piece.id != known.id:
+            generation = self._generation[piece.index] = generation + 1
+            known = _Piece()
+        arguments = known.arguments + piece.arguments
+        self._pieces[piece.index, generation] = _Piece(
+            id=known.id or piece.id, name=known.name + piece.name, arguments=arguments[: LONGEST_CALL + 1]
+        )
+
+    def rest(self) -> str:
+        """The answer is over: text that was held back and is no call after all."""
+        held, self._held = self._held, ""
+        if self._inside:
+            self._tagged.append(held)  # models forget to close the last one
+            return ""
+        return held
+
+    def calls(self, name_of: str) -> tuple[Call, ...]:
+        """All calls of the answer, in order; one without an id gets `name_of` and its place. Raises `MalformedCallError`
+        when the text form cannot be read; structured calls without a name are none."""
+        found = [
+            (piece.id, piece.name, piece.arguments)
+            for _, piece in sorted(self._pieces.items())
+            if piece.name and len(piece.arguments) <= LONGEST_CALL
+        ]
+        found += [("", *_written(text)) for text in self._tagged if text.strip()]
+        return tuple(
+            Call(id=identity or f"{name_of}-{place}", name=name, arguments=arguments)
+            for place, (identity, name, arguments) in enumerate(found[:MOST_CALLS])
+        )
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything that wants to be a call."""
+        return bool(self._pieces or self._tagged or self._inside)
+
+
+def arguments_of(call: Call) -> dict[str, Any] | None:
+    """The arguments of a call; nothing at all means none. None when they are no JSON object."""
+    try:
+        value = json.loads(call.arguments) if call.arguments.strip() else {}
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _tail(text: str, tag: str) -> int:
+    """How many characters at the end of a text may be the beginning of a tag."""
+    return next((size for size in range(min(len(text), len(tag) - 1), 0, -1) if tag.startswith(text[-size:])), 0)
+
+
+def _written(text: str) -> tuple[str, str]:
+    """Name and arguments of a call in text form: a JSON object with both. Raises `MalformedCallError`."""
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        if len(text) > LONGEST_CALL:
+            raise ValueError
+        value = json.loads(text[start : end + 1])
+        name, arguments = value["name"], value.get("arguments", value.get("parameters", {}))
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        raise MalformedCallError(len(text)) from None
+    if not isinstance(name, str) or not name:
+        raise MalformedCallError(len(text))
+    return name, arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pytest
+import trio
+import trio.testing
+
+from badge.desk import RefusedError, Tool, ToolResult
+from badge.dialogue import Exchange
+from badge.session.toolbox import Toolbox
+from providers.ports import Call, ToolSpec
+
+Origin = Literal["mcp", "badge", "plugin"]
+
+
+class Shelf:
+    """A source with these tools; its results say where they come from."""
+
+    def __init__(self, origin: Origin, *names: str, waits: float = 0.0, fails: bool = False) -> None:
+        self._origin = origin
+        self._names = names
+        self._waits = waits
+        self._fails = fails
+
+    async def offered(self) -> Sequence[Tool]:
+        await trio.sleep(self._waits)
+        if self._fails:
+            raise RefusedError("busy", "no")
+        return [Tool(spec=ToolSpec(name, self._origin, {}), origin=self._origin) for name in self._names]
+
+    async def call(self, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        return ToolResult(kind="answer", text=f"{self._origin} {tool}")
+
+
+def call(name: str) -> Call:
+    return Call(id="1", name=name)
+
+
+@pytest.mark.req("CH-13")
+@pytest.mark.parametrize("turned", [False, True])
+async def test_an_mcp_server_goes_before_the_badge_and_the_badge_before_a_plugin(turned: bool) -> None:
+    shelves = [Shelf("plugin", "a", "b", "c"), Shelf("badge", "a", "b", "d"), Shelf("mcp", "a", "e")]
+    box = Toolbox(shelves[::-1] if turned else shelves, seconds=30)
+    kit = await box.kit()
+    assert sorted(spec.name for spec in kit.specs) == ["a", "b", "c", "d", "e"]
+    results = await box.call(kit, [call(name) for name in "abcde"], Exchange("hi"))
+    assert [result.text for result in results] == ["mcp a", "badge b", "plugin c", "badge d", "mcp e"]
+
+
+async def test_a_source_that_is_slow_or_refuses_keeps_nobody_waiting(autojump_clock: trio.testing.MockClock) -> None:
+    box = Toolbox([Shelf("mcp", "a", waits=100), Shelf("badge", "b", fails=True), Shelf("plugin", "c")], seconds=30)
+    started = trio.current_time()
+    kit = await box.kit()
+    assert [spec.name for spec in kit.specs] == ["c"]
+    assert trio.current_time() - started < 2
+
+
+async def test_only_some_may_be_meant() -> None:
+    kit = await Toolbox([Shelf("plugin", "a", "b", "c")], seconds=30).kit()
+    assert [spec.name for spec in kit.only(("b", "z")).specs] == ["b"]
+    assert kit.only(None) is kit
+    assert kit.only(()).specs == ()
