@@ -96,7 +96,7 @@ def a_cancelled_turn_is_not_closed(patch: pytest.MonkeyPatch) -> None:
 
 @_fault("I-4", "ask", "abort", "time_passes")
 def abort_does_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Conversation, "abort", lambda self: None)
+    patch.setattr(Conversation, "abort", lambda self, **_: None)
 
 
 @_fault("I-5", "ask", "abort", "detect")
@@ -105,6 +105,16 @@ def interrupted_answers_leave_a_hole(patch: pytest.MonkeyPatch) -> None:
 
     def messages(self: Dialogue, system: str, unanswered: str) -> Any:
         return tuple(m for m in whole(self, system, unanswered) if m.content != unanswered)
+
+    patch.setattr(Dialogue, "messages", messages)
+
+
+@_fault("I-5", "ask", "detect", "a_provider_changes", "time_passes")
+def a_call_loses_its_result(patch: pytest.MonkeyPatch) -> None:
+    whole = Dialogue.messages
+
+    def messages(self: Dialogue, system: str, unanswered: str) -> Any:
+        return tuple(m for m in whole(self, system, unanswered) if m.content != "ordered")
 
     patch.setattr(Dialogue, "messages", messages)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from math import isclose
@@ -17,6 +18,7 @@ from badge.session.scribe import WAITING
 from badge.session.session import LAST_WORDS
 from badge.session.watchdog import IDLE_EXTRA
 from protocol import Framing
+from providers.ports import ChatMessage
 from tests.walk.stage import Stage
 from tests.walk.street import Passer, Street
 from tests.walk.team import BY_HAND, TeamInvariants
@@ -111,14 +113,22 @@ class Invariants(TeamInvariants):
 
     @invariant()
     def i_5_user_and_assistant_alternate(self) -> None:
-        """I-5: every prompt is one system message, then user and assistant in turn, a user at the end."""
+        """I-5: every prompt is one system message, then user and assistant in turn, at the end a user or what tools have
+        answered; every call is followed by its result, and every result by what was made of it."""
         prompts = self.street.llm.prompts
         for prompt in prompts[self._prompts :]:
-            roles = [message.role for message in prompt.messages]
-            wanted = ["system", *(["user", "assistant"] * len(roles))[: len(roles) - 1]]
-            assert roles == wanted, f"I-5: {roles}"
-            assert roles[-1] == "user", f"I-5: {roles}"
-            assert all(message.content for message in prompt.messages), "I-5: an empty message"
+            shape = "".join(_letters(message) for message in prompt.messages)
+            assert re.fullmatch(r"s((u(ct+)*a)*)u(ct+)*", shape), f"I-5: {shape}"
+            assert all(message.content or message.calls for message in prompt.messages), "I-5: an empty message"
+            waiting: list[str] = []
+            for message in prompt.messages:
+                if message.role == "tool":
+                    assert waiting, "I-5: a result without a call"
+                    assert message.call == waiting.pop(0), "I-5: the result of another call"
+                else:
+                    assert not waiting, "I-5: a call without a result"
+                    waiting = [call.id for call in message.calls]
+            assert not waiting, "I-5: a call without a result"
         self._prompts = len(prompts)
 
     @invariant()
@@ -280,3 +290,8 @@ class Invariants(TeamInvariants):
         for name in dir(self):
             if name.startswith("i_"):
                 getattr(self, name)()
+
+
+def _letters(message: ChatMessage) -> str:
+    """s, u, a and t for the roles; c for an assistant who calls tools."""
+    return "c" if message.calls else message.role[0]

@@ -11,7 +11,8 @@ import structlog
 import trio
 from attrs import evolve
 
-from providers.ports import MOUTH_RATE, Prompt, ProviderError, Token
+from badge.desk import RefusedError, ToolResult
+from providers.ports import MOUTH_RATE, Prompt, ProviderError, Token, ToolCall
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecognition, ScriptedTts, Utterance
 
 NEVER = 1e5
@@ -38,6 +39,11 @@ REPLIES = {
     "failing": Reply(error=ProviderError("llm", "broke")),
     "hanging": Reply(first=NEVER),
     "empty": Reply(),
+    "calling": Reply(
+        pieces=[ToolCall(index=n, name=name) for n, name in enumerate(("look", "order", "fail"))], first=0.3
+    ),
+    "writing calls": Reply(pieces=["<tool", '_call>{{"name": "look"}}</tool_call>'], first=0.1),
+    "always calling": Reply(pieces=[ToolCall(index=0, name="look")]),
 }
 
 VOICES = {
@@ -48,6 +54,28 @@ VOICES = {
     "failing": Utterance(error=ProviderError("tts", "broke")),
     "silent": Utterance(duration=0),
 }
+
+ONE_ROUND = ("calling", "writing calls")
+"""Moods that answer in words once tools have answered them."""
+
+
+async def look() -> str:
+    """Takes a moment."""
+    await trio.sleep(2)
+    return "nothing new"
+
+
+async def order() -> str:
+    """Changes something, and takes a moment."""
+    await trio.sleep(0.5)
+    return "ordered"
+
+
+async def fail() -> ToolResult:
+    """Does not work."""
+    await trio.sleep(0.1)
+    raise RefusedError("busy", "no")
+
 
 MOODS = {"asr": list(HEARINGS), "llm": list(REPLIES), "tts": list(VOICES)}
 """The moods of each provider, the best one first."""
@@ -90,7 +118,8 @@ class MoodyLlm(ScriptedLlm):
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
         """The next reply."""
-        reply, number = REPLIES[self.mood], len(self.prompts) + 1
+        answered = self.mood in ONE_ROUND and prompt.messages[-1].role == "tool"
+        reply, number = REPLIES["plain" if answered else self.mood], len(self.prompts) + 1
         pieces = [piece.format(n=number) if isinstance(piece, str) else piece for piece in reply.pieces]
         self._script = deque([evolve(reply, pieces=pieces)])
         async with super().stream(prompt) as tokens:

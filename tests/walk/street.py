@@ -25,8 +25,8 @@ from badge.session.session import Session
 from protocol import Framing, encode_frame, identify
 from providers.ports import EAR_RATE
 from providers.scripted import ScriptedVad
-from tests.house import House, packets
-from tests.walk.moods import MoodyAsr, MoodyLlm, MoodyTts
+from tests.house import House, Workshop, packets
+from tests.walk.moods import MoodyAsr, MoodyLlm, MoodyTts, fail, look, order
 from tests.walk.stores import CountingStore
 from tests.walk.witness import Witness
 
@@ -246,6 +246,7 @@ class Street:
             llm=self.llm,
             tts=self.tts,
             store=self.store,
+            tools=Workshop("order", look=look, order=order, fail=fail),
             team=True,
         )
         self.office_tasks = Counter[str]()
