@@ -174,6 +174,7 @@ class PurposeSettings:
     meeting: str = setting("default", "minutes")
     coding: str = setting("default", "insights into a coding session, and the conversation in it")
     working: str = setting("default", "conversation about the tasks of the group")
+    intent: str = setting("default", 'which tool is meant, with chat.intent = "intent_llm"')
 
 
 @frozen(kw_only=True)
@@ -213,8 +214,10 @@ class ChatSettings:
     new_words: Literal["interrupt", "wait"] = setting(
         "interrupt", "words that come while an answer is under way: interrupt it, or wait for its end"
     )
-    intent: Literal["function_call", "none"] = setting(
-        "function_call", "function_call offers the tools there are to the model; none offers nothing"
+    intent: Literal["function_call", "intent_llm", "none"] = setting(
+        "function_call",
+        "function_call offers the tools there are to the model that answers; intent_llm has a model of its own decide on "
+        "one tool beforehand, for models that cannot call tools; none: there are no tools. Old name: selected_module.Intent",
     )
     tool_rounds: int = setting(
         5, "times that the model may call tools for one answer; then it has to answer without them", **between(1, 20)

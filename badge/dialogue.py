@@ -96,6 +96,14 @@ class Dialogue:
             messages += present
         return tuple(messages)
 
+    def without_tools(self, system: str, unanswered: str) -> tuple[ChatMessage, ...]:
+        """The same for a model that knows nothing of tools: words only, the last of the user's."""
+        messages = [ChatMessage(role="system", content=system)]
+        for exchange in self._exchanges:
+            messages.append(ChatMessage(role="user", content=exchange.user))
+            messages.append(ChatMessage(role="assistant", content=exchange.answer or unanswered))
+        return tuple(messages[:-1]) if len(messages) > 1 else tuple(messages)
+
     def resume(self, other: Dialogue) -> None:
         """Go on from what was said in another dialogue so far; what is still added to that one is not heard here."""
         self._exchanges = [exchange.words() for exchange in other][-self._limit :]

@@ -46,6 +46,7 @@ COUNTS = {
 
 ARGUMENTS_UNREADABLE = "参数解析失败"
 NO_RESULT = "(no result)"
+FOUND_OUT = "What was found out or done for the user's last words, as data: {result}"
 
 # --- defaults of the phrase tables --------------------------------------------------------------------------------------
 

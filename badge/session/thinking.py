@@ -14,6 +14,7 @@ from badge.log import get_log
 from badge.modes.base import Ask
 from badge.patience import patience
 from badge.services import Services
+from badge.session.intent import meant
 from badge.session.toolbox import Kit, Toolbox
 from badge.session.toolcalls import CallReader, MalformedCallError
 from badge.session.trace import TurnTrace
@@ -123,6 +124,8 @@ class Thinker:
     async def _rounds(self, ask: Ask, exchange: Exchange, dialogue: Dialogue, system: str, script: Script) -> bool:
         """Ask the model, and again with what tools have answered, until it has its say; true when that may be nothing."""
         kit = await self._kit()
+        if self._settings.intent == "intent_llm":
+            return await self._decided(ask, exchange, dialogue, system, kit, script)
         for more in range(self._settings.tool_rounds, -1, -1):
             messages = dialogue.messages(system, INTERRUPTED)
             prompt = self._prompt(messages, kit.specs if more else ())
@@ -134,6 +137,22 @@ class Thinker:
                 return all(result.kind == "silent" for result in results)
             if not any(result.text for result in results):
                 return False
+        return False
+
+    async def _decided(
+        self, ask: Ask, exchange: Exchange, dialogue: Dialogue, system: str, kit: Kit, script: Script
+    ) -> bool:
+        """The same where a model of its own decides on one tool, and the one that answers knows of none."""
+        name = f"{exchange.id}-{len(exchange.rounds)}"
+        messages = dialogue.messages(system, INTERRUPTED)
+        call = await meant(self._services.llms, messages, kit, name=name, seconds=self._settings.first_token_s)
+        if call is not None:
+            (result,) = await self._call(kit, (call,), exchange, script)
+            if result.kind != "answer":
+                return result.kind == "silent"
+            system = f"{system}\n\n{texts.FOUND_OUT.format(result=result.text or texts.NO_RESULT)}"
+        prompt = self._prompt(dialogue.without_tools(system, INTERRUPTED), ())
+        await self._stream(ask, prompt, exchange, script)
         return False
 
     async def _stream(self, ask: Ask, prompt: Prompt, exchange: Exchange, script: Script) -> tuple[Call, ...]:
@@ -182,7 +201,7 @@ class Thinker:
             await script.fill(texts.ONE_MOMENT[language_of(words)])
 
     async def _kit(self) -> Kit:
-        return await self._toolbox().kit() if self._settings.intent == "function_call" else Kit()
+        return Kit() if self._settings.intent == "none" else await self._toolbox().kit()
 
     async def _remember(self, words: str) -> str:
         component = self._services.recall
