@@ -88,6 +88,7 @@ def test_every_cell_of_every_table_is_reached(everything: tuple[list[Explored], 
 
 TASKS, WIRE, ENDPOINTING = "tasks do not run here", "the world sends well-formed frames", "edges come in order"
 HELLO = "the badge of the world says hello at once"
+PLAYED = "badges of the world do not know what they have played"
 ONE_WAY = {
     "Answers._acknowledge: plan.show is not None": "whatever gets no answer has words",
     "Conversation.partly_understood: self._traits.features.partials": "partial texts move nothing",
@@ -98,6 +99,7 @@ ONE_WAY = {
     "Answers.announce_next: self._turns.current": "a turn has the floor",
     "Answers.answer: self.takes_turns": "words that switch modes are said where nothing supersedes",
     "Answers.announce: not self._announcer.take(notice, told)": "more than is explored",
+    "Conversation.abort: played_ms is not None": PLAYED,
     "Ear._decide: edge is Edge.UNHEARD": ENDPOINTING,
     "Ear._decide: self._capture is None": ENDPOINTING,
     "Ear._decide: self._capture is not None": ENDPOINTING,
@@ -110,6 +112,8 @@ ONE_WAY = {
     "Session.announce: notice.kind in ('message', 'waiting')": "what a badge plays itself is no matter here",
     "Session.announce: self.traits.features.peer_audio": "what a badge plays itself is no matter here",
     "Session.spawn: self._tasks is not None": TASKS,
+    "Session.toolbox: self._toolbox is None": TASKS,
+    "Turns.played: self._current is not None": PLAYED,
     "Session._complain: None": WIRE,
     "Session._complain: ref": WIRE,
     "Session._dispatch: isinstance(message, Echo)": WIRE,
