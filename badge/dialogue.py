@@ -43,6 +43,13 @@ class Dialogue:
         del self._exchanges[: -self._limit]
         return exchange
 
+    def foreseen(self, user: str) -> Dialogue:
+        """A dialogue as this one would be if an exchange began; this one stays as it is."""
+        dialogue = Dialogue(self._limit)
+        dialogue.resume(self)
+        dialogue.begin(user)
+        return dialogue
+
     def messages(self, system: str, unanswered: str) -> tuple[ChatMessage, ...]:
         """The dialogue for a model: `system` first, then user and assistant in turn, the last user message open.
 

@@ -22,6 +22,16 @@ class Metrics:
         )
         self.recorded_bytes = self._counter("badge_recorded_bytes", "Bytes written to recordings")
 
+        self.drafts = self._counter("badge_drafts", "Answers that a model began before the utterance was over")
+        self.drafts_taken = self._counter("badge_drafts_taken", "Those of them that became the answer")
+        self.drafts_discarded = Counter(
+            "badge_drafts_discarded",
+            "Those that nobody heard, by reason: resumed (the user spoke on), words (the text was another one in the "
+            "end), prompt (what the model should know had changed), void (no answer was wanted)",
+            ["reason"],
+            registry=self._registry,
+        )
+
     def render(self) -> bytes:
         """All counters in the text format."""
         return generate_latest(self._registry)

@@ -16,7 +16,10 @@ from badge.link import Outbox
 from badge.log import get_log
 from badge.modes.base import Act, Ask, Clip, Play, Say
 from badge.services import Services
+from badge.session.acknowledgement import acknowledgement
+from badge.session.drafting import Drafts
 from badge.session.pacing import Pacer
+from badge.session.plan import Origin
 from badge.session.thinking import Script, Thinker
 from badge.session.traits import Traits
 from badge.session.turns import Turn
@@ -46,13 +49,16 @@ Piece = Sentence | Sound
 class Mouth:
     """Carries out the answer of one turn at a time."""
 
-    def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, voice: Voice) -> None:
+    def __init__(
+        self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, voice: Voice, drafts: Drafts
+    ) -> None:
         self._voice = voice
         self._settings = services.settings.tts
+        self._acknowledge_after = services.settings.chat.acknowledge_after_ms / 1000
         self._traits = traits
         self._outbox = outbox
         self._dialogue = dialogue
-        self._thinker = Thinker(services, traits)
+        self._thinker = Thinker(services, traits, drafts)
 
     def open(self, turn: Turn) -> None:
         """The turn begins: show what was understood, tell the badge to get ready to speak."""
@@ -62,6 +68,10 @@ class Mouth:
         self._say(Tts(state="start", session_id=self._traits.session_id))
         turn.opened = trio.current_time()
         turn.plan.trace.mark("queue", turn.opened)
+
+    def draft(self, ask: Ask) -> None:
+        """Have the model begin on what it is likely to be asked next."""
+        self._thinker.draft(ask, self._dialogue)
 
     def close(self, turn: Turn) -> None:
         """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking."""
@@ -152,14 +162,25 @@ class Mouth:
     async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece]) -> None:
         gate = turn.opened + self._settings.start_gap_ms / 1000
         deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
-        while (clip := await next_of(clips)) is not None:
+        clip = await self._first(turn, clips, deck)
+        while clip is not None:
             if isinstance(clip, Sentence):
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
                 await deck.mark(encode_text(mark))
             else:
                 await deck.play(clip)
+            clip = await next_of(clips)
         await deck.end_sentence()
         await deck.play_out(self._settings.stop_margin_ms / 1000)
+
+    async def _first(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece], deck: _Deck) -> Piece | None:
+        """The first piece of the answer; when it is late, whoever has spoken hears a sound until it is there."""
+        if self._acknowledge_after and turn.plan.origin is Origin.VOICE and not self._voice.silent:
+            with trio.move_on_at(turn.plan.trace.begun + self._acknowledge_after):
+                return await next_of(clips)
+            turn.plan.trace.acknowledged = trio.current_time()
+            await deck.acknowledge(acknowledgement())
+        return await next_of(clips)
 
     def _show_mood(self, emoji: str, name: str) -> None:
         if self._traits.features.emoji:
@@ -182,6 +203,13 @@ class _Deck:
         self._gate = gate
         self._rest = b""
         self._count = 0
+        self._before = 0  # frames that are no part of the answer
+
+    async def acknowledge(self, sound: bytes) -> None:
+        """Send a sound before the answer."""
+        self._before = -(-len(sound) // self._encoder.frame_bytes)
+        await self.play(Sound(sound))
+        await self.end_sentence()
 
     async def mark(self, frame: str) -> None:
         """A sentence begins: its text leaves with its first audio."""
@@ -223,7 +251,7 @@ class _Deck:
         frame = encode_frame(self._traits.framing, packet, timestamp=timestamp, sequence=self._count)
         if await self._outbox.put(frame, self._turn, due=due, lasts=self._traits.frame_ms / 1000):
             self._count += 1
-            if self._count == 1:
+            if self._count == self._before + 1:
                 await self._first_leaves(now, due)
 
     async def _first_leaves(self, encoded: float, due: float) -> None:

@@ -8,10 +8,12 @@ import trio
 
 from badge import texts
 from badge.dialogue import Dialogue
+from badge.llms import Purpose
 from badge.log import get_log
 from badge.modes.base import Ask
-from badge.patience import patience
+from badge.patience import Patience, patience
 from badge.services import Services
+from badge.session.drafting import Drafts, Opened
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
@@ -69,16 +71,16 @@ class Script:
 class Thinker:
     """Asks the model about one utterance and lets the script have the answer."""
 
-    def __init__(self, services: Services, traits: Traits) -> None:
+    def __init__(self, services: Services, traits: Traits, drafts: Drafts) -> None:
         self._services = services
         self._traits = traits
+        self._drafts = drafts
 
     async def think(self, ask: Ask, dialogue: Dialogue, script: Script) -> None:
         """Answer within the dialogue; when the model fails before anything was said, an apology is said instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
         exchange = dialogue.begin(ask.words)
-        memory = await self._remember(ask.words)
-        prompt = self._prompt(dialogue, "\n\n".join(filter(None, (memory, ask.context))))
+        prompt = await self._question(ask, dialogue)
         try:
             with single_error():
                 await self._stream(ask, prompt, exchange.add, script)
@@ -91,11 +93,27 @@ class Thinker:
             await script.add(apology)
             await script.end()
 
+    def draft(self, ask: Ask, dialogue: Dialogue) -> None:
+        """Have the model begin on what it is likely to be asked next; the dialogue stays as it is."""
+        self._drafts.begin(ask.words, ask.purpose, lambda: self._question(ask, dialogue.foreseen(ask.words)))
+
+    async def _question(self, ask: Ask, dialogue: Dialogue) -> Prompt:
+        """What the model is asked first."""
+        memory = await self._remember(ask.words)
+        return self._prompt(dialogue, "\n\n".join(filter(None, (memory, ask.context))))
+
+    async def _open(self, purpose: Purpose, prompt: Prompt, patient: Patience) -> Opened:
+        """The answer to a prompt: the one that was begun early, or a new one."""
+        draft = self._drafts.take(purpose, prompt)
+        if draft is not None:
+            return draft
+        llm = await self._services.llms.of(purpose).ready()
+        patient.begin()
+        return llm.stream(prompt)
+
     async def _stream(self, ask: Ask, prompt: Prompt, keep: Callable[[str], None], script: Script) -> None:
         with patience(self._services.settings.chat.first_token_s) as patient:
-            llm = await self._services.llms.of(ask.purpose).ready()
-            patient.begin()
-            async with llm.stream(prompt) as tokens:
+            async with await self._open(ask.purpose, prompt, patient) as tokens:
                 while True:
                     patient.begin()
                     try:
