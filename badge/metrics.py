@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -35,6 +37,11 @@ class Metrics:
     def render(self) -> bytes:
         """All counters in the text format."""
         return generate_latest(self._registry)
+
+    def value(self, name: str, **labels: str) -> float:
+        """What a counter, by its name in the text, has come to; NaN when there is none such."""
+        found = self._registry.get_sample_value(name, labels)
+        return nan if found is None else found
 
     def _counter(self, name: str, about: str) -> Counter:
         return Counter(name, about, registry=self._registry)
