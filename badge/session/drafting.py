@@ -139,4 +139,7 @@ class Drafts:
                     token = await tokens.receive()
                 except trio.EndOfChannel:
                     return
-                await draft.send.send(token)
+                try:
+                    draft.send.send_nowait(token)  # at once: a model that fails next must not take it along
+                except trio.WouldBlock:
+                    await draft.send.send(token)
