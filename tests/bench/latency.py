@@ -1,7 +1,7 @@
 """What each latency feature is worth: recorded speech, spoken in real time to a real server with the embedded recogniser
 and voice, and a model on a real socket whose first token takes 300 ms.
 
-Reported for each choice of features: from the end of the voice in the file to the first frame of the reply, p50 and p95
+The choices of features take turns, file by file. Reported for each: from the end of the voice in the file to the first frame of the reply, p50 and p95
 (a sound that only says that the answer takes a moment counts as first frame, not as answer); answers that the model began
 early, how many were taken, and why the others were not; and how often the user was interrupted in the middle of his
 speech. Then the same question is put to the recordings of the sessions without any feature, with `replay --what-if`.
@@ -18,7 +18,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -174,14 +175,6 @@ class Talk:
                 return
 
 
-async def one_badge(url: str, number: int, speeches: Sequence[Speech], figures: Figures) -> None:
-    me = Introduction(device=f"02:00:00:00:00:{number:02x}", client=f"bench-{number}")
-    async with connect(url, me) as badge:
-        await Talk(badge, speeches[0], Figures()).run()  # waits for what is loaded late
-        for speech in speeches:
-            await Talk(badge, speech, figures).run()
-
-
 def settings_for(names: Sequence[str], base_url: str, badges: int, folder: Path) -> Settings:
     """Default settings with these features on and the others off."""
     settings = Settings()
@@ -202,22 +195,52 @@ def settings_for(names: Sequence[str], base_url: str, badges: int, folder: Path)
     )
 
 
-async def measure(
-    names: Sequence[str], speeches: Sequence[Speech], badges: int, folder: Path
-) -> tuple[Figures, Metrics]:
-    figures = Figures()
-    async with openai_server() as api:
+@attrs.define
+class Stall:
+    """A server with one choice of features, and the badges that talk to it."""
+
+    name: str
+    metrics: Metrics
+    badges: list[Badge]
+    figures: Figures = attrs.field(factory=Figures)
+
+
+@asynccontextmanager
+async def stall(name: str, base_url: str, badges: int, folder: Path) -> AsyncIterator[Stall]:
+    """Open one; every badge has been answered once, so that nothing has to load any more."""
+    settings, clock = settings_for(CHOICES[name], base_url, badges, folder), SystemClock()
+    server = assemble(settings, choose(settings, {}, clock), clock, Ids())
+    async with running(server) as address, AsyncExitStack() as stack:
+        for component in server.services.components():
+            await component.settled()
+        found = Stall(name, server.services.metrics, [])
+        for number in range(badges):
+            me = Introduction(device=f"02:00:00:00:00:{number:02x}", client=f"bench-{number}")
+            found.badges.append(await stack.enter_async_context(connect(f"ws://127.0.0.1:{address.port}/", me)))
+        yield found
+
+
+async def speak_all(stalls: Sequence[Stall], number: int, speeches: Sequence[Speech]) -> None:
+    """One badge of every stall in turn: what else this machine has to do weighs on all choices alike."""
+    for at in stalls:
+        await Talk(at.badges[number], speeches[0], Figures()).run()  # waits for what is loaded late
+    for speech in speeches:
+        for at in stalls:
+            await Talk(at.badges[number], speech, at.figures).run()
+
+
+async def measure(names: Sequence[str], speeches: Sequence[Speech], badges: int, folder: Path) -> list[Stall]:
+    stalls: list[Stall] = []
+    async with openai_server() as api, AsyncExitStack() as stack:
         api.plan(think)
-        settings, clock = settings_for(names, api.base_url, badges, folder), SystemClock()
-        server = assemble(settings, choose(settings, {}, clock), clock, Ids())
-        async with running(server) as address:
-            for component in server.services.components():
-                await component.settled()
-            url = f"ws://127.0.0.1:{address.port}/"
-            async with trio.open_nursery() as nursery:
-                for number in range(badges):
-                    nursery.start_soon(one_badge, url, number, speeches[number::badges], figures)
-    return figures, server.services.metrics
+        for name in names:
+            place = folder / name.replace(" ", "-")
+            place.mkdir()
+            stalls.append(await stack.enter_async_context(stall(name, api.base_url, badges, place)))
+        async with trio.open_nursery() as nursery:
+            for number in range(badges):
+                nursery.start_soon(speak_all, stalls, number, speeches[number::badges])
+    return stalls
 
 
 def spread(values: Sequence[float]) -> str:
@@ -232,6 +255,18 @@ def counted(metrics: Metrics, name: str, **labels: str) -> int:
     value = metrics.value(name, **labels)
     return 0 if math.isnan(value) else round(value)
 
+
+def row_of(at: Stall) -> list[str]:
+    """The line of the table."""
+    lost = {why: counted(at.metrics, "badge_drafts_discarded_total", reason=why) for why in WHY}
+    row = [counted(at.metrics, "badge_drafts_total"), counted(at.metrics, "badge_drafts_taken_total")]
+    row += [lost["resumed"], lost["words"], lost["prompt"] + lost["void"]]
+    figures = at.figures
+    cells = [*row, figures.interrupted, figures.unanswered]
+    return [spread(figures.frames), spread(figures.answers), *map(str, cells)]
+
+
+WHY = ("resumed", "words", "prompt", "void")
 
 COLUMNS = "{:<14} {:>14} {:>14} {:>6} {:>6} {:>9} {:>8} {:>8} {:>6} {:>12}"
 
@@ -254,22 +289,21 @@ def main(args: argparse.Namespace) -> None:
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
-        for name in args.only or CHOICES:
-            place = Path(folder) / name.replace(" ", "-")
-            place.mkdir()
-            begun = time.perf_counter()
-            figures, metrics = trio.run(measure, CHOICES[name], speeches, args.badges, place)
-            row = [counted(metrics, "badge_drafts_total"), counted(metrics, "badge_drafts_taken_total")]
-            row += [counted(metrics, "badge_drafts_discarded_total", reason=why) for why in ("resumed", "words")]
-            row += [sum(counted(metrics, "badge_drafts_discarded_total", reason=why) for why in ("prompt", "void"))]
-            row += [figures.interrupted, figures.unanswered]
-            print(COLUMNS.format(name, spread(figures.frames), spread(figures.answers), *row), flush=True)
-            print(f"{'':14} took {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
+        begun = time.perf_counter()
+        for at in trio.run(measure, args.only or list(CHOICES), speeches, args.badges, Path(folder)):
+            print(COLUMNS.format(at.name, *row_of(at)), flush=True)
+        print(f"took {time.perf_counter() - begun:.0f} s")
         plain = Path(folder) / "nothing"
         if plain.exists():
             for changes in WHAT_IF:
                 print(f"\nreplay --what-if {' --what-if '.join(changes)}")
-                what_if(recordings([plain]), changes, print, partly=False)
+                what_if(recordings([plain]), changes, totals, partly=False)
+
+
+def totals(line: str) -> None:
+    """Of many recordings only what they come to together."""
+    if line.startswith("  ") or "together" in line:
+        print(line)
 
 
 WHAT_IF = (["listen.eager=true"], ["tts.first_clause=8"], ["listen.adaptive=true"], ["chat.acknowledge_after_ms=1000"])

@@ -463,32 +463,38 @@ async def _live(seed: int) -> None:
         house = House(nursery, asr=ScriptedAsr(hearings), llm=llm, tts=tts, settings=EAGER)
         badge = await house.enter()
         for _ in range(12):
-            match dice.choice(["auto", "auto", "realtime", "manual", "typed", "abort", "wait"]):
-                case "auto" | "realtime" as mode:
-                    badge.tell(type="listen", state="start", mode=mode)
-                    for _ in range(dice.randrange(1, 3)):
-                        await badge.sound("voice", dice.uniform(0.2, 0.8))
-                        await badge.sound("silence", dice.uniform(0.1, 1.5))
-                case "manual":
-                    await badge.speak(voice=dice.uniform(0.2, 0.8))
-                case "typed":
-                    badge.tell(type="listen", state="detect", text=dice.choice(words))
-                case "abort":
-                    badge.tell(type="abort")
-                case "wait":
-                    await trio.sleep(dice.uniform(0, 3))
+            await _do_something(badge, dice, words)
         await trio.sleep(20)
-        shown = ""
-        for message in badge.messages:
-            if message["type"] == "stt":
-                shown = message["text"]
-            elif message["type"] == "tts" and message["state"] == "sentence_start":
-                apology = "answers" not in message["text"] and "too" not in message["text"]
-                assert apology or message["text"].rstrip(".").endswith(
-                    (f"answers {shown}", f"too, {shown}", "too,", shown)
-                )
-        for exchange in badge.session._dialogue:
-            if exchange.answer.startswith("This"):
-                assert f"This answers {exchange.user}. And this too, {exchange.user}.".startswith(exchange.answer)
+        _check(badge)
         assert not badge.gone.is_set()
         nursery.cancel_scope.cancel()
+
+
+async def _do_something(badge: Guest, dice: random.Random, words: Sequence[str]) -> None:
+    match dice.choice(["auto", "auto", "realtime", "manual", "typed", "abort", "wait"]):
+        case "auto" | "realtime" as mode:
+            badge.tell(type="listen", state="start", mode=mode)
+            for _ in range(dice.randrange(1, 3)):
+                await badge.sound("voice", dice.uniform(0.2, 0.8))
+                await badge.sound("silence", dice.uniform(0.1, 1.5))
+        case "manual":
+            await badge.speak(voice=dice.uniform(0.2, 0.8))
+        case "typed":
+            badge.tell(type="listen", state="detect", text=dice.choice(words))
+        case "abort":
+            badge.tell(type="abort")
+        case "wait":
+            await trio.sleep(dice.uniform(0, 3))
+
+
+def _check(badge: Guest) -> None:
+    shown = ""
+    for message in badge.messages:
+        if message["type"] == "stt":
+            shown = message["text"]
+        elif message["type"] == "tts" and message["state"] == "sentence_start":
+            apology = "answers" not in message["text"] and "too" not in message["text"]
+            assert apology or message["text"].rstrip(".").endswith((f"answers {shown}", f"too, {shown}", "too,", shown))
+    for exchange in badge.session._dialogue:
+        if exchange.answer.startswith("This"):
+            assert f"This answers {exchange.user}. And this too, {exchange.user}.".startswith(exchange.answer)
