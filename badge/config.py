@@ -120,6 +120,22 @@ class ListenSettings:
     buffer_mb: float = setting(
         10.0, "audio kept of one utterance; beyond it the utterance is given up", **between(0.1, 100)
     )
+    eager: bool = setting(
+        True,
+        "let the model begin on its answer when the user seems to have said all, before the silence that ends the "
+        "utterance is over; nothing of it is heard unless he has",
+    )
+    eager_silence_ms: int = setting(200, "silence after which he seems to have", **between(60, 5000))
+    eager_steady_ms: int = setting(
+        60, "audio for which the recognised words must not have changed by then", **between(0, 5000)
+    )
+    adaptive: bool = setting(
+        False,
+        "end utterances in auto and realtime after a silence that goes by how long the user pauses within sentences, "
+        "instead of silence_ms, as soon as that is known",
+    )
+    adaptive_min_ms: int = setting(300, "with adaptive: never less silence than this", **between(100, 5000))
+    adaptive_max_ms: int = setting(1000, "with adaptive: never more silence than this", **between(100, 5000))
     barge_in: Literal["realtime", "always", "never"] = setting(
         "realtime",
         "whose voice may interrupt the answer: badges in realtime mode (they cancel echo), always, or never; the abort "
@@ -197,8 +213,10 @@ class TtsSettings:
         **between(0, 500),
     )
     stop_margin_ms: int = setting(60, "time after the estimated end of play-out before `tts stop`", **between(0, 2000))
-    first_clause: int = setting(8, "characters from which the first clause is spoken on its own", **between(1, 200))
-    first_clause_cjk: int = setting(4, "the same for Chinese", **between(1, 200))
+    first_clause: int = setting(
+        8, "characters from which the first clause is spoken on its own; 0: only whole sentences", **between(0, 200)
+    )
+    first_clause_cjk: int = setting(4, "the same for Chinese", **between(0, 200))
     longest_sentence: int = setting(200, "characters after which a sentence is cut", **between(20, 1000))
     espeak: EspeakSettings = EspeakSettings()
     piper: PiperSettings = PiperSettings()
@@ -211,6 +229,11 @@ class ChatSettings:
     prompt: str = setting(texts.PROMPT, "system prompt. Old name: prompt")
     history: int = setting(20, "exchanges that the model sees", **between(1, 200))
     first_token_s: float = setting(10.0, "longest wait for the model's first and for each next word", **between(1, 300))
+    acknowledge_after_ms: int = setting(
+        0,
+        "play a short soft sound when so long after the end of speech nothing of the answer is ready yet; 0: never",
+        **between(0, 60000),
+    )
     new_words: Literal["interrupt", "wait"] = setting(
         "interrupt", "words that come while an answer is under way: interrupt it, or wait for its end"
     )
@@ -372,6 +395,10 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")
+        )
+    if settings.listen.adaptive_min_ms > settings.listen.adaptive_max_ms:
+        found.append(
+            ("listen.adaptive_min_ms", settings.listen.adaptive_min_ms, "must not be above listen.adaptive_max_ms")
         )
     for index, entry in enumerate(settings.auth.tokens):
         if not entry.token:

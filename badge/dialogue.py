@@ -58,6 +58,10 @@ class Exchange:
                 yield ChatMessage(role="tool", content=result[:longest], call=call.id)
         yield ChatMessage(role="assistant", content="".join(self._answer) or unanswered)
 
+    def copy(self) -> Exchange:
+        """The exchange as it is now."""
+        return Exchange(self.user, self.id, list(self.rounds), list(self._answer))
+
     def words(self) -> Exchange:
         """The words of the exchange as they are now, without what tools had to do with it."""
         return Exchange(self.user, self.id, [], [self.answer] if self.answer else [])
@@ -80,6 +84,13 @@ class Dialogue:
         self._exchanges.append(exchange)
         del self._exchanges[: -self._limit]
         return exchange
+
+    def foreseen(self, user: str) -> Dialogue:
+        """A dialogue as this one would be if an exchange began; this one stays as it is."""
+        dialogue = Dialogue(self._limit)
+        dialogue._exchanges = [exchange.copy() for exchange in self]
+        dialogue.begin(user)
+        return dialogue
 
     def messages(self, system: str, unanswered: str) -> tuple[ChatMessage, ...]:
         """The dialogue for a model: `system` first, then user and assistant in turn, the last exchange open: it ends with

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import nan
+
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -22,9 +24,24 @@ class Metrics:
         )
         self.recorded_bytes = self._counter("badge_recorded_bytes", "Bytes written to recordings")
 
+        self.drafts = self._counter("badge_drafts", "Answers that a model began before the utterance was over")
+        self.drafts_taken = self._counter("badge_drafts_taken", "Those of them that became the answer")
+        self.drafts_discarded = Counter(
+            "badge_drafts_discarded",
+            "Those that nobody heard, by reason: resumed (the user spoke on), words (the text was another one in the "
+            "end), prompt (what the model should know had changed), void (no answer was wanted)",
+            ["reason"],
+            registry=self._registry,
+        )
+
     def render(self) -> bytes:
         """All counters in the text format."""
         return generate_latest(self._registry)
+
+    def value(self, name: str, **labels: str) -> float:
+        """What a counter, by its name in the text, has come to; NaN when there is none such."""
+        found = self._registry.get_sample_value(name, labels)
+        return nan if found is None else found
 
     def _counter(self, name: str, about: str) -> Counter:
         return Counter(name, about, registry=self._registry)

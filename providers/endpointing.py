@@ -42,6 +42,7 @@ class Endpointing:
 
     def __init__(self, rules: EndpointRules) -> None:
         self._rules = rules
+        self._patience = rules.silence
         self.reset()
 
     @property
@@ -53,6 +54,20 @@ class Endpointing:
     def voiced(self) -> bool:
         """Whether any window since the last edge or reset was speech, confirmed or not."""
         return self._onset > 0
+
+    @property
+    def gap(self) -> float:
+        """Seconds of silence since the last speech of the utterance that is under way; 0 when none is."""
+        return self._silence if self._speaking and self._speech else 0.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence that end the utterance."""
+        return self._patience
+
+    def wait(self, silence: float) -> None:
+        """Let this silence, in s, end utterances from now on, instead of that of the rules."""
+        self._patience = silence
 
     def reset(self, *, speaking: bool = False) -> None:
         """Begin anew; `speaking` when somebody else already decided that the utterance has begun."""
@@ -87,7 +102,7 @@ class Endpointing:
 
     def _inside(self) -> Edge | None:
         edge = None
-        if self._speech and self._silence + _EPSILON >= self._rules.silence:
+        if self._speech and self._silence + _EPSILON >= self._patience:
             edge = Edge.ENDED
         elif self._elapsed + _EPSILON >= self._rules.longest:
             edge = Edge.CUT

@@ -55,8 +55,8 @@ _NO = 0
 class SentenceSplitter:
     """Cuts one answer into pieces of at most `max_chars` characters.
 
-    The first piece may be a clause, from `first_min` characters on (`first_min_cjk` for Chinese), so that speaking
-    can begin early; the others are sentences. How the text was divided into tokens makes no difference.
+    The first piece may be a clause, from `first_min` characters on (`first_min_cjk` for Chinese; 0: it may not), so that
+    speaking can begin early; the others are sentences. How the text was divided into tokens makes no difference.
     """
 
     _plain: PlainText
@@ -135,7 +135,8 @@ class SentenceSplitter:
 
     def _is_clause(self, at: int) -> bool:
         clause = self._text[:at]
-        return len(clause) >= (self._first_min_cjk if IDEOGRAPH.search(clause) else self._first_min)
+        least = self._first_min_cjk if IDEOGRAPH.search(clause) else self._first_min
+        return 0 < least <= len(clause)
 
     def _divides(self, at: int, mark: str, after: str) -> bool:
         if mark in ",:~":

@@ -93,6 +93,9 @@ class Mode(Protocol):
         """Decide on the answer to one utterance that began at that time (ms since the epoch); what takes time happens
         when the answer is carried out."""
 
+    def would_ask(self, words: str) -> Ask | None:
+        """What the model would be asked if these words were heard; None when it would not be. Without any effect."""
+
     def miss(self, since: int, until: int, reason: str) -> None:
         """Something was said from `since` to `until`, in ms since the epoch, and is lost."""
 

@@ -28,6 +28,10 @@ class Conversation:
         """Ask the model."""
         return Ask(self.purpose, words)
 
+    def would_ask(self, words: str) -> Ask | None:
+        """Every utterance is for the model."""
+        return Ask(self.purpose, words)
+
     def miss(self, since: int, until: int, reason: str) -> None:
         """Nobody writes it down."""
 

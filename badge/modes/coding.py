@@ -68,6 +68,10 @@ class Coding(Conversation):
 
     def hear(self, words: str, began: int) -> Answer:  # noqa: ARG002 - answers do not depend on the time
         """Ask the model, which knows the end of the log."""
+        return self.would_ask(words)
+
+    def would_ask(self, words: str) -> Ask:
+        """The model knows the end of the log."""
         tail = "\n".join(line for _, line in self._lines)[-SHOWN_IN_TALK:]
         return Ask(self.purpose, words, context=f"The end of the log:\n{tail}" if tail else "")
 

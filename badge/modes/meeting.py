@@ -11,7 +11,7 @@ from badge import texts
 from badge.config_team import MeetingSettings
 from badge.desk import Closing, MeetingDesk, answered
 from badge.log import get_log
-from badge.modes.base import Answer, Taken
+from badge.modes.base import Answer, Ask, Taken
 from protocol import ListenMode
 from protocol.outbound import LocalSound, MeetingClosing
 
@@ -67,6 +67,10 @@ class Meeting:
         """Write it down."""
         self._write(partial(self._desk.add, self._device, words, began))
         return Taken()
+
+    def would_ask(self, words: str) -> Ask | None:  # noqa: ARG002 - whatever they are
+        """Nothing is a question to the assistant."""
+        return None
 
     def miss(self, since: int, until: int, reason: str) -> None:
         """Write down that something is missing."""

@@ -9,7 +9,7 @@ from attrs import AttrsInstance
 
 from badge.desk import RefusedError, TaskDesk, answered
 from badge.llms import Purpose
-from badge.modes.base import Answer, Taken
+from badge.modes.base import Answer, Ask, Taken
 from badge.modes.chat import Conversation
 from badge.offices.wishes import answer
 from badge.phrases import Intent, command
@@ -48,6 +48,10 @@ class Working(Conversation):
             return super().hear(words, began)
         self._errand("workflow", partial(self._carry_out, intent))
         return Taken()
+
+    def would_ask(self, words: str) -> Ask | None:
+        """Whatever is no command."""
+        return super().would_ask(words) if command(words) is None else None
 
     async def _carry_out(self, intent: Intent) -> None:
         if intent == "refresh":

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from badge.recording.records import Kind, Record
 from badge.rehearsal.listening import Listening
+from badge.rehearsal.repertoire import DRAFT
 from badge.rehearsal.stage import TurnOver
 from badge.replay.comparison import step
 from protocol import Framing
@@ -48,6 +49,8 @@ class Findings:
     barge_ins: tuple[BargeIn, ...] = ()
     turns: tuple[TurnOver, ...] = ()
     answers: int = 0
+    drafts: Mapping[str, int] = field(factory=dict)
+    """answers that were begun before the utterance was over: what became of how many"""
     sent: Mapping[str, int] = field(factory=dict)
     frames: int = 0
     ends: tuple[str, ...] = ()
@@ -58,11 +61,14 @@ def findings_of(records: Sequence[Record], framing: Framing, turns: Iterable[Tur
     """Look through what one session did; `turns` is known of rehearsals only."""
     listening = Listening(framing)
     sent: Counter[str] = Counter()
+    drafts: Counter[str] = Counter()
     ends = ["it goes on"]
     for record in records:
         listening.note(record.at / 1_000_000, record.kind, record.data)
         if record.kind is Kind.OUT:
             sent[step(record.kind, record.data)] += 1
+        elif record.kind is Kind.STATE and record.data[0] == DRAFT:
+            drafts[record.data[1]] += 1
         elif record.kind is Kind.CLOSE:
             ends.append(f"server, {record.data[0]} {record.data[1]}")
         elif record.kind is Kind.LOST:
@@ -80,6 +86,7 @@ def findings_of(records: Sequence[Record], framing: Framing, turns: Iterable[Tur
         ),
         turns=tuple(turns),
         answers=sent["tts start"],
+        drafts=dict(drafts),
         frames=sent.pop("audio", 0),
         sent=dict(sent),
         ends=(ends[-1],),
@@ -110,13 +117,16 @@ def together(several: Iterable[Findings]) -> Findings:
     """The findings of several sessions as one."""
     found = list(several)
     sent: Counter[str] = Counter()
+    drafts: Counter[str] = Counter()
     for one in found:
         sent.update(one.sent)
+        drafts.update(one.drafts)
     return Findings(
         pieces=tuple(piece for one in found for piece in one.pieces),
         barge_ins=tuple(barge_in for one in found for barge_in in one.barge_ins),
         turns=tuple(turn for one in found for turn in one.turns),
         answers=sum(one.answers for one in found),
+        drafts=dict(drafts),
         sent=dict(sent),
         frames=sum(one.frames for one in found),
         ends=tuple(end for one in found for end in one.ends),

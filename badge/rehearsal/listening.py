@@ -53,8 +53,8 @@ class Attempt:
     start: int = field(init=False)
     """position where its audio begins, as far as it is known"""
     fed: int = 0
-    partials: list[tuple[int, str]] = field(factory=list)
-    """samples of the utterance so far, text so far"""
+    partials: list[tuple[int, str, float]] = field(factory=list)
+    """samples of the utterance so far, text so far, and when that was known"""
     digest: int | None = None
     """of its audio, when there was no more"""
     span: Span = field(init=False)
@@ -167,7 +167,7 @@ class Listening:
     def _follow(self, attempt: Attempt, at: float, kind: Kind, data: tuple[Any, ...]) -> None:
         match kind, data:
             case Kind.ASR_PARTIAL, (fed, text):
-                attempt.partials.append((fed // 2, text))
+                attempt.partials.append((fed // 2, text, at))
                 self._feed(attempt, fed // 2)
             case Kind.ASR_FINISH, (fed, digest):
                 self._feed(attempt, fed // 2)

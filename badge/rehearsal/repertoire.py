@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -16,6 +17,9 @@ from badge.replay.script import Script
 from providers.opus import Encoder
 from providers.pcm import byte_count
 from providers.ports import MOUTH_RATE
+
+DRAFT = "Draft"
+"""What notes about answers are called that are begun before the utterance is over."""
 
 PIECE = 0.2
 """Seconds of silence in one piece, where a sentence is spoken that was never recorded."""
@@ -87,8 +91,24 @@ def replies(script: Script) -> Repertoire:
             prompt = prompt[:common] + list(news)
             asked[number] = next((message[1] for message in reversed(prompt) if message[0] == "user"), "")
     patience = script.settings.chat.first_token_s
-    takes = _takes(script.records, "llm", lambda data: asked[data[0]], lambda data: token_of(data[0]), patience)
+    vain = _in_vain(script.records)
+    heard = [r for r in script.records if r.kind.partition(".")[0] != "llm" or r.data[0] not in vain]
+    takes = _takes(heard, "llm", lambda data: asked[data[0]], lambda data: token_of(data[0]), patience)
     return Repertoire(takes, masked=script.masking is not None)
+
+
+def _in_vain(records: Sequence[Record]) -> set[int]:
+    """The streams of drafts that nobody heard: what they would have said is not known, and nobody was to hear it."""
+    vain: set[int] = set()
+    opened: int | None = None
+    for before, record in pairwise(records):
+        if record.kind is Kind.LLM_OPEN and before.kind is Kind.STATE and before.data[:2] == (DRAFT, "open"):
+            opened = record.data[0]
+        elif record.kind is Kind.STATE and record.data[0] == DRAFT and record.data[1] != "open":
+            if record.data[3] == "none" and opened is not None:
+                vain.add(opened)
+            opened = None
+    return vain
 
 
 def memories(script: Script) -> Repertoire:

@@ -62,6 +62,8 @@ class TurnOver:
     cut: bool
     stages: dict[str, float]
     total: float
+    acknowledged: float | None = None
+    """ms after speech at which a sound said that the answer takes a moment"""
 
 
 @frozen(kw_only=True)
@@ -89,7 +91,13 @@ def _turns_noted() -> Iterator[list[TurnOver]]:
         if event["event"] == "turn over":
             stages = {k: v for k, v in event.items() if k not in _OF_THE_LINE}
             turns.append(
-                TurnOver(number=event.get("turn", 0), cut=event["cancelled"], stages=stages, total=event["total_ms"])
+                TurnOver(
+                    number=event.get("turn", 0),
+                    cut=event["cancelled"],
+                    stages=stages,
+                    total=event["total_ms"],
+                    acknowledged=event["acknowledged_ms"],
+                )
             )
         raise structlog.DropEvent
 
@@ -105,7 +113,7 @@ def _turns_noted() -> Iterator[list[TurnOver]]:
         structlog.configure(**before)
 
 
-_OF_THE_LINE = ("event", "answer", "cancelled", "total_ms", "turn", "device", "session")
+_OF_THE_LINE = ("event", "answer", "cancelled", "total_ms", "acknowledged_ms", "turn", "device", "session")
 
 
 class _Notes:
@@ -117,10 +125,14 @@ class _Notes:
         self.open = True
         self.begun = 0.0
 
+    def now(self) -> float:
+        """Seconds since the session began."""
+        return trio.current_time() - self.begun
+
     def note(self, kind: Kind, *data: Any) -> None:
         """This has happened just now."""
         if self.open:
-            at = trio.current_time() - self.begun
+            at = self.now()
             self.records.append(Record(round(at * 1_000_000), 0, kind, data))
             self.listening.note(at, kind, data)
 
@@ -217,7 +229,7 @@ class _Stage:
         for record in script.records:
             past.note(record.at / 1_000_000, record.kind, record.data)
         patience = script.settings.asr.timeout_s
-        asr = AsrUnderstudy(known.get("asr", {}), past, self.notes.listening, patience=patience)
+        asr = AsrUnderstudy(known.get("asr", {}), past, self.notes.listening, patience=patience, now=self.notes.now)
         answers = replies(script)
         providers: dict[str, Played] = {
             "vad": self._detector(known.get("vad", {})),

@@ -11,6 +11,15 @@ from attrs import frozen
 from badge.rehearsal.findings import Findings, Piece
 from badge.rehearsal.stage import TurnOver
 
+DRAFTS = {
+    "answers begun early": ("begin",),
+    "of them taken": ("take",),
+    "in vain, the user went on": ("resumed",),
+    "in vain, other words": ("words",),
+    "in vain, otherwise": ("prompt", "void"),
+}
+"""What becomes of answers that are begun before the utterance is over."""
+
 WIDEST = 60
 """Characters of words that a cell shows."""
 
@@ -97,6 +106,10 @@ def _interruptions(then: Findings, now: Findings) -> Iterator[Row]:
     yield row("barge-ins by voice", lambda found: len(found.barge_ins))
     yield row("false barge-ins, without words", lambda found: sum(b.false for b in found.barge_ins))
     yield row("answers begun", lambda found: found.answers)
+    yield row("acknowledged by a sound", lambda found: sum(turn.acknowledged is not None for turn in found.turns))
+    for what, events in DRAFTS.items():
+        before, after = (sum(found.drafts.get(event, 0) for event in events) for found in (then, now))
+        yield Row(what, str(before), str(after))
     yield row("answers cut short", lambda found: sum(turn.cut for turn in found.turns))
 
 
@@ -106,6 +119,8 @@ def _latencies(then: Findings, now: Findings, *, each: bool) -> Iterator[Row]:
         yield Row(f"{stage}, ms", _spread(before), _spread(after))
     totals = [_totals(found.turns) for found in (then, now)]
     yield Row("first audio, ms after speech", *(_spread(list(found.values())) for found in totals))
+    sounds = ([t.acknowledged for t in found.turns if t.acknowledged is not None] for found in (then, now))
+    yield Row("acknowledged, ms after speech", *map(_spread, sounds))
     if each and len(totals[0]) == len(totals[1]) > 1:
         for number, total in totals[0].items():
             other = totals[1].get(number)

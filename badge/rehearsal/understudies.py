@@ -112,8 +112,18 @@ class AsrUnderstudy(Played):
     texts, failures, the time it takes - is as with the recorded utterance that has most audio in common.
     """
 
-    def __init__(self, known: dict[str, Any], past: Listening, present: Listening, *, patience: float) -> None:
+    def __init__(
+        self,
+        known: dict[str, Any],
+        past: Listening,
+        present: Listening,
+        *,
+        patience: float,
+        now: Callable[[], float],
+    ) -> None:
+        """`now`: s since the session began."""
         super().__init__(known)
+        self._now = now
         self._past = past
         self._utterances = past.utterances()
         self._present = present
@@ -158,13 +168,17 @@ class AsrUnderstudy(Played):
             return max(self._usual, (model.left or model.asked) - model.asked + AFTERWARDS)
         return model.latency
 
-    def partial(self, span: Span) -> str:
-        """The text so far."""
-        texts = []
+    async def partial(self, span: Span) -> str:
+        """The text so far, as long after the audio as it was known then."""
+        texts, lag = [], 0.0
         for utterance in self._utterances:
             if utterance.span.overlap(span):
                 said = utterance.attempts[-1].partials
-                texts.append(next((t for fed, t in reversed(said) if utterance.span.start + fed <= span.end), ""))
+                start = utterance.span.start
+                fed, text, at = next((p for p in reversed(said) if start + p[0] <= span.end), (0, "", 0.0))
+                texts.append(text)
+                lag = max(lag, at - self._past.when(Span(start=start, end=start + fed))[1]) if text else lag
+        await trio.sleep(max(0.0, self._present.when(span)[1] + lag - self._now()))
         return " ".join(filter(None, texts))
 
     def words(self, span: Span) -> str:
@@ -196,13 +210,13 @@ class RecognitionUnderstudy:
 
     async def feed(self, pcm: bytes) -> str:
         """The text so far."""
-        await trio.lowlevel.checkpoint()
         self._fed += len(pcm) // 2
         span = self._asr.reached(self._number, self._fed)
         model = self._asr.model(span)
         if model is not None and model.broke_at is not None and self._fed >= model.broke_at:
+            await trio.lowlevel.checkpoint()
             raise error_of(model.error or {})
-        return self._asr.partial(span)
+        return await self._asr.partial(span)
 
     async def finish(self) -> Transcript:
         """The final text."""

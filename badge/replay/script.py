@@ -56,6 +56,13 @@ def channel_of(kind: Kind, data: tuple[Any, ...]) -> str:
     return str(data[0]) if kind is Kind.STATE else CHANNELS[kind]
 
 
+EARLIER: Mapping[str, Mapping[str, Any]] = {
+    "listen": {"eager": False, "adaptive": False},
+    "chat": {"acknowledge_after_ms": 0},
+}
+"""What was done before there were these settings: recordings of then do not have them."""
+
+
 @frozen(kw_only=True)
 class Script:
     """One recorded session."""
@@ -152,7 +159,7 @@ def script_of(recording: Recording, *, partly: bool = False) -> Script:
         )
     header = recording.header
     try:
-        settings = structure(_CONVERTER, header["settings"], Settings)
+        settings = structure(_CONVERTER, _as_it_was(header["settings"]), Settings)
         framing = Framing[header["identity"]["framing"]]
         masking = masking_of(header) if header["text"] == "redact" else None
         records = tuple(record for record in recording.records if record.kind is not Kind.END)
@@ -175,3 +182,8 @@ def script_of(recording: Recording, *, partly: bool = False) -> Script:
         wrong = "; ".join(map(str, settings[:3]))
         raise RecordingError(f"{recording.name}: record 0, byte 10: the recorded settings do not fit: {wrong}")
     return script
+
+
+def _as_it_was(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings, with what was done then where a setting did not exist."""
+    return {**settings, **{table: {**then, **settings.get(table, {})} for table, then in EARLIER.items()}}

@@ -18,10 +18,12 @@ from badge.phrases import SwitchMode
 from badge.services import Services
 from badge.session.announcer import Announcer
 from badge.session.clerk import Clerk
+from badge.session.drafting import Drafts
 from badge.session.modeslot import ModeSlot
 from badge.session.notifying import Notifier
-from badge.session.plan import Heard, Origin, Plan, announcement, plan_turn
+from badge.session.plan import Heard, Origin, Plan, announcement, likely_ask, plan_turn
 from badge.session.speaking import Mouth
+from badge.session.thinking import Thinker
 from badge.session.toolbox import Toolbox
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
@@ -82,7 +84,9 @@ class Answers:
         self._modes = door.modes
         self._listening = listening
         voice = Voice(services, lambda: self._modes.current.muted)
-        self._mouth = Mouth(services, traits, outbox, dialogue, voice, lambda: door.toolbox)
+        self.drafts = Drafts(services.llms, services.metrics, services.watch, door.spawn)
+        self._thinker = Thinker(services, traits, dialogue, self.drafts, lambda: door.toolbox)
+        self._mouth = Mouth(services, traits, outbox, voice, self._thinker)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
         self._announcer = Announcer()
         self._notifier = Notifier(
@@ -121,6 +125,7 @@ class Answers:
 
     def end(self) -> None:
         """The connection ends: stop speaking."""
+        self.drafts.forget("void")
         self._turns.cancel("the connection ends")
         self._announcer.lose()
 
@@ -195,8 +200,18 @@ class Answers:
 
     # --- what is said ---
 
+    def expect(self, words: str) -> None:
+        """These are likely to be the next words: have the model begin, if it will be asked."""
+        meaning = self._services.phrases.interpret(words)
+        ask = likely_ask(words, meaning, mode=self._modes.current, order=self._clerk.understand)
+        if ask is not None and self.takes_turns:
+            self._thinker.draft(ask)
+        else:
+            self.drafts.forget("words")
+
     def answer(self, heard: Heard, mode: Mode) -> None:
         """Answer words that were said in a mode."""
+        self.drafts.settle(heard.text)
         self._interrupted = None
         phrases = self._services.settings.phrases
         meaning = self._services.phrases.interpret(heard.text)

@@ -11,13 +11,15 @@ from badge.modes.chat import CHAT
 class Capture:
     """Audio that grows until the utterance ends; it can be read again from the start, for another attempt.
 
-    `mode` is the mode that it was spoken in, `began` the time of day at which it began, in ms since the epoch. Trio times: `last_audio` when its last frame arrived, `voiced_at` when its last voice
-    arrived, `ended_at` when it was over.
+    `mode` is the mode that it was spoken in, `began` the time of day at which it began, in ms since the epoch. Trio
+    times: `last_audio` when its last frame arrived, `voiced_at` when its last voice arrived, `ended_at` when it was over.
+    `voiced`: bytes up to the end of its last voice, as far as that is known.
     """
 
     def __init__(self, *, limit: int, started: float) -> None:
         self.last_audio = started
         self.voiced_at = started
+        self.voiced = 0
         self.ended_at: float | None = None
         self.mode: Mode = CHAT
         self.began = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import attrs
 import trio
@@ -16,9 +17,11 @@ from badge.notices import Notice, Told
 from badge.services import Services
 from badge.session.answering import Answers, Door
 from badge.session.capture import Capture
+from badge.session.eagerness import Eagerness
 from badge.session.hearing import Attention, Bound, Ear
 from badge.session.plan import Heard, Origin, farewell, say_again
 from badge.session.scribe import Scribe
+from badge.session.tempo import Tempo
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from badge.session.utterances import Utterances
@@ -34,8 +37,12 @@ class Conversation:
     def __init__(self, services: Services, traits: Traits, outbox: Outbox, dialogue: Dialogue, door: Door) -> None:
         self._services = services
         self._traits = traits
-        self._ear = Ear(services.settings, services.vad, traits, self)
-        self._scribe = Scribe(services.settings.asr, services.asr, self)
+        listen = services.settings.listen
+        self._tempo = Tempo(listen, traits.device, services.desk.memory)
+        self._ear = Ear(services.settings, services.vad, traits, self, self._tempo.pauses)
+        eager = partial(Eagerness, listen) if listen.eager else None
+        self._scribe = Scribe(services.settings.asr, services.asr, self, eager)
+        self._door = door
         self._modes = door.modes
         self._utterances = Utterances(services.clock, self._modes.settled)
         self._unanswered: list[Heard] = []
@@ -130,6 +137,7 @@ class Conversation:
         """The connection ends: stop listening and speaking."""
         self._ear.forget()
         self._scribe.forget()
+        self._tempo.remember()
         self._utterances.lose("disconnected")
         self._answers.end()
 
@@ -180,6 +188,7 @@ class Conversation:
 
     def utterance_begins(self, capture: Capture, *, by_voice: bool) -> None:
         """Have it recognised while it is spoken; a voice takes the floor."""
+        self._tempo.recall(self._door.spawn)
         self._utterances.begin(capture, self._modes.current)
         self._scribe.take(capture)
         if by_voice:
@@ -215,6 +224,13 @@ class Conversation:
         if self._traits.features.partials:
             self._answers.mouth.show(text, partial=True)
 
+    def likely_said(self, text: str, capture: Capture) -> None:
+        """Have the answer begun, unless it has been found that the user goes on."""
+        if not text:
+            self._answers.drafts.forget("resumed")
+        elif not capture.mode.overhears and self._ear.capture in (capture, None):
+            self._answers.expect(" ".join((*(one.text for one in self._unanswered), text)))
+
     def understood(self, text: str, capture: Capture) -> None:
         """Answer, unless the user has gone on speaking: then the words wait for the rest."""
         if capture.broken:
@@ -235,6 +251,7 @@ class Conversation:
                 if text:
                     self._answers.mouth.show(text)
             elif not self._answer_all(capture):
+                self._answers.drafts.settle("")
                 self._answers.unheard()
         self._utterances.decide(capture, lost="overload" if capture.broken else "")
         self._answers.announce_next()
@@ -253,6 +270,7 @@ class Conversation:
         elif capture.mode.overhears:
             self._answers.unheard()
         else:
+            self._answers.drafts.settle("")
             self._answers.begin(say_again(self._services.settings.asr.language, _trace(capture)))
         self._utterances.decide(capture, lost="not-recognised")
         self._answers.announce_next()
@@ -273,6 +291,7 @@ class Conversation:
         if not (capture.mode if capture else self._modes.current).overhears:
             self._ear.forget()
         self._scribe.forget(_is_for_us)
+        self._answers.drafts.forget("void")
         self._utterances.lose("discarded", _is_for_us)
         self._unanswered.clear()
         self._answers.forget_interrupted()

@@ -18,7 +18,8 @@ from badge.session.voicetrack import VoiceTrack
 from protocol.frames import AudioPacket
 from providers.endpointing import Edge
 from providers.opus import OpusError
-from providers.pcm import seconds
+from providers.pauses import Pauses
+from providers.pcm import byte_count, seconds
 from providers.ports import EAR_RATE, ProviderError, Vad
 
 log = get_log(__name__)
@@ -85,13 +86,16 @@ class Ear:
     task in between. Only what comes before the voice detector has loaded waits.
     """
 
-    def __init__(self, settings: Settings, vad: Component[Vad], traits: Traits, host: EarHost) -> None:
+    def __init__(
+        self, settings: Settings, vad: Component[Vad], traits: Traits, host: EarHost, pauses: Pauses | None = None
+    ) -> None:
+        """`pauses`: how the user pauses, where that decides on the silence that ends an utterance."""
         self.dropped = 0
         self._settings = settings
         self._vad = vad
         self._traits = traits
         self._host = host
-        self._track = VoiceTrack(settings.listen, settings.vad, traits)
+        self._track = VoiceTrack(settings.listen, settings.vad, traits, pauses)
         self._capture: Capture | None = None
         self._quiet = 0.0  # seconds of audio since the last voice
         self._early: list[tuple[bytes | Bound, float]] | None = []  # None: nothing has to wait any more
@@ -287,9 +291,14 @@ class Ear:
                 self._track.armed = False
             elif edge in (Edge.ENDED, Edge.CUT) and self._capture is not None:
                 self._capture.last_audio = self._capture.voiced_at
+                silence = self._track.patience
                 self._end(at)
+                if edge is Edge.ENDED:
+                    self._track.expect_more(silence)
             elif edge is Edge.UNHEARD and self._track.armed:
                 self._listen_in_vain()
+        if self._capture is not None:
+            self._capture.voiced = self._capture.size - byte_count(self._track.gap, EAR_RATE)
 
     def _listen_in_vain(self) -> None:
         self._track.restart()

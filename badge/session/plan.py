@@ -10,9 +10,9 @@ from attrs import field, frozen
 
 from badge import texts
 from badge.link import Goodbye
-from badge.modes.base import Answer, Clip, Mode, Nothing, Play, Say, Taken
+from badge.modes.base import Answer, Ask, Clip, Mode, Nothing, Play, Say, Taken
 from badge.notices import Notice
-from badge.phrases import Announce, Exit, Meaning, NoSwitch, Wake
+from badge.phrases import Announce, Exit, Meaning, NoSwitch, Plain, Wake
 from badge.session.trace import TurnTrace
 from providers.language import language_of
 from providers.ports import Language
@@ -80,6 +80,13 @@ def plan_turn(
         return Plan(answer=goodbye, origin=origin, trace=trace, show=text, parting=Goodbye.EXIT)
     answer = order(text) or mode.hear(text, heard.began)
     return Plan(answer=answer, origin=origin, trace=trace, show=None if isinstance(answer, Taken) else text)
+
+
+def likely_ask(words: str, meaning: Meaning, *, mode: Mode, order: Callable[[str], Answer | None]) -> Ask | None:
+    """What `plan_turn` would have the model asked about these words; None when it would not. Without any effect."""
+    if not isinstance(meaning, Plain) or mode.overhears or order(words):
+        return None
+    return mode.would_ask(words)
 
 
 def announcement(notice: Notice, trace: TurnTrace) -> Plan:

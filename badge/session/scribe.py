@@ -14,6 +14,7 @@ from badge.config import AsrSettings
 from badge.log import get_log
 from badge.patience import Patience, patience
 from badge.session.capture import Capture
+from badge.session.eagerness import Eagerness
 from providers.ports import EAR_RATE, Asr, ProviderError, single_error, well_formed
 
 log = get_log(__name__)
@@ -39,6 +40,9 @@ class ScribeHost(Protocol):
     def partly_understood(self, text: str) -> None:
         """The words so far of the utterance that is being spoken."""
 
+    def likely_said(self, text: str, capture: Capture) -> None:
+        """These are likely to be all words of the utterance; empty when it goes on after all."""
+
     def not_recognised(self, capture: Capture, error: ProviderError) -> None:
         """The recogniser failed on this utterance for good; the utterance is over."""
 
@@ -46,8 +50,12 @@ class ScribeHost(Protocol):
 class Scribe:
     """Recognises while the user still speaks; tries again on the same audio when the recogniser fails."""
 
-    def __init__(self, settings: AsrSettings, asr: Component[Asr], host: ScribeHost) -> None:
+    def __init__(
+        self, settings: AsrSettings, asr: Component[Asr], host: ScribeHost, eager: Callable[[], Eagerness] | None = None
+    ) -> None:
+        """`eager`: makes who notices early that an utterance is likely to be over; None: nobody does."""
         self._settings = settings
+        self._eager = eager
         self._asr = asr
         self._host = host
         self._waiting: deque[Capture] = deque()
@@ -119,7 +127,8 @@ class Scribe:
             return await self._transcribe(asr, capture, pcm, patient)
 
     async def _transcribe(self, asr: Asr, capture: Capture, pcm: bytes, patient: Patience) -> str:
-        position, shown = 0, ""
+        position, shown, likely = 0, "", ""
+        eager = self._eager() if self._eager is not None else None
         async with asr.recognise() as recognition:
             while pcm:
                 piece = pcm[:PIECE]
@@ -130,6 +139,9 @@ class Scribe:
                 if text != shown:
                     shown = text
                     self._host.partly_understood(shown)
+                if eager is not None and (guess := eager.guess(text, position, capture.voiced)) != likely:
+                    likely = guess
+                    self._host.likely_said(likely, capture)
                 pcm = await capture.read(position)
             patient.begin()
             if capture.broken:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import trio
 
-from badge.dialogue import Dialogue
 from badge.link import Outbox
 from badge.log import get_log
 from badge.modes.base import Act, Ask, Clip, Play, Say
 from badge.services import Services
+from badge.session.acknowledgement import acknowledgement
 from badge.session.heard import Passage, heard
 from badge.session.pacing import Pacer
+from badge.session.plan import Origin
 from badge.session.thinking import Script, Sentence, Thinker
-from badge.session.toolbox import Toolbox
 from badge.session.traits import Traits
 from badge.session.turns import Turn
 from badge.session.voice import Sound, Voice, next_of
@@ -45,16 +45,15 @@ class Mouth:
         services: Services,
         traits: Traits,
         outbox: Outbox,
-        dialogue: Dialogue,
         voice: Voice,
-        toolbox: Callable[[], Toolbox],
+        thinker: Thinker,
     ) -> None:
         self._voice = voice
         self._settings = services.settings.tts
+        self._acknowledge_after = services.settings.chat.acknowledge_after_ms / 1000
         self._traits = traits
         self._outbox = outbox
-        self._dialogue = dialogue
-        self._thinker = Thinker(services, traits, toolbox)
+        self._thinker = thinker
 
     def open(self, turn: Turn) -> None:
         """The turn begins: show what was understood, tell the badge to get ready to speak."""
@@ -120,8 +119,8 @@ class Mouth:
         with sentences:
             script = Script(self._voice.splitter(), sentences, self._show_mood, turn.plan.trace)
             if isinstance(answer, Ask):
-                turn.exchange = self._dialogue.begin(answer.words, turn.id)
-                await self._thinker.think(answer, turn.exchange, self._dialogue, script)
+                turn.exchange = self._thinker.begin(answer, turn.id)
+                await self._thinker.think(answer, turn.exchange, script)
             else:
                 await script.add(await answer.do() if isinstance(answer, Act) else answer.text)
                 await script.end()
@@ -160,15 +159,26 @@ class Mouth:
     async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece]) -> None:
         gate = turn.opened + self._settings.start_gap_ms / 1000
         deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
-        while (clip := await next_of(clips)) is not None:
+        clip = await self._first(turn, clips, deck)
+        while clip is not None:
             if isinstance(clip, Sentence):
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
                 await deck.mark(encode_text(mark), clip)
             else:
                 await deck.play(clip)
+            clip = await next_of(clips)
         await deck.end_sentence()
         await deck.play_out(self._settings.stop_margin_ms / 1000)
         turn.played_out = True
+
+    async def _first(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece], deck: _Deck) -> Piece | None:
+        """The first piece of the answer; when it is late, whoever has spoken hears a sound until it is there."""
+        if self._acknowledge_after and turn.plan.origin is Origin.VOICE and not self._voice.silent:
+            with trio.move_on_at(turn.plan.trace.begun + self._acknowledge_after):
+                return await next_of(clips)
+            turn.plan.trace.acknowledged = trio.current_time()
+            await deck.acknowledge(acknowledgement())
+        return await next_of(clips)
 
     def _show_mood(self, emoji: str, name: str) -> None:
         if self._traits.features.emoji:
@@ -191,6 +201,13 @@ class _Deck:
         self._gate = gate
         self._rest = b""
         self._count = 0
+        self._before = 0  # frames that are no part of the answer
+
+    async def acknowledge(self, sound: bytes) -> None:
+        """Send a sound before the answer."""
+        self._before = -(-len(sound) // self._encoder.frame_bytes)
+        await self.play(Sound(sound))
+        await self.end_sentence()
 
     async def mark(self, frame: str, sentence: Sentence) -> None:
         """A sentence begins: its text leaves with its first audio."""
@@ -243,7 +260,7 @@ class _Deck:
         frame = encode_frame(self._traits.framing, packet, timestamp=timestamp, sequence=self._count)
         if await self._outbox.put(frame, self._turn, due=due, lasts=self._traits.frame_ms / 1000):
             self._count += 1
-            if self._count == 1:
+            if self._count == self._before + 1:
                 await self._first_leaves(now, due)
 
     async def _first_leaves(self, encoded: float, due: float) -> None:

@@ -10,10 +10,12 @@ from attrs import field, frozen
 from badge import texts
 from badge.desk import ToolResult
 from badge.dialogue import Dialogue, Exchange
+from badge.llms import Purpose
 from badge.log import get_log
 from badge.modes.base import Ask
-from badge.patience import patience
+from badge.patience import Patience, patience
 from badge.services import Services
+from badge.session.drafting import Drafts, Opened
 from badge.session.intent import meant
 from badge.session.toolbox import Kit, Toolbox
 from badge.session.toolcalls import CallReader, MalformedCallError
@@ -99,20 +101,26 @@ class Script:
 class Thinker:
     """Asks the model about one utterance, calls the tools that it wants, and lets the script have the answer."""
 
-    def __init__(self, services: Services, traits: Traits, toolbox: Callable[[], Toolbox]) -> None:
+    def __init__(
+        self, services: Services, traits: Traits, dialogue: Dialogue, drafts: Drafts, toolbox: Callable[[], Toolbox]
+    ) -> None:
+        self._dialogue = dialogue
+        self._drafts = drafts
         self._services = services
         self._settings = services.settings.chat
         self._traits = traits
         self._toolbox = toolbox
 
-    async def think(self, ask: Ask, exchange: Exchange, dialogue: Dialogue, script: Script) -> None:
-        """Answer within the dialogue; when nothing comes of it that can be said, an apology is said instead."""
+    def begin(self, ask: Ask, name: str) -> Exchange:
+        """The exchange of these words in the dialogue; `name` names it among all."""
+        return self._dialogue.begin(ask.words, name)
+
+    async def think(self, ask: Ask, exchange: Exchange, script: Script) -> None:
+        """Answer in the exchange; when nothing comes of it that can be said, an apology is said instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
-        memory = await self._remember(ask.words)
-        system = "\n\n".join(filter(None, (self._settings.prompt, memory, ask.context)))
         try:
             with single_error():
-                answered = await self._rounds(ask, exchange, dialogue, system, script)
+                answered = await self._rounds(ask, exchange, script)
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("the model failed", error=str(exc) or "too slow")
             answered = False
@@ -121,13 +129,24 @@ class Thinker:
             await _say(texts.LLM_FAILED[language_of(ask.words)], exchange, script)
             await script.end()
 
-    async def _rounds(self, ask: Ask, exchange: Exchange, dialogue: Dialogue, system: str, script: Script) -> bool:
+    def draft(self, ask: Ask) -> None:
+        """Have the model begin on what it is likely to be asked next; the dialogue stays as it is."""
+        if self._settings.intent != "intent_llm":  # which decides first, and then asks something else
+            dialogue = self._dialogue.foreseen(ask.words)
+            self._drafts.begin(ask.words, ask.purpose, lambda: self._foresee(ask, dialogue))
+
+    async def _foresee(self, ask: Ask, dialogue: Dialogue) -> Prompt:
+        """What the model will be asked first."""
+        system, kit = await self._system(ask), await self._kit()
+        return self._prompt(dialogue.messages(system, INTERRUPTED), kit.specs)
+
+    async def _rounds(self, ask: Ask, exchange: Exchange, script: Script) -> bool:
         """Ask the model, and again with what tools have answered, until it has its say; true when that may be nothing."""
-        kit = await self._kit()
+        system, kit = await self._system(ask), await self._kit()
         if self._settings.intent == "intent_llm":
-            return await self._decided(ask, exchange, dialogue, system, kit, script)
+            return await self._decided(ask, exchange, system, kit, script)
         for more in range(self._settings.tool_rounds, -1, -1):
-            messages = dialogue.messages(system, INTERRUPTED)
+            messages = self._dialogue.messages(system, INTERRUPTED)
             prompt = self._prompt(messages, kit.specs if more else ())
             calls = await self._stream(ask, prompt, exchange, script)
             if not (calls and prompt.tools):
@@ -139,19 +158,17 @@ class Thinker:
                 return False
         return False
 
-    async def _decided(
-        self, ask: Ask, exchange: Exchange, dialogue: Dialogue, system: str, kit: Kit, script: Script
-    ) -> bool:
+    async def _decided(self, ask: Ask, exchange: Exchange, system: str, kit: Kit, script: Script) -> bool:
         """The same where a model of its own decides on one tool, and the one that answers knows of none."""
         name = f"{exchange.id}-{len(exchange.rounds)}"
-        messages = dialogue.messages(system, INTERRUPTED)
+        messages = self._dialogue.messages(system, INTERRUPTED)
         call = await meant(self._services.llms, messages, kit, name=name, seconds=self._settings.first_token_s)
         if call is not None:
             (result,) = await self._call(kit, (call,), exchange, script)
             if result.kind != "answer":
                 return result.kind == "silent"
             system = f"{system}\n\n{texts.FOUND_OUT.format(result=result.text or texts.NO_RESULT)}"
-        prompt = self._prompt(dialogue.without_tools(system, INTERRUPTED), ())
+        prompt = self._prompt(self._dialogue.without_tools(system, INTERRUPTED), ())
         await self._stream(ask, prompt, exchange, script)
         return False
 
@@ -159,9 +176,7 @@ class Thinker:
         """One answer of the model: its text goes on as it comes, its calls are given when all are there."""
         reader = CallReader()
         with patience(self._settings.first_token_s) as patient:
-            llm = await self._services.llms.of(ask.purpose).ready()
-            patient.begin()
-            async with llm.stream(prompt) as tokens:
+            async with await self._open(ask.purpose, prompt, patient) as tokens:
                 while True:
                     patient.begin()
                     try:
@@ -180,6 +195,15 @@ class Thinker:
         except MalformedCallError as exc:
             log.error(texts.LOG_CALL_UNREADABLE, size=exc.size)
             return ()
+
+    async def _open(self, purpose: Purpose, prompt: Prompt, patient: Patience) -> Opened:
+        """The answer to a prompt: the one that was begun early, or a new one."""
+        draft = self._drafts.take(purpose, prompt)
+        if draft is not None:
+            return draft
+        llm = await self._services.llms.of(purpose).ready()
+        patient.begin()
+        return llm.stream(prompt)
 
     async def _call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange, script: Script) -> Sequence[ToolResult]:
         """Have tools called, while what was said so far is heard; results that are to be said, are."""
@@ -202,6 +226,10 @@ class Thinker:
 
     async def _kit(self) -> Kit:
         return Kit() if self._settings.intent == "none" else await self._toolbox().kit()
+
+    async def _system(self, ask: Ask) -> str:
+        memory = await self._remember(ask.words)
+        return "\n\n".join(filter(None, (self._settings.prompt, memory, ask.context)))
 
     async def _remember(self, words: str) -> str:
         component = self._services.recall

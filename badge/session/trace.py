@@ -15,6 +15,8 @@ class TurnTrace:
     """
 
     begun: float
+    acknowledged: float | None = field(default=None, init=False)
+    """when a sound began that says that the answer takes a moment"""
     _marks: dict[str, float] = field(factory=dict)
 
     def mark(self, stage: str, at: float) -> None:
@@ -34,3 +36,8 @@ class TurnTrace:
     def total(self) -> float:
         """ms from the end of speech to the last mark."""
         return round((max(self._marks.values(), default=self.begun) - self.begun) * 1000, 3)
+
+    @property
+    def acknowledged_ms(self) -> float | None:
+        """ms from the end of speech to the sound that says that the answer takes a moment; None when there was none."""
+        return None if self.acknowledged is None else round((self.acknowledged - self.begun) * 1000, 3)

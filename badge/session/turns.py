@@ -149,7 +149,12 @@ class Turns:
         """The performance has ended; nobody is told when the turn was cancelled, because then it was over before."""
         trace = turn.plan.trace
         log.info(
-            "turn over", answer=turn.id, cancelled=self._current is not turn, total_ms=trace.total, **trace.stages()
+            "turn over",
+            answer=turn.id,
+            cancelled=self._current is not turn,
+            total_ms=trace.total,
+            acknowledged_ms=trace.acknowledged_ms,
+            **trace.stages(),
         )
         if self._current is turn:
             self._current = None

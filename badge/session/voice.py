@@ -46,7 +46,7 @@ class Voice:
         """Cuts one text into what is spoken at once."""
         return SentenceSplitter(
             first_min=self._settings.first_clause,
-            first_min_cjk=self._settings.first_clause_cjk,
+            first_min_cjk=self._settings.first_clause and self._settings.first_clause_cjk,
             max_chars=self._settings.longest_sentence,
         )
 

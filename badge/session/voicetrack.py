@@ -8,6 +8,7 @@ from badge.config import ListenSettings, VadSettings
 from badge.session.traits import Traits
 from providers.endpointing import Edge, Endpointing, EndpointRules
 from providers.opus import Decoder
+from providers.pauses import Pauses
 from providers.pcm import byte_count
 from providers.ports import EAR_RATE, Vad, VadStream
 from providers.raw import RawDecoder
@@ -19,7 +20,10 @@ SLACK = 1.0
 class VoiceTrack:
     """Plain state, no task; every method is synchronous and takes a fraction of a millisecond per frame."""
 
-    def __init__(self, settings: ListenSettings, vad_settings: VadSettings, traits: Traits) -> None:
+    def __init__(
+        self, settings: ListenSettings, vad_settings: VadSettings, traits: Traits, pauses: Pauses | None = None
+    ) -> None:
+        """`pauses`: how the user pauses, where that decides on the silence that ends an utterance."""
         confirm, longest = vad_settings.confirm_ms / 1000, settings.longest_s
         self._rules = (
             EndpointRules(
@@ -28,6 +32,7 @@ class VoiceTrack:
             EndpointRules(confirm=confirm, silence=settings.manual_silence_ms / 1000, longest=longest),
         )
         self._traits = traits
+        self._pauses = pauses
         self._keep = settings.pre_roll_ms / 1000 + SLACK
         self._armed_keep = settings.unheard_s + SLACK
         self._codec: Decoder | RawDecoder | None = None
@@ -54,9 +59,19 @@ class VoiceTrack:
         return self._endpointing.onset
 
     @property
+    def gap(self) -> float:
+        """Seconds of silence since the last voice of the utterance that is under way."""
+        return self._endpointing.gap
+
+    @property
     def voiced(self) -> bool:
         """Whether any speech was noticed since the restart, confirmed or not."""
         return self._endpointing.voiced
+
+    @property
+    def patience(self) -> float:
+        """Seconds of silence that end the utterance."""
+        return self._endpointing.patience
 
     @property
     def remembers(self) -> bool:
@@ -66,18 +81,32 @@ class VoiceTrack:
     def restart(self) -> None:
         """Forget what was heard, and look for the start of an utterance."""
         self._endpointing = Endpointing(self._rules[False])
+        self._tempo = self._pauses
         self.armed = False
         self._codec = None
         self._recent.clear()
+        self.forget_end()
+
+    def expect_more(self, silence: float) -> None:
+        """A silence of so many s has ended the utterance: notice when the user was not done."""
+        if self._tempo is not None:
+            self._tempo.ended(silence)
+
+    def forget_end(self) -> None:
+        """What comes next is no rest of the last utterance."""
+        if self._pauses is not None:
+            self._pauses.forget_end()
 
     def hold(self) -> None:
         """The badge bounds the utterance that has begun: look for its end only, and with long patience."""
         self._endpointing = Endpointing(self._rules[True])
         self._endpointing.reset(speaking=True)
+        self._tempo = None  # who holds a button down takes his time
 
     def arm(self) -> None:
         """The badge has begun to listen: keep all audio from here on, and notice when nobody speaks."""
         self._endpointing.reset()
+        self.forget_end()
         self.armed = True
 
     def decode(self, packet: bytes) -> bytes:
@@ -113,5 +142,17 @@ class VoiceTrack:
         return self._feed([False], duration, None)
 
     def _feed(self, verdicts: Sequence[bool], window: float, confirm: float | None) -> list[Edge]:
-        edges = (self._endpointing.feed(is_speech, window, confirm=confirm) for is_speech in verdicts)
+        edges = (self._follow(is_speech, window, confirm) for is_speech in verdicts)
         return [edge for edge in edges if edge is not None]
+
+    def _follow(self, is_speech: bool, window: float, confirm: float | None) -> Edge | None:  # noqa: FBT001 - a verdict
+        gap = self._endpointing.gap
+        edge = self._endpointing.feed(is_speech, window, confirm=confirm)
+        if self._tempo is not None:
+            self._tempo.pass_by(window)
+            if is_speech and gap:
+                self._tempo.add(gap)
+            if edge is Edge.STARTED:
+                self._tempo.begun(self._endpointing.onset)
+                self._endpointing.wait(self._tempo.silence)
+        return edge

@@ -167,7 +167,7 @@ SPACES = (" ", " ", " ", "  ", "\n", "\n", "\n\n", "\r\n", "\t", "\n- ", "\n# ",
 PIECES = st.sampled_from([*WORDS.split(), *MARKS.split(), *MARKUP.split(), *SPACES])
 TEXTS = st.one_of(st.lists(PIECES, max_size=60).map("".join), st.text(max_size=80))
 LIMITS = st.fixed_dictionaries(
-    {"first_min": st.integers(1, 12), "first_min_cjk": st.integers(1, 6), "max_chars": st.sampled_from([5, 20, 200])}
+    {"first_min": st.integers(0, 12), "first_min_cjk": st.integers(0, 6), "max_chars": st.sampled_from([5, 20, 200])}
 )
 
 

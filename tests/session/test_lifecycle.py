@@ -617,7 +617,7 @@ async def test_nothing_outlives_a_connection(nursery: trio.Nursery, autojump_clo
         assert trio.lowlevel.current_statistics().tasks_living == before
         assert house.services.presence.online() == []
         assert [line["event"] for line in logs][-1] == "连接资源已释放"
-        assert len(badge.session.conversation._answers._mouth._dialogue) == 0
+        assert len(badge.session.conversation._answers._thinker._dialogue) == 0
     assert house.llm.abandoned > 10
 
 

@@ -1,0 +1,319 @@
+"""What each latency feature is worth: recorded speech, spoken in real time to a real server with the embedded recogniser
+and voice, and a model on a real socket whose first token takes 300 ms.
+
+The choices of features take turns, file by file. Reported for each: from the end of the voice in the file to the first frame of the reply, p50 and p95
+(a sound that only says that the answer takes a moment counts as first frame, not as answer); answers that the model began
+early, how many were taken, and why the others were not; and how often the user was interrupted in the middle of his
+speech. Then the same question is put to the recordings of the sessions without any feature, with `replay --what-if`.
+
+    python tests/bench/latency.py [--speech FOLDER] [--files N] [--badges 3] [--only NAME …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import structlog
+import trio
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from badge.app import assemble, choose
+from badge.client import Badge, Heard, Introduction, connect
+from badge.clock import Ids, SystemClock
+from badge.config import LlmSettings, RecordingSettings, Settings
+from badge.metrics import Metrics
+from badge.rehearsal.whatif import what_if
+from badge.replay.many import recordings
+from providers.audiofile import read_audio
+from providers.llm.openai import OpenAiSettings
+from providers.opus import Encoder
+from providers.pcm import byte_count
+from providers.ports import EAR_RATE
+from tests.e2e.running import local, running
+from tests.providers.openai_server import Exchange, openai_server
+
+SPEECH = Path(__file__).parents[3] / "shared" / "speech"
+FRAME = 0.06
+TAIL = 6.0
+"""Seconds of silence in which the answer has to come."""
+FIRST_TOKEN = 0.3
+BETWEEN = 0.025
+ANSWER = "Let me think about that, since it is a good question. The answer is that nobody knows it for sure."
+
+OFF: dict[str, dict[str, Any]] = {
+    "listen": {"eager": False, "adaptive": False},
+    "tts": {"first_clause": 0},
+    "chat": {"acknowledge_after_ms": 0},
+}
+FEATURES: dict[str, dict[str, dict[str, Any]]] = {
+    "eager": {"listen": {"eager": True}},
+    "first clause": {"tts": {"first_clause": 8}},
+    "adaptive": {"listen": {"adaptive": True}},
+    "acknowledge": {"chat": {"acknowledge_after_ms": 1000}},
+}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "nothing": (),
+    **{name: (name,) for name in FEATURES},
+    "defaults": ("eager", "first clause"),
+    "all": tuple(FEATURES),
+}
+
+
+@attrs.frozen
+class Speech:
+    """A file as frames for the wire, and when the voice in it ends, in s."""
+
+    name: str
+    packets: tuple[bytes, ...] = attrs.field(repr=False)
+    end: float
+
+
+@attrs.define
+class Figures:
+    """What one choice of features comes to. Times in ms after the end of speech."""
+
+    frames: list[float] = attrs.field(factory=list)
+    answers: list[float] = attrs.field(factory=list)
+    interrupted: int = 0
+    unanswered: int = 0
+
+
+def voice_end(pcm: bytes) -> float:
+    """Where the voice ends: the last 20 ms that are no more than 30 dB below the loudest."""
+    samples = np.frombuffer(pcm, dtype="<i2").astype(float)
+    window = EAR_RATE // 50
+    windows = samples[: len(samples) // window * window].reshape(-1, window)
+    loudness = np.sqrt((windows**2).mean(axis=1))
+    return (int(np.flatnonzero(loudness >= loudness.max() * 10 ** (-30 / 20))[-1]) + 1) / 50
+
+
+def speech_of(path: Path) -> Speech:
+    """Read a file, and let silence follow."""
+    pcm = read_audio(path, EAR_RATE)
+    whole = pcm + bytes(byte_count(TAIL, EAR_RATE))
+    encoder = Encoder(EAR_RATE, round(FRAME * 1000))
+    size = encoder.frame_bytes
+    packets = tuple(encoder.encode(whole[at : at + size]) for at in range(0, len(whole) - size, size))
+    return Speech(path.name, packets, voice_end(pcm))
+
+
+async def think(exchange: Exchange) -> None:
+    """A model that takes 300 ms to its first token."""
+    await exchange.head()
+    await trio.sleep(FIRST_TOKEN)
+    for word in ANSWER.split():
+        await exchange.chunk(content=f"{word} ")
+        await trio.sleep(BETWEEN)
+    await exchange.done()
+
+
+class Talk:
+    """One file spoken by one badge."""
+
+    def __init__(self, badge: Badge, speech: Speech, figures: Figures) -> None:
+        self._badge = badge
+        self._speech = speech
+        self._figures = figures
+        self._begun = trio.current_time()
+        self._named = False
+        self._sounded = False
+
+    async def run(self) -> None:
+        """Speak, and wait for the first frame of the answer; what is answered before all is said, is interrupted."""
+        await self._badge.tell(type="listen", state="start", mode="auto")
+        with trio.move_on_after(self._speech.end + TAIL) as patience:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._speak)
+                await self._listen()
+                nursery.cancel_scope.cancel()
+        self._figures.unanswered += patience.cancelled_caught
+        await self._badge.tell(type="abort")
+        await trio.sleep(0.3)
+        while True:  # what was under way
+            try:
+                self._badge.inbox.receive_nowait()
+            except trio.WouldBlock:
+                return
+
+    async def _speak(self) -> None:
+        for number, packet in enumerate(self._speech.packets):
+            await trio.sleep_until(self._begun + (number + 1) * FRAME)
+            await self._badge.send_packet(packet)
+
+    async def _listen(self) -> None:
+        end = self._begun + self._speech.end
+        while True:
+            heard: Heard = await self._badge.inbox.receive()
+            message = heard.message or {}
+            if message.get("type") == "tts" and message.get("state") in ("start", "sentence_start"):
+                self._named = message["state"] == "sentence_start"
+            if heard.opus is None:
+                continue
+            if heard.at < end:
+                self._figures.interrupted += 1
+                await self._badge.tell(type="abort")
+                await self._badge.until("tts", state="stop")
+                continue
+            if not self._sounded:
+                self._sounded = True
+                self._figures.frames.append((heard.at - end) * 1000)
+            if self._named:
+                self._figures.answers.append((heard.at - end) * 1000)
+                return
+
+
+def settings_for(names: Sequence[str], base_url: str, badges: int, folder: Path) -> Settings:
+    """Default settings with these features on and the others off."""
+    settings = Settings()
+    changes = [OFF, *(FEATURES[name] for name in names)]
+    for change in changes:
+        for table, values in change.items():
+            settings = attrs.evolve(settings, **{table: attrs.evolve(getattr(settings, table), **values)})
+    model = LlmSettings(use="openai", openai=OpenAiSettings(base_url=base_url, model="m"))
+    asr = attrs.evolve(settings.asr, pocketsphinx=attrs.evolve(settings.asr.pocketsphinx, decoders=badges))
+    return local(
+        attrs.evolve(
+            settings,
+            asr=asr,
+            llm={"default": model},
+            models=attrs.evolve(settings.models, folder=str(folder / "none")),
+            recording=RecordingSettings(use="all", folder=str(folder)),
+        )
+    )
+
+
+@attrs.define
+class Stall:
+    """A server with one choice of features, and the badges that talk to it."""
+
+    name: str
+    metrics: Metrics
+    badges: list[Badge]
+    figures: Figures = attrs.field(factory=Figures)
+
+
+@asynccontextmanager
+async def stall(name: str, base_url: str, badges: int, folder: Path) -> AsyncIterator[Stall]:
+    """Open one; every badge has been answered once, so that nothing has to load any more."""
+    settings, clock = settings_for(CHOICES[name], base_url, badges, folder), SystemClock()
+    server = assemble(settings, choose(settings, {}, clock), clock, Ids())
+    async with running(server) as address, AsyncExitStack() as stack:
+        for component in server.services.components():
+            await component.settled()
+        found = Stall(name, server.services.metrics, [])
+        for number in range(badges):
+            me = Introduction(device=f"02:00:00:00:00:{number:02x}", client=f"bench-{number}")
+            found.badges.append(await stack.enter_async_context(connect(f"ws://127.0.0.1:{address.port}/", me)))
+        yield found
+
+
+async def speak_all(stalls: Sequence[Stall], number: int, speeches: Sequence[Speech]) -> None:
+    """One badge of every stall in turn: what else this machine has to do weighs on all choices alike."""
+    for at in stalls:
+        await Talk(at.badges[number], speeches[0], Figures()).run()  # waits for what is loaded late
+    for speech in speeches:
+        for at in stalls:
+            await Talk(at.badges[number], speech, at.figures).run()
+
+
+async def measure(names: Sequence[str], speeches: Sequence[Speech], badges: int, folder: Path) -> list[Stall]:
+    stalls: list[Stall] = []
+    async with openai_server() as api, AsyncExitStack() as stack:
+        api.plan(think)
+        for name in names:
+            place = folder / name.replace(" ", "-")
+            place.mkdir()
+            stalls.append(await stack.enter_async_context(stall(name, api.base_url, badges, place)))
+        async with trio.open_nursery() as nursery:
+            for number in range(badges):
+                nursery.start_soon(speak_all, stalls, number, speeches[number::badges])
+    return stalls
+
+
+def spread(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return "-"
+    points = statistics.quantiles(values, n=20, method="inclusive")
+    return f"{points[9]:.0f} / {points[18]:.0f}"
+
+
+def counted(metrics: Metrics, name: str, **labels: str) -> int:
+    """The value of a counter."""
+    value = metrics.value(name, **labels)
+    return 0 if math.isnan(value) else round(value)
+
+
+def row_of(at: Stall) -> list[str]:
+    """The line of the table."""
+    lost = {why: counted(at.metrics, "badge_drafts_discarded_total", reason=why) for why in WHY}
+    row = [counted(at.metrics, "badge_drafts_total"), counted(at.metrics, "badge_drafts_taken_total")]
+    row += [lost["resumed"], lost["words"], lost["prompt"] + lost["void"]]
+    figures = at.figures
+    cells = [*row, figures.interrupted, figures.unanswered]
+    return [spread(figures.frames), spread(figures.answers), *map(str, cells)]
+
+
+WHY = ("resumed", "words", "prompt", "void")
+
+COLUMNS = "{:<14} {:>14} {:>14} {:>6} {:>6} {:>9} {:>8} {:>8} {:>6} {:>12}"
+
+
+def main(args: argparse.Namespace) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    files = sorted(args.speech.glob("*.wav"))[:: max(1, args.every)][: args.files]
+    speeches = [speech_of(path) for path in files]
+    seconds = sum(speech.end for speech in speeches)
+    print(
+        f"{len(speeches)} files, {seconds:.0f} s of speech, {args.badges} badges at once, first token {FIRST_TOKEN} s"
+    )
+    print(
+        "p50 / p95 in ms after the end of the voice; decisions of the model that were begun early, and what became of them"
+    )
+    print(
+        COLUMNS.format(
+            "features", "first frame", "answer", "early", "taken", "spoke on", "words", "other", "cut", "unanswered"
+        ),
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        for at in trio.run(measure, args.only or list(CHOICES), speeches, args.badges, Path(folder)):
+            print(COLUMNS.format(at.name, *row_of(at)), flush=True)
+        print(f"took {time.perf_counter() - begun:.0f} s")
+        plain = Path(folder) / "nothing"
+        if plain.exists():
+            for changes in WHAT_IF:
+                print(f"\nreplay --what-if {' --what-if '.join(changes)}")
+                what_if(recordings([plain]), changes, totals, partly=False)
+
+
+def totals(line: str) -> None:
+    """Of many recordings only what they come to together."""
+    if line.startswith("  ") or "together" in line:
+        print(line)
+
+
+WHAT_IF = (["listen.eager=true"], ["tts.first_clause=8"], ["listen.adaptive=true"], ["chat.acknowledge_after_ms=1000"])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--speech", type=Path, default=SPEECH)
+    parser.add_argument("--files", type=int, default=None, metavar="N", help="only so many files")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="only every k-th file")
+    parser.add_argument("--badges", type=int, default=3, metavar="N")
+    parser.add_argument("--only", nargs="+", choices=list(CHOICES), default=None)
+    main(parser.parse_args())
