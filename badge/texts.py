@@ -37,6 +37,13 @@ COUNTS = {
     "en": ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
 }
 
+TOOL_FAILED = {"zh": "工具调用出错", "en": "That did not work: the tool gave no answer."}
+"""The Chinese words also stand for a result that a model gets."""
+
+# --- to the model -----------------------------------------------------------------------------------------------------
+
+DEVICE_TOOL_FAILED = "MCP工具调用失败"
+
 # --- defaults of the phrase tables --------------------------------------------------------------------------------------
 
 WAKE_WORDS = [

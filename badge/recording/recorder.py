@@ -195,6 +195,7 @@ _OF_THE_SERVER = (
     "auth",
     "ota",
     "models",
+    "mcp",
     "recording",
     "log",
     "stats",
