@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-import time
 from pathlib import Path
 
 
@@ -24,12 +24,12 @@ def misbehave(how: str) -> None:
             sys.stderr.write("the disk is on fire\n")
             os._exit(3)
         case "hang":
-            time.sleep(3600)
+            signal.pause()
         case "close":
             os.close(1)
-            time.sleep(3600)
+            signal.pause()
         case "garbage":
-            sys.stdout.write("DEBUG: here I am\n{\"half\": \n[1,2]\n\n")
+            sys.stdout.write('DEBUG: here I am\n{"half": \n[1,2]\n\n')
             sys.stdout.flush()
 
 
@@ -60,9 +60,11 @@ def main() -> None:
             case "tools/list":
                 answer(number, {"tools": tools()})
             case "tools/call" if message["params"]["name"] == "deaf":
-                time.sleep(3600)
+                signal.pause()
             case "tools/call":
-                said = str(os.getpid()) if message["params"]["name"] == "pid" else message["params"]["arguments"]["text"]
+                said = (
+                    str(os.getpid()) if message["params"]["name"] == "pid" else message["params"]["arguments"]["text"]
+                )
                 answer(number, {"content": [{"type": "text", "text": said}]})
             case _:
                 error = {"code": -32601, "message": "Method not found"}

@@ -31,9 +31,7 @@ def raw(folder: Path, *misdeeds: str, **settings: Any) -> McpSettings:
 
 
 @asynccontextmanager
-async def serving(
-    environment: Mapping[str, str] | None = None, **settings: McpSettings
-) -> AsyncIterator[McpServers]:
+async def serving(environment: Mapping[str, str] | None = None, **settings: McpSettings) -> AsyncIterator[McpServers]:
     """The servers, until the block ends."""
     async with trio.open_nursery() as nursery:
         servers = McpServers(settings, "zh", environment or {})

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from badge.config_mcp import McpSettings
+from badge.tools.arguments import parse_arguments
+from badge.tools.mcp import server
 from badge.tools.mcp.servers import McpServers
+from badge.tools.offering import free_name, model_name
 from tests.mcp.running import ask, free_port, listening, raw, sdk, serving, until_listed
 
 
@@ -107,7 +114,10 @@ async def test_tools_that_come_later_are_offered(kind: str) -> None:
         return
     port = free_port()
     url = f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}"
-    async with listening(kind, port), serving(tested=McpSettings(url=url, transport="sse" if kind == "sse" else "http")) as servers:
+    async with (
+        listening(kind, port),
+        serving(tested=McpSettings(url=url, transport="sse" if kind == "sse" else "http")) as servers,
+    ):
         await _grows(servers)
 
 
@@ -121,7 +131,15 @@ async def _grows(servers: McpServers) -> None:
 @pytest.mark.req("MC-3", "MC-8", "B-51")
 @pytest.mark.parametrize(
     "misdeed",
-    ["start:die", "start:garbage", "start:close", "initialize:die", "initialize:garbage", "tools/list:die", "tools/list:garbage"],
+    [
+        "start:die",
+        "start:garbage",
+        "start:close",
+        "initialize:die",
+        "initialize:garbage",
+        "tools/list:die",
+        "tools/list:garbage",
+    ],
 )
 async def test_a_server_that_misbehaves_while_it_starts_is_started_again(misdeed: str, tmp_path: Path) -> None:
     async with serving(tested=raw(tmp_path, misdeed)) as servers:
@@ -150,6 +168,83 @@ async def test_a_call_that_is_not_answered_ends_at_its_deadline(tmp_path: Path) 
         assert 0.4 < trio.current_time() - began < 2
 
 
+@pytest.mark.req("MC-3", "MC-8", "B-51")
+@pytest.mark.parametrize("step", ["start", "initialize", "tools/list"])
+async def test_a_server_that_hangs_while_it_starts_is_started_again(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "START_WITHIN", 1.0)
+    async with serving(tested=raw(tmp_path, f"{step}:hang")) as servers:
+        await until_listed(servers, "echo")
+        assert (tmp_path / "starts").read_text() == "2"
+
+
+@pytest.mark.req("MC-3", "MC-8", "B-51")
+async def test_a_server_that_hangs_in_a_call_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LOOK_WITHIN", 0.5)
+    async with serving(tested=raw(tmp_path, seconds=0.5)) as servers:
+        await until_listed(servers, "deaf")
+        assert (await ask(servers, "deaf")).kind == "failed"
+        with trio.fail_after(20):
+            while (await ask(servers, "echo", text="hi")).text != "hi":
+                await trio.sleep(0.05)
+        assert (tmp_path / "starts").read_text() == "2"
+
+
+@pytest.mark.req("MC-3", "MC-5")
+async def test_a_server_of_others() -> None:
+    pytest.importorskip("mcp_server_time", reason="mcp-server-time is not installed: pip install badge[test] brings it")
+    settings = McpSettings(command=sys.executable, args=["-m", "mcp_server_time", "--local-timezone", "Asia/Shanghai"])
+    async with serving(clock=settings) as servers:
+        await until_listed(servers, "get_current_time", "convert_time")
+        arguments = parse_arguments('{"source_timezone": "Asia/Shanghai", "time": "16:30", "target_timezone": "UTC"}')
+        assert arguments is not None
+        converted = await ask(servers, "convert_time", **arguments)
+        assert converted.kind == "answer"
+        assert "T08:30:00+00:00" in converted.text
+        refused = await ask(servers, "get_current_time", timezone="Mars/Olympus")
+        assert refused.text.startswith("工具调用出错")
+
+
+@pytest.mark.req("MC-5", "B-46")
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("", {}),
+        ("  ", {}),
+        ("{}", {}),
+        ("null", {}),
+        ('{"volume": 5}', {"volume": 5}),
+        ('"{\\"volume\\": 5}"', {"volume": 5}),
+        ('""', {}),
+        ("[1]", None),
+        ("5", None),
+        ('{"a":1}{"b":2}', None),
+        ('{"a":', None),
+        ('{"a": NaN}', None),
+        ('"\\"text\\""', None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_arguments_as_models_write_them(text: str, arguments: dict[str, Any] | None) -> None:
+    assert parse_arguments(text) == arguments
+
+
+@given(st.text())
+def test_no_text_makes_arguments_raise(text: str) -> None:
+    parse_arguments(text)
+
+
+@given(st.lists(st.tuples(st.text(max_size=80), st.text(max_size=80)), max_size=40))
+def test_names_are_such_as_models_take_and_each_its_own(names: list[tuple[str, str]]) -> None:
+    taken: set[str] = set()
+    for server_name, tool in names:
+        name = free_name(taken, model_name(tool), model_name(server_name, tool))
+        assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name)
+        assert name not in taken
+        taken.add(name)
+
+
 @pytest.mark.req("MC-8", "B-51")
 async def test_a_call_that_is_given_up_keeps_nobody_waiting(tmp_path: Path) -> None:
     async with serving(tested=raw(tmp_path)) as servers:
@@ -175,8 +270,8 @@ async def test_a_server_that_is_killed_is_started_again(tmp_path: Path) -> None:
 
 @pytest.mark.req("MC-3")
 async def test_the_end_of_the_program_is_the_end_of_its_servers(tmp_path: Path) -> None:
-    async with serving(good=raw(tmp_path), stubborn=raw(tmp_path / "no", "start:hang", seconds=1)) as servers:
-        (tmp_path / "no").mkdir(exist_ok=True)
+    (tmp_path / "no").mkdir()
+    async with serving(good=raw(tmp_path), stubborn=raw(tmp_path / "no", "start:hang")) as servers:
         await until_listed(servers, "pid")
         pid = int((await ask(servers, "pid")).text)
     with pytest.raises(ProcessLookupError):
@@ -210,5 +305,3 @@ async def test_many_calls_at_once_are_bounded() -> None:
 async def test_a_program_without_servers_does_not_load_the_library() -> None:
     code = "import sys, badge.app; from badge.tools.mcp.servers import McpServers; McpServers({}, 'en'); assert 'mcp' not in sys.modules"
     await trio.run_process([sys.executable, "-c", code])
-
-
