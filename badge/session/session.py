@@ -24,6 +24,7 @@ from badge.notices import Notice, Told
 from badge.peers.presence import HouseFullError
 from badge.services import Services
 from badge.session.conversation import Conversation
+from badge.session.devicetools import DeviceTools
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
 from badge.session.modeslot import ModeSlot
@@ -80,6 +81,7 @@ class Session:
         self._conversation: Conversation | None = None
         self._errands: Errands | None = None
         self._modes: ModeSlot | None = None
+        self._device_tools: DeviceTools | None = None
 
     async def run(self) -> None:
         """Register, talk, clean up whatever happens, and close the connection."""
@@ -161,6 +163,13 @@ class Session:
         if self._modes is None:
             self._modes = ModeSlot(self._services, self.traits, self.errands, self)
         return self._modes
+
+    @property
+    def device_tools(self) -> DeviceTools:
+        """What the badge can do itself."""
+        if self._device_tools is None:
+            self._device_tools = DeviceTools(self.tell, self.traits.session_id)
+        return self._device_tools
 
     def _busy(self) -> bool:
         return self._conversation is not None and self._conversation.busy
