@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import trio
 
-import badge
 from badge import texts
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
@@ -32,6 +31,9 @@ LONGEST_RESULT = 16_000
 
 PROTOCOL_VERSION = "2024-11-05"
 """The one that firmware speaks."""
+
+CLIENT = {"name": "badge", "version": "1.0.0"}
+"""Not the version of this program: a recording shall be as good for the next one."""
 
 Tell = Callable[[attrs.AttrsInstance], None]
 
@@ -68,7 +70,7 @@ class DeviceMcp:
             {
                 "protocolVersion": PROTOCOL_VERSION,
                 "capabilities": {},
-                "clientInfo": {"name": "badge", "version": badge.__version__},
+                "clientInfo": CLIENT,
             },
         )
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-import badge as package
 from badge.session.devicemcp import CALL_WITHIN, MOST_CALLS, DeviceMcp
 from badge.session.listing import LARGEST_LIST, MOST_PAGES, MOST_TOOLS
 from protocol import RemoteProtocolError
@@ -43,7 +42,7 @@ async def alive(badge: Guest) -> None:
 async def test_the_handshake_is_as_firmware_expects_it(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     badge = await House(nursery).enter()
     firmware = await introduced(nursery, badge)
-    info = {"name": "badge", "version": package.__version__}
+    info = {"name": "badge", "version": "1.0.0"}
     first = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": info}
     assert firmware.asked == [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": first},
