@@ -18,7 +18,7 @@ def answer(number: object, result: object) -> None:
     sys.stdout.flush()
 
 
-def misbehave(how: str) -> None:
+def misbehave(how: str, line: str = "") -> None:
     match how:
         case "die":
             sys.stderr.write("the disk is on fire\n")
@@ -29,7 +29,7 @@ def misbehave(how: str) -> None:
             os.close(1)
             signal.pause()
         case "garbage":
-            sys.stdout.write('DEBUG: here I am\n{"half": \n[1,2]\n\n')
+            sys.stdout.write(f'DEBUG: {line}\n{{"half": \n[1,2]\n\n')
             sys.stdout.flush()
 
 
@@ -52,7 +52,7 @@ def main() -> None:
         if number is None:
             continue
         if method == step:
-            misbehave(how)
+            misbehave(how, line.strip())
         match method:
             case "initialize":
                 info = {"name": "raw", "version": "1"}

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import anyio
+import httpx2
 import mcp_types
 import trio
-from mcp import Client
+from mcp import Client, MCPError
 
 from badge.boundary import boundary
 from badge.log import get_log
 
 log = get_log(__name__)
+
+TROUBLE = (OSError, MCPError, httpx2.HTTPError, ValueError, RuntimeError, anyio.BrokenResourceError)
+"""What the library raises when a server does not work, or sends what it should not."""
 
 MOST_PAGES = 32
 """Pages of one list of tools."""
@@ -49,8 +54,7 @@ class Link:
         async def work() -> None:
             try:
                 with scope, boundary("a call of an MCP server", log):
-                    async with self._limit:
-                        results.append(await self._client.call_tool(tool, arguments))
+                    results.extend(await self._result(tool, arguments))
             finally:
                 over.set()
 
@@ -60,6 +64,17 @@ class Link:
         finally:
             scope.cancel("nobody waits for the result any more")
         return results[0] if results else None
+
+    async def _result(self, tool: str, arguments: dict[str, Any]) -> list[mcp_types.CallToolResult]:
+        """The result, if there is one."""
+        async with self._limit:
+            try:
+                return [await self._client.call_tool(tool, arguments)]
+            except TROUBLE as exc:
+                log.info(
+                    "a call of an MCP server has no result", error=type(exc).__name__
+                )  # its words may quote the user
+                return []
 
 
 class Door:

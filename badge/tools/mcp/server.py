@@ -7,7 +7,6 @@ from contextlib import suppress
 from math import inf
 from typing import Any
 
-import anyio
 import httpx2
 import mcp_types
 import trio
@@ -20,7 +19,7 @@ from badge.config_mcp import McpSettings
 from badge.desk import ToolResult
 from badge.log import get_log, shorten
 from badge.tools.mcp.forms import MOST_TOOLS, Listed, UnsetError, listed, result_of
-from badge.tools.mcp.link import Door, Link, tools_of
+from badge.tools.mcp.link import TROUBLE, Door, Link, tools_of
 from badge.tools.mcp.transport import Complaints, way_to
 
 log = get_log(__name__)
@@ -44,10 +43,6 @@ LEAVE_WITHIN = 5.0
 
 class LostError(Exception):
     """The server is gone, or does not answer."""
-
-
-_TROUBLE = (OSError, MCPError, httpx2.HTTPError, LostError, ValueError, RuntimeError, anyio.BrokenResourceError)
-"""What the library raises when a server does not work."""
 
 
 class McpServer:
@@ -74,11 +69,13 @@ class McpServer:
             with boundary("an MCP server", log):
                 try:
                     await self._live(complaints)
-                except* _TROUBLE as group:
+                except* (*TROUBLE, LostError) as group:
                     reason = " ".join(filter(None, (_reason(group), complaints.last)))
                     log.warning("an MCP server does not work", server=self.name, error=reason, again_in_s=pause)
             if trio.current_time() - began >= STEADY:
                 pause = FIRST_PAUSE
+            if complaints.heeded or pause > COMES_BACK_WITHIN:  # it did not start, or will not soon
+                self._door.put("broken")
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -102,26 +99,28 @@ class McpServer:
                 bell.send_nowait(None)
 
         with trio.CancelScope(deadline=trio.current_time() + START_WITHIN) as scope:
-            up = False
-            try:
-                way = way_to(self._settings, self._environment, complaints, ended=bell.close)
-                async with _client(way, ring) as client, trio.open_nursery() as calls:
-                    self._note(await tools_of(client, most=MOST_TOOLS))
-                    scope.deadline, up = inf, True
-                    complaints.ignore()
-                    self._doubt = ring
-                    self._door.put(Link(client, calls, self._limit))
-                    log.info("an MCP server works", server=self.name, tools=len(self.tools))
+            way = way_to(self._settings, self._environment, complaints, ended=bell.close)
+            async with _client(way, ring) as client, trio.open_nursery() as calls:
+                self._note(await tools_of(client, most=MOST_TOOLS))
+                complaints.ignore()
+                scope.deadline = inf
+                try:
                     calls.start_soon(_listen, client, ring)
-                    try:
-                        await self._look_after(client, rung)
-                    finally:
-                        self._door.put("starting")
-                        scope.deadline = trio.current_time() + LEAVE_WITHIN
-            finally:
-                if not up:
-                    self._door.put("broken")
+                    await self._serve(Link(client, calls, self._limit), client, ring, rung)
+                finally:
+                    scope.deadline = trio.current_time() + LEAVE_WITHIN
         raise LostError("does not answer")
+
+    async def _serve(
+        self, link: Link, client: Client, ring: Callable[[], None], rung: trio.MemoryReceiveChannel[None]
+    ) -> None:
+        log.info("an MCP server works", server=self.name, tools=len(self.tools))
+        self._doubt = ring
+        self._door.put(link)
+        try:
+            await self._look_after(client, rung)
+        finally:
+            self._door.put("starting")
 
     async def _look_after(self, client: Client, rung: trio.MemoryReceiveChannel[None]) -> None:
         while True:

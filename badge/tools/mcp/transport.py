@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
+from typing import TextIO
 
 import anyio
 import httpx2
@@ -33,7 +34,8 @@ class Complaints:
 
     def __init__(self) -> None:
         self._tail = b""
-        self._heeded = True
+        self.heeded = True
+        """Whether it has not started yet."""
 
     @property
     def last(self) -> str:
@@ -43,12 +45,12 @@ class Complaints:
 
     def take(self, chunk: bytes) -> None:
         """It has written more."""
-        if self._heeded:
+        if self.heeded:
             self._tail = (self._tail + chunk)[-LAST_WORDS:]
 
     def ignore(self) -> None:
         """It has started."""
-        self._tail, self._heeded = b"", False
+        self._tail, self.heeded = b"", False
 
 
 Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
@@ -104,12 +106,16 @@ async def _process(server: StdioServerParameters, complaints: Complaints) -> Asy
             async for chunk in errors:
                 complaints.take(bytes(chunk))
 
-        with os.fdopen(its, "w") as stderr:
+        with _writing(its) as stderr:
             async with stdio_client(server, errlog=stderr) as streams:
                 stderr.close()  # the process has it now
                 nursery.start_soon(hear)
                 yield streams
         nursery.cancel_scope.cancel("the process has ended")
+
+
+def _writing(descriptor: int) -> TextIO:
+    return os.fdopen(descriptor, "w")
 
 
 @asynccontextmanager
