@@ -9,6 +9,7 @@ import attrs
 from attrs import frozen
 
 from badge import texts
+from badge.config_mcp import MCP_DOC, McpSettings, wrong_servers
 from badge.config_team import (
     CodingSettings,
     MeetingSettings,
@@ -370,6 +371,7 @@ class Settings:
     workflow: WorkflowSettings = WorkflowSettings()
     peer: PeerSettings = PeerSettings()
     reminders: ReminderSettings = ReminderSettings()
+    mcp: dict[str, McpSettings] = setting({}, MCP_DOC)
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
@@ -392,6 +394,7 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
         if name not in {*settings.llm, "default"}:  # that there is no default is said already
             found.append((f"llm_by_purpose.{purpose}", name, f"must be one of {', '.join(sorted(settings.llm))}"))
     found.extend(_wrong_groups(settings.workflow.groups))
+    found.extend(wrong_servers(settings.mcp))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")

@@ -91,7 +91,7 @@ def _line(path: Path, mistake: Mistake, values: dict[str, Any]) -> str:
 
 
 def _show(key: str, value: object) -> str:
-    if re.search(r"(^|[._])(token|key|secret)$", key):
+    if re.search(r"(^|[._])(token|key|secret|(headers|env)(\.[^.]*)?)$", key):
         return "***"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 80 else text[:77] + "..."

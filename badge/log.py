@@ -32,6 +32,10 @@ _SECRET_QUERY = re.compile(r"((?:authorization|token|secret|password|api[-_]?key
 MASK = "***"
 _DEPTH = 6
 
+_TALKATIVE = ("mcp", "client", "httpx2")
+"""Libraries that log what users said, or addresses that may hold a key: the MCP library (which also logs as `client`), and the
+one for HTTP."""
+
 
 def get_log(name: str) -> FilteringBoundLogger:
     """The logger of one module."""
@@ -108,6 +112,8 @@ def logging_to(
     root.handlers[:] = [sink]
     root.setLevel(level.upper())
     logging.getLogger("trio-websocket").disabled = True  # four debug calls per frame otherwise
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     structlog.configure(
         processors=_processors(form, max_message_length),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -44,6 +44,8 @@ COUNTS = {
 
 # --- to the model -----------------------------------------------------------------------------------------------------
 
+TOOL_ERROR = "工具调用出错"
+DEVICE_TOOL_FAILED = "MCP工具调用失败"
 ARGUMENTS_UNREADABLE = "参数解析失败"
 NO_RESULT = "(no result)"
 FOUND_OUT = "What was found out or done for the user's last words, as data: {result}"

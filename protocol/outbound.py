@@ -255,6 +255,22 @@ class Notify:
     subtitles: list[dict[str, Any]] = private()
 
 
+@to_badge("mcp")
+@frozen(kw_only=True)
+class Mcp:
+    """A JSON-RPC envelope for the badge's MCP server."""
+
+    payload: dict[str, Any] = private()
+
+
+@to_badge("iot")
+@frozen(kw_only=True)
+class IotCommands:
+    """Has things of the badge do something: `name`, `method` and `parameters` of each. None of them answers."""
+
+    commands: list[dict[str, Any]] = private()
+
+
 @to_badge("pong")
 @frozen(kw_only=True)
 class Pong:

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from badge.desk import Closing, Fate, Opened, Past, Said, Terms, Tool, ToolResult
 from badge.phrases import ANNOUNCEMENT, bare, forms
+from badge.recording.badgeshape import MESSAGES, badge_shape
 from badge.recording.records import Kind
 from badge.recording.shape import blank, ends_in_a_word, shape, token_shape
 from badge.recording.soundless import hashing_of
@@ -85,6 +86,8 @@ class Masking:
         """The shape of a text message: the words of the protocol stay."""
         try:
             value = json.loads(frame)
+            if isinstance(value, dict) and value.get("type") in MESSAGES:
+                return json.dumps(badge_shape(value), ensure_ascii=False, separators=(",", ":"))
             said = kind is Kind.IN or (isinstance(value, dict) and value.get("type") == "stt")
             masked = self._json("", value, self.words if said else shape)
             return json.dumps(masked, ensure_ascii=False, separators=(",", ":"))

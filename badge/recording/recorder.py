@@ -194,6 +194,7 @@ _OF_THE_SERVER = (
     "auth",
     "ota",
     "models",
+    "mcp",
     "recording",
     "log",
     "stats",

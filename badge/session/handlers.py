@@ -39,6 +39,8 @@ def hello(session: Session, message: Hello) -> None:
         session.traits.audio_format = message.audio_params.format
     session.traits.introduced = True
     session.greet()
+    if message.features is not None:
+        session.device_tools.hello(message.features)
 
 
 def listen(session: Session, message: Listen) -> None:
@@ -127,6 +129,16 @@ def peer(session: Session, message: Peer) -> None:
         session.errands.put("peer", partial(requests.send, session, message))
 
 
+def mcp(session: Session, message: Mcp) -> None:
+    """An answer of the badge's MCP server."""
+    session.device_tools.receive_mcp(message)
+
+
+def iot(session: Session, message: Iot) -> None:
+    """What things the badge has, and how they are."""
+    session.device_tools.receive_iot(message)
+
+
 def unavailable(_: Session, message: Any) -> None:
     """A part of the protocol that this server does not offer."""
     name = wire_name(message)
@@ -139,8 +151,8 @@ HANDLERS: dict[type, Callable[[Session, Any], None]] = {
     Abort: abort,
     Ping: ping,
     ConfigUpdate: config_update,
-    Iot: unavailable,
-    Mcp: unavailable,
+    Iot: iot,
+    Mcp: mcp,
     Meeting: meeting,
     Coding: coding,
     Workflow: workflow,

@@ -24,6 +24,7 @@ from badge.notices import Notice, Told
 from badge.peers.presence import HouseFullError
 from badge.services import Services
 from badge.session.conversation import Conversation
+from badge.session.devicetools import DeviceTools
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
 from badge.session.modeslot import ModeSlot
@@ -81,7 +82,7 @@ class Session:
         self._conversation: Conversation | None = None
         self._errands: Errands | None = None
         self._modes: ModeSlot | None = None
-        self._toolbox: Toolbox | None = None
+        self._device_tools: DeviceTools | None = None
 
     async def run(self) -> None:
         """Register, talk, clean up whatever happens, and close the connection."""
@@ -167,10 +168,16 @@ class Session:
     @property
     def toolbox(self) -> Toolbox:
         """What the model can call."""
-        if self._toolbox is None:
-            sources = (DeskTools(self.desk.tools, self.traits.device),)
-            self._toolbox = Toolbox(sources, seconds=self._services.settings.chat.tool_s)
-        return self._toolbox
+        own = self._device_tools.sources if self._device_tools is not None else ()
+        server = DeskTools(self.desk.tools, self.traits.device)
+        return Toolbox((server, *own), seconds=self._services.settings.chat.tool_s)
+
+    @property
+    def device_tools(self) -> DeviceTools:
+        """What the badge can do itself."""
+        if self._device_tools is None:
+            self._device_tools = DeviceTools(self.tell, self.traits.session_id)
+        return self._device_tools
 
     def _busy(self) -> bool:
         return self._conversation is not None and self._conversation.busy

@@ -14,7 +14,7 @@ from badge.boundary import boundary
 from badge.desk import RefusedError, Tool, ToolDesk, ToolResult
 from badge.dialogue import Exchange
 from badge.log import get_log
-from badge.session.toolcalls import arguments_of
+from badge.tools.arguments import parse_arguments
 from providers.language import language_of
 from providers.ports import Call, ToolSpec
 
@@ -118,7 +118,7 @@ class Toolbox:
 
 
 async def _called(kit: Kit, key: str, call: Call, failed: ToolResult) -> ToolResult:
-    known, arguments = kit.tools.get(call.name), arguments_of(call)
+    known, arguments = kit.tools.get(call.name), parse_arguments(call.arguments)
     if known is None:
         log.warning("a tool was called that there is not", size=len(call.name))
         return ToolResult(kind="unknown", text=failed.text)

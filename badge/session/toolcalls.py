@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from attrs import frozen
 
@@ -107,15 +106,6 @@ class CallReader:
     def any(self) -> bool:
         """Whether there is anything that wants to be a call."""
         return bool(self._pieces or self._tagged or self._inside)
-
-
-def arguments_of(call: Call) -> dict[str, Any] | None:
-    """The arguments of a call; nothing at all means none. None when they are no JSON object."""
-    try:
-        value = json.loads(call.arguments) if call.arguments.strip() else {}
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _tail(text: str, tag: str) -> int:

@@ -300,3 +300,20 @@ def test_marks_and_numbers_of_other_scripts_go() -> None:
     text = "नमस्ते สวัสดี ½ ①"
     assert not set(shape(text)) & set(text.replace(" ", ""))
     assert shape("❤️ 👍🏽 1️⃣") == "❤️ 👍🏽 0️⃣"
+
+
+@pytest.mark.req("MC-1", "IO-1")
+def test_what_a_badge_can_do_stays_and_what_it_says_does_not() -> None:
+    result = {"content": [{"type": "text", "text": '{"action": "RESPONSE", "response": "Otto is here", "level": 70}'}]}
+    message = {"type": "mcp", "payload": {"jsonrpc": "2.0", "id": 7, "result": result}}
+    masked = json.loads(MASKING.frame(Kind.IN, json.dumps(message)))
+    assert (masked["type"], masked["payload"]["id"]) == ("mcp", 7)
+    (part,) = masked["payload"]["result"]["content"]
+    assert json.loads(part["text"]) == {"action": "RESPONSE", "response": "Xxxx xx xxxx", "level": 70}
+    tool = {"name": "self.audio_speaker.set_volume", "description": "Ask Otto", "inputSchema": {"type": "object"}}
+    listed = {"type": "mcp", "payload": {"id": 2, "result": {"tools": [tool], "nextCursor": "self.b"}}}
+    (kept,) = json.loads(MASKING.frame(Kind.IN, json.dumps(listed)))["payload"]["result"]["tools"]
+    assert kept == {**tool, "description": "Xxx Xxxx"}
+    thing = {"type": "iot", "states": [{"name": "Lamp", "state": {"power": True, "owner": "Otto", "level": 3}}]}
+    assert "Otto" not in MASKING.frame(Kind.IN, json.dumps(thing))
+    assert '"level":3' in MASKING.frame(Kind.IN, json.dumps(thing))

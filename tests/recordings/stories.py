@@ -208,6 +208,40 @@ async def idle_timeout(connect: Connect) -> None:
         await badge.closed(within=90)
 
 
+STATUS = {"name": "self.get_device_status", "description": "How it is.", "inputSchema": {"type": "object"}}
+LOUDNESS = {
+    "name": "self.audio_speaker.set_volume",
+    "description": "Set the volume; first ask self.get_device_status.",
+    "inputSchema": {"type": "object", "properties": {"volume": {"type": "integer"}}, "required": ["volume"]},
+}
+SPEAKER = {
+    "name": "Speaker",
+    "description": "the loudspeaker",
+    "properties": {"volume": {"description": "how loud", "type": "number"}},
+    "methods": {"set_volume": {"parameters": {"volume": {"type": "number"}}}},
+}
+
+
+@story()
+async def own_tools(connect: Connect) -> None:
+    """A badge tells what it can do, in the new way and in the old one, and is written to."""
+    async with connect() as badge:
+        await badge.tell(type="hello", version=1, features={"mcp": True}, transport="websocket")
+        for number, page in enumerate(
+            ({}, {"tools": [STATUS], "nextCursor": LOUDNESS["name"]}, {"tools": [LOUDNESS]}), 1
+        ):
+            await badge.until("mcp", count=number)
+            await badge.tell(type="mcp", payload={"jsonrpc": "2.0", "id": number, "result": page})
+        await badge.tell(type="mcp", payload={"jsonrpc": "2.0", "id": "q", "method": "roots/list"})
+        await badge.until("mcp", count=4)
+        await badge.tell(type="iot", update=True, descriptors=[SPEAKER])
+        await badge.tell(type="iot", update=True, states=[{"name": "Speaker", "state": {"volume": 70}}])
+        await badge.tell(type="iot", update=True, states=[{"name": "Speaker", "state": {"volume": "loud"}}])
+        await badge.until("error")
+        await write(badge, "thank you")
+        await badge.until("tts", "stop")
+
+
 GARBAGE: tuple[str | bytes, ...] = (
     "}{",
     "hello?",
@@ -221,7 +255,7 @@ GARBAGE: tuple[str | bytes, ...] = (
     '{"type": "juggle", "balls": 3}',
     '{"type": "listen", "state": "sideways"}',
     '{"type": "listen", "state": "detect", "text": ["one", 2]}',
-    '{"type": "iot", "descriptors": []}',
+    '{"type": "mcp", "payload": {}}',
     '{"type": 7}',
     "[" * 3000,
 )

@@ -164,6 +164,18 @@ def garbage(story: Story) -> bool:
     return len(codes) >= 5 and len(set(codes)) >= 3 and story.whole_turn(*BY_TEXT)
 
 
+def own_tools(story: Story) -> bool:
+    """The badge is asked page by page, its question is refused, and what it says of its things is heeded."""
+    asked = [message["payload"] for message in story.messages(Kind.OUT) if message["type"] == "mcp"]
+    methods = [payload.get("method", payload.get("error", {}).get("code")) for payload in asked]
+    wrong = [message["ref"]["field"] for message in story.messages(Kind.OUT) if message["type"] == "error"]
+    return (
+        methods == ["initialize", "tools/list", "tools/list", -32601]
+        and wrong == ["states[0].state.volume"]
+        and story.whole_turn(*BY_TEXT)
+    )
+
+
 def llm_error_mid_stream(story: Story) -> bool:
     """The answer had begun; the next one is whole."""
     return story.before(Kind.LLM_TOKEN, Kind.LLM_ERROR) and len(story.data(Kind.LLM_ERROR)) == 1 and story.stops == 2
@@ -284,6 +296,7 @@ STORIES: dict[str, Callable[[Story], bool]] = {
     "takeover-new": takeover_new,
     "idle-timeout": idle_timeout,
     "garbage": garbage,
+    "own-tools": own_tools,
     "llm-error-mid-stream": llm_error_mid_stream,
     "tts-failure": lambda story: story.before(Kind.TTS_CHUNK, Kind.TTS_ERROR) and bool(story.data(Kind.TTS_ERROR)),
     "asr-failure": lambda story: len(story.data(Kind.ASR_ERROR)) >= 2 and story.stops == 1,

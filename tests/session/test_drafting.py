@@ -497,4 +497,6 @@ def _check(badge: Guest) -> None:
             assert apology or message["text"].rstrip(".").endswith((f"answers {shown}", f"too, {shown}", "too,", shown))
     for exchange in badge.session._dialogue:
         if exchange.answer.startswith("This"):
-            assert f"This answers {exchange.user}. And this too, {exchange.user}.".startswith(exchange.answer.rstrip("…"))
+            assert f"This answers {exchange.user}. And this too, {exchange.user}.".startswith(
+                exchange.answer.rstrip("…")
+            )

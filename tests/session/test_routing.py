@@ -176,7 +176,6 @@ async def test_nobody_manages_a_server_that_has_no_secret(
 @pytest.mark.parametrize(
     "message",
     [
-        {"type": "iot", "descriptors": [{"name": "Speaker"}]},
         {"type": "mcp", "payload": {"jsonrpc": "2.0"}},
         {"type": "server", "action": "restart", "content": {"secret": "x"}},
     ],

@@ -1,0 +1,1 @@
+"""Tools of the server, for language models."""

@@ -1,0 +1,1 @@
+"""MCP: servers that the configuration names, and the badge as a server."""
