@@ -39,7 +39,6 @@ TOOL = Tool(
     ),
     effects=True,
     origin="badge",
-    origin="badge",
 )
 
 
