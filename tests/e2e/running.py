@@ -98,7 +98,7 @@ class Client:
 
     @property
     def turn(self) -> list[str]:
-        """What came, in short, without welcome and news."""
+        """What came, in short, without welcome, news and questions about the badge's tools."""
         told: list[str] = []
         for _, data in self.got:
             if isinstance(data, bytes):
@@ -108,7 +108,7 @@ class Client:
             else:
                 message = json.loads(data)
                 word = " ".join(filter(None, (message["type"], message.get("state") or message.get("event"))))
-            if word not in ("hello", "server stats", "pong") and (word != "audio" or told[-1:] != ["audio"]):
+            if word not in ("hello", "server stats", "pong", "mcp") and (word != "audio" or told[-1:] != ["audio"]):
                 told.append(word)
         return told
 
