@@ -17,6 +17,7 @@ from badge.config_team import (
     StoreSettings,
     WorkflowSettings,
 )
+from badge.config_tools import ToolSettings
 from protocol.identity import normalise
 from protocol.vocabulary import ListenMode
 from providers.asr.pocketsphinx import PocketsphinxSettings
@@ -335,6 +336,7 @@ class Settings:
     workflow: WorkflowSettings = WorkflowSettings()
     peer: PeerSettings = PeerSettings()
     reminders: ReminderSettings = ReminderSettings()
+    tools: ToolSettings = ToolSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
