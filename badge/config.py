@@ -17,7 +17,7 @@ from badge.config_team import (
     StoreSettings,
     WorkflowSettings,
 )
-from badge.config_tools import ToolSettings
+from badge.config_tools import ToolSettings, wrong_tools
 from protocol.identity import normalise
 from protocol.vocabulary import ListenMode
 from providers.asr.pocketsphinx import PocketsphinxSettings
@@ -359,6 +359,7 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
         if name not in {*settings.llm, "default"}:  # that there is no default is said already
             found.append((f"llm_by_purpose.{purpose}", name, f"must be one of {', '.join(sorted(settings.llm))}"))
     found.extend(_wrong_groups(settings.workflow.groups))
+    found.extend(wrong_tools(settings.tools))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")

@@ -15,7 +15,10 @@ def _is_address(value: str) -> bool:
     return not value or value.startswith(("http://", "https://"))
 
 
-_ADDRESS: dict[str, Any] = {"check": _is_address, "expected": "empty or an address that begins with http:// or https://"}
+_ADDRESS: dict[str, Any] = {
+    "check": _is_address,
+    "expected": "empty or an address that begins with http:// or https://",
+}
 
 
 def _template(*names: str) -> dict[str, Any]:
@@ -133,3 +136,19 @@ class ToolSettings:
     weather: WeatherSettings = WeatherSettings()
     search: SearchSettings = SearchSettings()
     home: HomeSettings = HomeSettings()
+
+
+def wrong_tools(tools: ToolSettings) -> list[tuple[str, object, str]]:
+    """What no single field can see: (key, value, what would be right)."""
+    found: list[tuple[str, object, str]] = []
+    weather, home = tools.weather, tools.home
+    if "{l" in weather.url and not weather.place_url:
+        found.append(("tools.weather.place_url", "", "is needed for {latitude} and {longitude} in tools.weather.url"))
+    if home.url and not home.token:
+        found.append(("tools.home.token", "", "is needed beside tools.home.url; its environment variable will do"))
+    found.extend(
+        (f"tools.digests.{name}", digest, "must be a SHA-256 in hexadecimal")
+        for name, digest in tools.digests.items()
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", digest)
+    )
+    return found

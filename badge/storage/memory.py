@@ -208,7 +208,10 @@ class MemoryMeetings:
         wanted = [word.encode() for word in search_words(words)]
         found: list[Found] = []
         for meeting in (await self.latest(device=device, limit=SEARCHED_MEETINGS)) if wanted else ():
-            places = [(0, meeting.ended, meeting.minutes), *((s.number, s.ts, s.text) for s in self._segments[meeting.id])]
+            places = [
+                (0, meeting.ended, meeting.minutes),
+                *((s.number, s.ts, s.text) for s in self._segments[meeting.id]),
+            ]
             found += [
                 Found(meeting=meeting.id, started=meeting.started, number=number, ts=ts, text=text)
                 for number, ts, text in places

@@ -489,7 +489,9 @@ async def test_meetings_are_searched_for_words(store: Store) -> None:
         await store.meetings.add(where, ts=number, text=text)
     record = await store.meetings.get("old")
     assert record is not None
-    await store.meetings.save(attrs.evolve(record, ended=8, minutes='{"title": "budget, 预算, ten"}', state="finalised"))
+    await store.meetings.save(
+        attrs.evolve(record, ended=8, minutes='{"title": "budget, 预算, ten"}', state="finalised")
+    )
 
     async def places(words: str, **more: int) -> list[tuple[str, int, int]]:
         return [(one.meeting, one.number, one.ts) for one in await store.meetings.search("a", words, **more)]
