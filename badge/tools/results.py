@@ -17,10 +17,11 @@ class NoResultError(Exception):
 
 
 def cut(text: str, longest: int = LONGEST) -> str:
-    """The text as it can be sent on, with a note when it was longer."""
+    """The text as it can be sent on; one that was longer ends with a note that says so."""
     if len(text) <= longest:
         return well_formed(text)
-    return f"{well_formed(text[:longest])}\n(cut off: {longest} of {len(text)} characters)"
+    note = f"\n(cut off: there were {len(text)} characters)"
+    return well_formed(text[: longest - len(note)]) + note
 
 
 def result_of(value: object) -> ToolResult:

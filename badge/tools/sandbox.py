@@ -7,7 +7,7 @@ import os
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import trio
 from attrs import field, frozen
@@ -21,7 +21,7 @@ from badge.tools.loading import MOST_TOOLS
 from badge.tools.results import cut
 from badge.tools.source import Request
 from badge.tools.wording import trouble
-from protocol.strict import make_converter, structure
+from protocol.strict import Mistake, make_converter, structure
 from providers.ports import Language, ProviderError, ToolSpec, single_error
 from providers.process import Cell, WorkerProcess
 
@@ -37,6 +37,8 @@ LARGEST_SCHEMA = 16_000
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT")
 """All that a plugin sees of the server's environment: there are secrets in the rest."""
+
+_T = TypeVar("_T")
 
 _CONVERTER = make_converter(forbid_unknown=True)
 
@@ -96,9 +98,9 @@ class Sandbox:
 
     async def describe(self) -> tuple[Tool, ...]:
         """The tools of the plugin. Raises `ProviderError` when it cannot be used."""
-        described = structure(_CONVERTER, await self._ask(None, START_WITHIN), tuple[_Described, ...])
-        if isinstance(described, list) or len(described) > MOST_TOOLS:
-            raise ProviderError(self._plugin.name, "does not tell properly what tools it has.")
+        described = await self._ask(None, START_WITHIN, tuple[_Described, ...])
+        if len(described) > MOST_TOOLS:
+            raise ProviderError(self._plugin.name, f"has {len(described)} tools; the most is {MOST_TOOLS}.")
         return tuple(map(self._tool, described))
 
     async def call(self, request: Request, now: datetime) -> ToolResult:
@@ -110,29 +112,31 @@ class Sandbox:
             "now": now.isoformat(),
         }
         try:
-            reply = structure(_CONVERTER, await self._ask(payload, self._settings.plugin_s), _Reply)
+            reply = await self._ask(payload, self._settings.plugin_s, _Reply)
         except _LateError:
             self._warn(request, "it took too long")
             return trouble("late", request.tool, self._language)
         except ProviderError as exc:
             self._warn(request, exc.detail)
             return trouble("failed", request.tool, self._language)
-        if isinstance(reply, list) or reply.kind == "failed":
-            self._warn(request, "no result" if isinstance(reply, list) else _error(reply))
+        if reply.kind == "failed":
+            self._warn(request, _error(reply))
             return trouble("failed", request.tool, self._language)
         return ToolResult(kind=reply.kind, text=cut(reply.text))
 
     def _warn(self, request: Request, reason: str) -> None:
         log.warning("a plugin failed", plugin=self._plugin.name, tool=request.tool, reason=reason)
 
-    async def _ask(self, payload: Any, seconds: float) -> Any:
+    async def _ask(self, payload: Any, seconds: float, form: type[_T]) -> _T:
         """The first reply of the process. Unless all goes well its life ends here. Raises `ProviderError`, `_LateError`."""
         async with self._turn:
             life = await self._living()
             with ExitStack() as otherwise:
                 otherwise.callback(self._end, life)
-                reply = await _first(life.worker, payload, seconds)
-                if not (isinstance(reply, dict) and reply.get("error") == MemoryError.__name__):
+                reply: _T | list[Mistake] = structure(_CONVERTER, await _first(life.worker, payload, seconds), form)
+                if isinstance(reply, list):
+                    raise ProviderError(self._plugin.name, "does not speak as it should.")
+                if getattr(reply, "error", "") != MemoryError.__name__:  # else it may never have enough again
                     otherwise.pop_all()
                     life.scope.deadline = trio.current_time() + self._settings.plugin_idle_s
             return reply

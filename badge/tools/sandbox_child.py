@@ -97,7 +97,7 @@ class _Tools:
             )
         try:
             result = result_of(_called(function, arguments))
-        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as exc:
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as exc:  # noqa: BLE001 - it ends the call only
             return {"kind": "failed", "error": type(exc).__name__[:64], "line": line_in(exc, self._file)}
         return {"kind": result.kind, "text": result.text}
 

@@ -12,6 +12,7 @@ import attrs
 
 from badge.plugin import Context, Within
 from protocol.strict import Mistake, make_converter, structure
+from providers.ports import well_formed
 
 LONGEST_SHOWN = 40
 """Characters of a wrong value that is said again."""
@@ -66,14 +67,14 @@ class Signature:
             return f"{mistake.path}: is missing."
         if mistake.unknown:
             known = ", ".join(self.parameters["properties"]) or "none"
-            return f"{mistake.path[:LONGEST_SHOWN]}: there is no such parameter; there are: {known}."
+            return f"{well_formed(mistake.path)[:LONGEST_SHOWN]}: there is no such parameter; there are: {known}."
         expected = self._bounds.get(mistake.path, mistake.expected)
         given = f", not {_shown(arguments[mistake.path])}" if mistake.path in arguments else ""
         return f"{mistake.path}: {expected}{given}."
 
 
 def _shown(value: object) -> str:
-    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = f"'{well_formed(value)}'" if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
 
 
