@@ -35,7 +35,7 @@ START_WITHIN = 10.0
 LARGEST_SCHEMA = 16_000
 """Characters of the JSON schema of one tool."""
 
-INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT")
+INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT")
 """All that a plugin sees of the server's environment: there are secrets in the rest."""
 
 _T = TypeVar("_T")
