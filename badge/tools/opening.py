@@ -44,7 +44,8 @@ def open_tools(
     threads = trio.CapacityLimiter(THREADS)
 
     def context(device: str) -> Context:
-        return Context(device=device, now=clock.now().astimezone(zone), language=language, offices=offices)
+        now = clock.now()
+        return Context(device=device, now=now.astimezone(zone) if zone else now, language=language, offices=offices)
 
     sources = [*first, *_shipped(settings, context, threads)]
     if settings.use == "all":

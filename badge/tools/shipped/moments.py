@@ -45,7 +45,8 @@ class Moments:
             return f"when: must be a day or a time, not '{when[:40]}'."
         day, today = moment.date(), context.now.date()
         days = (day - today).days
-        count = "today" if not days else f"in {days} days" if days > 0 else f"{-days} days ago"
+        apart = f"{abs(days)} day{'' if abs(days) == 1 else 's'}"
+        count = "today" if not days else f"in {apart}" if days > 0 else f"{apart} ago"
         return f"{day:%A}, {day.isoformat()}, {count}"
 
 
