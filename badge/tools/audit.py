@@ -58,12 +58,15 @@ class AuditLog:
         record = logging.LogRecord("audit", logging.INFO, "", 0, line, None, None)
         with trio.move_on_after(PATIENCE, shield=True) as patience:
             try:
-                await trio.to_thread.run_sync(self._file.handle, record, limiter=self._one, abandon_on_cancel=True)
+                await trio.to_thread.run_sync(self._append, record, limiter=self._one, abandon_on_cancel=True)
             except OSError as exc:
                 log.error("an executed command is not in the audit log", entry=line, reason=str(exc))
         if patience.cancelled_caught:
             log.error("an executed command may not be in the audit log", entry=line, reason="the disk is slow")
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def _append(self, record: logging.LogRecord) -> None:
+        """Commands are rare: between them the file is closed, so that nobody has to close it in the end."""
+        try:
+            self._file.handle(record)
+        finally:
+            self._file.close()

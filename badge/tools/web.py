@@ -88,7 +88,9 @@ class Web:
             with trio.CancelScope() as reading:
                 async for piece in response.aiter_raw():
                     data += piece
-                    if len(data) > LARGEST:  # not `break`: the package's nested generators end only when they are resumed
+                    if (
+                        len(data) > LARGEST
+                    ):  # not `break`: the package's nested generators end only when they are resumed
                         reading.cancel("more than is wanted")
         text = bytes(data[:LARGEST]).decode(_encoding(response), "replace")
         return Page(text=text, whole=len(data) <= LARGEST)

@@ -202,7 +202,6 @@ async def test_the_audit_log_is_bounded_and_in_order(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(200):
             nursery.start_soon(log.write, entry(number))
-    log.close()
     files = [tmp_path / "audit.jsonl.2", tmp_path / "audit.jsonl.1", file]
     assert sorted(tmp_path.iterdir()) == sorted(files)  # noqa: ASYNC240
     assert all(path.stat().st_size <= 0.01 * (1 << 20) for path in files)

@@ -223,7 +223,11 @@ async def test_meetings_of_the_badge_are_searched(autojump_clock: MockClock) -> 
         for number, device in (("m", DEVICE), ("foreign", "other badge")):
             await counter.store.meetings.begin(MeetingRecord(id=number, device=device, started=start))
             await counter.store.meetings.add(number, ts=start + 60_000, text=f"The budget of {number} is ten")
-        minutes = {"title": "Money", "decisions": [{"text": "The Budget is fixed", "segments": [1]}], "device": "budget0"}
+        minutes = {
+            "title": "Money",
+            "decisions": [{"text": "The Budget is fixed", "segments": [1]}],
+            "device": "budget0",
+        }
         record = await counter.store.meetings.get("m")
         assert record is not None
         await counter.store.meetings.save(attrs.evolve(record, minutes=json.dumps(minutes)))

@@ -175,7 +175,10 @@ def wrong(tmp_path: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[tools.weather]\nurl = "http://x/"', "must be empty or an http address with {latitude} or {longitude} or {place}"),
+        (
+            '[tools.weather]\nurl = "http://x/"',
+            "must be empty or an http address with {latitude} or {longitude} or {place}",
+        ),
         ('[tools.weather]\nurl = "ftp://x/{place}"', "must be empty or an http address"),
         ('[tools.weather]\nurl = "http://x/{city}"', "and no other braces"),
         ('[tools.weather]\nurl = "http://x/{latitude}"', "tools.weather.place_url"),
