@@ -62,7 +62,11 @@ class Deeds:
     def _make_room(self) -> None:
         """They stand in the order in which they began, which is nearly that in which they ended."""
         surplus = len(self._deeds) + 1 - self._most
-        for name, deed in list(self._deeds.items()):
-            if deed.result is not None and (surplus > 0 or self._is_old(deed)):
-                del self._deeds[name]
-                surplus -= 1
+        going: list[tuple[str, str]] = []
+        for name, deed in self._deeds.items():
+            if len(going) >= surplus and not self._is_old(deed):
+                break
+            if deed.result is not None:
+                going.append(name)
+        for name in going:
+            del self._deeds[name]

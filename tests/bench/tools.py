@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from time import perf_counter
 
-import psutil
 import structlog
 import trio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.tools.counter import Counter, opened, write
+from tests.tools.counter import Counter, opened, sandboxes, write
 
 PLUGIN = '''
 @tool
@@ -64,10 +62,6 @@ def show(name: str, took: list[float]) -> None:
     print(f"{name:28} median {middle * 1e6:9.1f} us   p99 {late * 1e6:9.1f} us")
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "sandbox_child" in " ".join(child.cmdline())]
-
-
 async def measure(calls: int, folder: Path) -> None:
     write(folder, {"inside": PLUGIN.format(name="in"), "apart": PLUGIN.format(name="out")})
     begun = perf_counter()
@@ -78,16 +72,16 @@ async def measure(calls: int, folder: Path) -> None:
             show(name.replace("in_", "trusted, "), await timed(calls, one(counter, name)))
         show("untrusted, sync", await timed(calls, one(counter, "out_sync")))
         show("untrusted, async", await timed(calls // 10, one(counter, "out_async")))
-        (child,) = children()
+        (child,) = sandboxes()
         print(f"{'memory of its process':28} {child.memory_full_info().uss / (1 << 20):9.1f} MB of its own")
         started = []
         for _ in range(5):
-            while children():
+            while sandboxes():
                 await trio.sleep(0.1)
             started += await timed(1, one(counter, "out_sync"))
         print(f"{'start of its process':28} median {statistics.median(started) * 1e3:7.0f} ms")
     begun = perf_counter()
-    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    await trio.run_process([sys.executable, "-c", "pass"])
     print(f"{'an empty Python starts in':28} {(perf_counter() - begun) * 1e3:14.0f} ms")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import structlog
 import trio
 
@@ -36,6 +37,16 @@ def write(folder: Path, plugins: Mapping[str, str]) -> Path:
         head = "from badge.plugin import Context, Silent, Spoken, Within, tool\n"
         (folder / f"{name}.py").write_text(head + textwrap.dedent(text), encoding="utf-8")
     return folder
+
+
+def sandboxes() -> list[psutil.Process]:
+    """The processes of plugins that are not trusted."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # also one that has ended and was not waited for yet
+            if any("sandbox_child" in word for word in child.cmdline()):
+                found.append(child)
+    return found
 
 
 class Counter:

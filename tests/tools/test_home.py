@@ -179,7 +179,7 @@ async def test_a_command_that_may_have_been_done_is_written_down(
             await counter.call("control_home", **light)
     last = audited(tmp_path)[-1]  # the server stopped in the middle of it
     assert (len(audited(tmp_path)), last["result"]) == (4, "cut off: nobody knows whether it was done")
-    assert "t0ken" not in (tmp_path / "audit.jsonl").read_text()  # noqa: ASYNC240
+    assert "t0ken" not in (tmp_path / "audit.jsonl").read_text()
 
 
 @pytest.mark.req("IO-5")

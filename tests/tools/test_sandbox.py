@@ -12,7 +12,7 @@ import trio
 
 from badge.config_tools import ToolSettings
 from tests.providers.speech import alive, eventually
-from tests.tools.counter import DEVICE, Counter, logged, opened, write
+from tests.tools.counter import DEVICE, Counter, logged, opened, sandboxes, write
 
 NASTY = '''
 import os, subprocess, sys, time
@@ -162,16 +162,8 @@ async def test_a_plugin_that_never_ends_is_killed_after_its_5_seconds(folder: Pa
 
 async def process_of(counter: Counter) -> int:
     await counter.text("add", a=1)
-    (child,) = children()
+    (child,) = sandboxes()
     return child.pid
-
-
-def children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and any("sandbox_child" in word for word in child.cmdline())
-    ]
 
 
 @pytest.mark.parametrize("how", ["raise", "exit", "hard", "signal", "interrupt", "own", "deep"])
@@ -205,7 +197,7 @@ async def test_a_plugin_does_not_multiply(folder: Path) -> None:
             await counter.call("loop")
         await eventually(lambda: not alive(pid))  # it dies with the process that has started it
         await is_well(counter)
-    await eventually(lambda: not children())
+    await eventually(lambda: not sandboxes())
 
 
 NOTE = "\n(cut off: there were 5000000 characters)"
@@ -275,7 +267,7 @@ async def test_a_process_ends_when_it_is_idle_and_is_started_again_on_demand(fol
         assert await counter.text("count") == "1"
         assert await counter.text("count") == "2"
         await eventually(lambda: not alive(first))
-        assert not children()
+        assert not sandboxes()
         assert await counter.text("count") == "1"
         assert await process_of(counter) != first
 
