@@ -20,7 +20,11 @@ from badge.offices.post import PostOffice
 from badge.offices.reminders import Reminders
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
+from badge.plugin import Offices
 from badge.storage.ports import Store
+from badge.tools.mcp.servers import McpServers
+from badge.tools.office import ToolOffice
+from badge.tools.opening import open_tools
 
 
 @frozen(kw_only=True)
@@ -32,6 +36,8 @@ class BackOffice:
     post: PostOffice
     meetings: Meetings
     reminders: Reminders
+    tools: ToolOffice | None = None
+    """None when tools are switched off"""
 
     @property
     def desk(self) -> Desk:
@@ -41,7 +47,7 @@ class BackOffice:
             post=self.post,
             meetings=self.meetings,
             reminders=self.reminders,
-            tools=NoTools(),
+            tools=self.tools or NoTools(),
             memory=NoMemory(),
             devices=OpenHouse(),
             reports=NoReports(),
@@ -59,13 +65,17 @@ class BackOffice:
             async with trio.open_nursery() as nursery:
                 for office in (self.board, self.post, self.meetings, self.reminders):
                     await nursery.start(office.run)
+                if self.tools is not None:
+                    await nursery.start(self.tools.run)
                 task_status.started()
             below.cancel_scope.cancel("the offices have closed")
 
     async def settle(self) -> None:
-        """Wait until everything that was told of meetings so far is stored; whoever else is told something, stores it before he
-        answers."""
+        """Wait until everything that was told of meetings so far is stored, and tools have done what they began; whoever else is
+        told something, stores it before he answers."""
         await self.meetings.settle()
+        if self.tools is not None:
+            await self.tools.settle()
 
 
 def furnish(
@@ -89,6 +99,7 @@ def furnish(
         ids=ids,
         language=settings.asr.language,
     )
+    reminders = Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids)
     board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, first=post.handed_over, watch=watch)
     return BackOffice(
         store=store,
@@ -104,5 +115,14 @@ def furnish(
             tasks=board,
             watch=watch,
         ),
-        reminders=Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids),
+        reminders=reminders,
+        tools=None
+        if settings.tools.use == "none"
+        else open_tools(
+            settings.tools,
+            Offices(tasks=board, reminders=reminders, meetings=store.meetings),
+            clock,
+            settings.asr.language,
+            first=[McpServers(settings.mcp, settings.asr.language)] if settings.mcp else [],
+        ),
     )

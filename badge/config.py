@@ -18,6 +18,7 @@ from badge.config_team import (
     StoreSettings,
     WorkflowSettings,
 )
+from badge.config_tools import ToolSettings, wrong_tools
 from protocol.identity import normalise
 from protocol.vocabulary import ListenMode
 from providers.asr.pocketsphinx import PocketsphinxSettings
@@ -372,6 +373,7 @@ class Settings:
     peer: PeerSettings = PeerSettings()
     reminders: ReminderSettings = ReminderSettings()
     mcp: dict[str, McpSettings] = setting({}, MCP_DOC)
+    tools: ToolSettings = ToolSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     limits: LimitSettings = LimitSettings()
     store: StoreSettings = StoreSettings()
@@ -395,6 +397,7 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
             found.append((f"llm_by_purpose.{purpose}", name, f"must be one of {', '.join(sorted(settings.llm))}"))
     found.extend(_wrong_groups(settings.workflow.groups))
     found.extend(wrong_servers(settings.mcp))
+    found.extend(wrong_tools(settings.tools))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")

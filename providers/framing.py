@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgpack
 
@@ -16,6 +16,8 @@ PREFIX = 4
 Kind = Literal["settings", "request", "cancel", "ready", "refused", "reply", "done", "failed"]
 """To the child: `settings` once, then `request` and `cancel`. From the child: `ready` or `refused` once, then any
 number of `reply` and one `done` or `failed` for each request."""
+
+_KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Message = tuple[Kind, int, Any]
 """Kind, number of the request (0 for what belongs to none), body."""
@@ -61,4 +63,6 @@ def _unpack(frame: bytes) -> Message:
     if not isinstance(message, list) or len(message) != 3:
         raise FramingError(f"{len(frame)} bytes that are no message")
     kind, number, body = message
+    if kind not in _KINDS or type(number) is not int:
+        raise FramingError(f"{len(frame)} bytes that are no message")
     return kind, number, body

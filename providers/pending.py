@@ -49,7 +49,7 @@ class Requests:
         return True
 
     def take(self, message: Message) -> None:
-        """What the process says about a request."""
+        """What the process says about a request. Raises `FramingError` when it says what it cannot mean."""
         kind, number, body = message
         self._heard = trio.current_time()
         request = self._open.get(number)
@@ -59,7 +59,7 @@ class Requests:
             request.deliver(body)
         else:
             del self._open[number]
-            request.end(Failure(**body) if kind == "failed" else None)
+            request.end(Failure.told(body) if kind == "failed" else None)
 
     def fail(self, failure: Failure) -> None:
         """The process is gone, and with it all requests."""
@@ -107,6 +107,14 @@ class Failure:
     detail: str
     remedy: str = ""
     retryable: bool = False
+
+    @classmethod
+    def told(cls, body: Any) -> Failure:
+        """The failure that a process tells of. Raises `FramingError` when it is none: foreign code may have said it."""
+        match body:
+            case {"detail": str(detail), "remedy": str(remedy), "retryable": bool(retryable)}:
+                return cls(detail, remedy, retryable)
+        raise FramingError("a failure without a reason")
 
     def error(self, provider: str) -> ProviderError:
         """A fresh exception: each task that raises one adds its own traceback."""

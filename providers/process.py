@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import structlog
 import trio
+from attrs import field, frozen
 
 from providers.framing import FramingError, Unframer, pack
 from providers.pending import MAX_REQUESTS, Failure, Requests
@@ -38,16 +39,26 @@ LAST_WORDS = 2000
 """Bytes of stderr that are kept to explain a death."""
 
 
+@frozen(kw_only=True)
+class Cell:
+    """Where a process with foreign code lives: of the environment it sees only this, and it works in this folder. What it
+    starts dies with it, unless it takes pains to get away."""
+
+    environment: Mapping[str, str] = field(repr=False)
+    folder: Path
+
+
 class WorkerProcess:
     """A child process that runs `python -m module`, which calls `providers.child.serve`; one lives at a time.
 
-    `settings` is anything that msgpack can carry; every process gets it first.
+    `settings` is anything that msgpack can carry; every process gets it first. Without a `cell` it is one of us.
     """
 
-    def __init__(self, name: str, module: str, settings: dict[str, Any]) -> None:
+    def __init__(self, name: str, module: str, settings: dict[str, Any], *, cell: Cell | None = None) -> None:
         self.name = name
         self._module = module
         self._settings = settings
+        self._cell = cell
         self._life: _Life | None = None  # None while no process is ready
         self._ready = trio.Event()
         self._trouble = Failure("its process was not started.", retryable=True)
@@ -76,7 +87,7 @@ class WorkerProcess:
                 self._ready = trio.Event()
 
         while True:
-            life = _Life(self.name, self._module, self._settings)
+            life = _Life(self.name, self._module, self._settings, self._cell)
             self._trouble = await life.live(ready, gone)
             was_up = was_up or life.age() >= 0
             if not was_up:
@@ -110,9 +121,10 @@ class WorkerProcess:
 class _Life:
     """One process from its start to its end."""
 
-    def __init__(self, name: str, module: str, settings: dict[str, Any]) -> None:
+    def __init__(self, name: str, module: str, settings: dict[str, Any], cell: Cell | None) -> None:
         self._name = name
         self._module = module
+        self._cell = cell
         self._requests = Requests(name)
         # Open requests put two frames each here at most; frames of requests that ended are at most as many again.
         self._outbox, self._frames = trio.open_memory_channel[bytes](4 * MAX_REQUESTS)
@@ -129,7 +141,7 @@ class _Life:
         """Run the process, call `ready` and `gone` when it is, and return the reason for its end."""
         failure = Failure("is shut down.", retryable=True)
         try:
-            async with _spawned(self._module) as process, trio.open_nursery() as nursery:
+            async with _spawned(self._module, self._cell) as process, trio.open_nursery() as nursery:
                 self.pid = process.pid
                 nursery.start_soon(self._write, process)
                 nursery.start_soon(self._words.collect, process)
@@ -182,8 +194,8 @@ class _Life:
                 async for data in process.stdout:
                     for kind, number, body in unframer.feed(data):
                         if kind == "refused":
-                            return Failure(**body)
-                        if kind == "ready":
+                            return Failure.told(body)
+                        if kind == "ready" and self._ready_at == math.inf:
                             patience.deadline, self._ready_at = math.inf, trio.current_time()
                             ready(self)
                         else:
@@ -234,15 +246,23 @@ class _LastWords:
 
 
 @asynccontextmanager
-async def _spawned(module: str) -> AsyncIterator[trio.Process]:
+async def _spawned(module: str, cell: Cell | None) -> AsyncIterator[trio.Process]:
     """A running process with pipes; it is killed in the end. Raises `OSError`."""
     command = [sys.executable, "-P", "-m", module]  # -P: the current folder must not shadow a library
     pipe = subprocess.PIPE
-    process = await trio.lowlevel.open_process(command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(_environment()))
+    process = await trio.lowlevel.open_process(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env=dict(_environment(os.environ if cell is None else cell.environment)),
+        cwd=None if cell is None else cell.folder,
+        start_new_session=cell is not None,
+    )
     try:
         yield process
     finally:
-        process.kill()
+        _kill(process, cell)
         with trio.move_on_after(2, shield=True):
             for stream in (process.stdin, process.stdout, process.stderr):
                 assert stream is not None
@@ -250,9 +270,17 @@ async def _spawned(module: str) -> AsyncIterator[trio.Process]:
             await process.wait()
 
 
-def _environment() -> Iterator[tuple[str, str]]:
-    """Ours, with this package findable wherever it is, and one thread for each numerical library."""
-    yield from os.environ.items()
-    yield "PYTHONPATH", os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+def _kill(process: trio.Process, cell: Cell | None) -> None:
+    """End a process, and with one in a cell all that it has started."""
+    if cell is not None and hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # also when it is dead itself: its children need not be
+    process.kill()
+
+
+def _environment(ours: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """With this package findable wherever it is, and one thread for each numerical library."""
+    yield from ours.items()
+    yield "PYTHONPATH", os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), ours.get("PYTHONPATH"))))
     for library in ("OMP", "OPENBLAS", "MKL"):
         yield f"{library}_NUM_THREADS", "1"

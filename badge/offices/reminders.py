@@ -110,6 +110,15 @@ class Reminders:
         except StoreError as exc:
             raise _not_stored(exc, device) from exc
 
+    async def forget(self, device: str, reminder: str) -> bool:
+        """Forget one reminder of the device, by its id; false when there is none. Raises `RefusedError`."""
+        if all(one.id != reminder for one in await self.of(device)):
+            return False
+        try:
+            return await self._store.reminders.remove(reminder)
+        except StoreError as exc:
+            raise _not_stored(exc, device) from exc
+
     # --- the delivery ---
 
     def arrived(self, device: str, mailbox: Mailbox) -> None:  # noqa: ARG002 - all that is due is looked through

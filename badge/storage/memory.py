@@ -10,7 +10,18 @@ import trio
 from trio.lowlevel import checkpoint
 
 from badge.storage.ports import StoreError
-from badge.storage.records import Hole, Letter, MeetingRecord, Posted, Reminder, Segment, Waiting
+from badge.storage.records import (
+    SEARCHED_MEETINGS,
+    Found,
+    Hole,
+    Letter,
+    MeetingRecord,
+    Posted,
+    Reminder,
+    Segment,
+    Waiting,
+    search_words,
+)
 from badge.storage.tasks import Command, Decision, Snapshot, Task, decide
 
 
@@ -191,6 +202,22 @@ class MemoryMeetings:
         """What was not heard, in order of time."""
         await checkpoint()
         return tuple(sorted(self._holes.get(meeting, ()), key=lambda hole: hole.since))
+
+    async def search(self, device: str, words: str, *, limit: int = 20) -> tuple[Found, ...]:
+        """Where the words stand in segments and minutes."""
+        wanted = [word.encode() for word in search_words(words)]
+        found: list[Found] = []
+        for meeting in (await self.latest(device=device, limit=SEARCHED_MEETINGS)) if wanted else ():
+            places = [
+                (0, meeting.ended, meeting.minutes),
+                *((s.number, s.ts, s.text) for s in self._segments[meeting.id]),
+            ]
+            found += [
+                Found(meeting=meeting.id, started=meeting.started, number=number, ts=ts, text=text)
+                for number, ts, text in places
+                if all(word in text.encode().lower() for word in wanted)
+            ]
+        return tuple(found[:limit])
 
     async def save(self, meeting: MeetingRecord) -> None:
         """Replace all that is known about a meeting but its segments."""

@@ -8,6 +8,7 @@ from typing import Protocol
 import trio
 
 from badge.storage.records import (
+    Found,
     Hole,
     Letter,
     MeetingRecord,
@@ -98,6 +99,11 @@ class MeetingStore(Protocol):
 
     async def holes(self, meeting: str) -> tuple[Hole, ...]:
         """What was not heard, in order of time."""
+
+    async def search(self, device: str, words: str, *, limit: int = 20) -> tuple[Found, ...]:
+        """Where all of the words, separated by spaces, stand in one segment or in the minutes of a meeting of the device: the
+        newest meetings first, within one its minutes before its segments. The case of A to Z does not matter. The
+        latest `SEARCHED_MEETINGS` are searched."""
 
     async def save(self, meeting: MeetingRecord) -> None:
         """Replace all that is known about a meeting but its segments; their number is the store's own."""

@@ -90,6 +90,29 @@ class MeetingRecord:
 
 
 @frozen(kw_only=True)
+class Found:
+    """What was looked for in meetings: a segment; or, with the number 0, the minutes of a meeting, a JSON object."""
+
+    meeting: str
+    started: int
+    number: int
+    ts: int
+    text: str = field(repr=False)
+
+
+SEARCHED_MEETINGS = 200
+"""The newest meetings of a device that are searched."""
+
+MOST_WORDS = 8
+"""Words of a search; the rest is not looked for."""
+
+
+def search_words(text: str) -> tuple[str, ...]:
+    """The words that are looked for: separated by spaces, without the case of A to Z."""
+    return tuple(word.encode().lower().decode() for word in text.split()[:MOST_WORDS])
+
+
+@frozen(kw_only=True)
 class Reminder:
     """Something to be said to a device at a time."""
 

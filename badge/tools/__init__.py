@@ -1,1 +1,1 @@
-"""Tools of the server, for language models."""
+"""The server's own tools: those that are shipped, plugins, and the counter at which sessions call them."""

@@ -15,7 +15,9 @@ import trio
 from badge.config_mcp import McpSettings
 from badge.desk import ToolResult
 from badge.tools.mcp.servers import McpServers
+from badge.tools.source import Request
 
+DEVICE = "aa:bb:cc:00:00:01"
 HERE = Path(__file__).parent
 SDK, RAW = str(HERE / "sdk_server.py"), str(HERE / "raw_server.py")
 
@@ -43,12 +45,12 @@ async def serving(environment: Mapping[str, str] | None = None, **settings: McpS
 async def until_listed(servers: McpServers, *names: str, within: float = 30) -> None:
     """Wait until these tools are on offer."""
     with trio.fail_after(within):
-        while not set(names) <= {tool.spec.name for tool in servers.tools()}:
+        while not set(names) <= {tool.spec.name for tool in servers.tools(DEVICE)}:
             await trio.sleep(0.02)
 
 
 async def ask(servers: McpServers, tool: str, **arguments: Any) -> ToolResult:
-    return await servers.call("aa:bb:cc:00:00:01", tool, arguments)
+    return await servers.call(Request(device=DEVICE, tool=tool, arguments=arguments))
 
 
 def free_port() -> int:

@@ -27,7 +27,7 @@ from tests.mcp.running import ask, free_port, listening, raw, sdk, serving, unti
 async def test_a_process_is_started_and_asked() -> None:
     async with serving(tested=sdk(effects=["slow"], exclude=["die"])) as servers:
         await until_listed(servers, "add", "weather_today")
-        tools = {tool.spec.name: tool for tool in servers.tools()}
+        tools = {tool.spec.name: tool for tool in servers.tools("")}
         assert "die" not in tools
         assert tools["add"].spec.description == "Adds two numbers."
         assert set(tools["add"].spec.parameters["properties"]) == {"a", "b"}
@@ -59,9 +59,9 @@ async def test_only_some_tools_and_each_name_once() -> None:
     async with serving(one=sdk(tools=["add"]), two=sdk(tools=["add", "weather.today"])) as servers:
         await until_listed(servers, "add", "weather_today")
         with trio.fail_after(20):
-            while len(servers.tools()) < 3:
+            while len(servers.tools("")) < 3:
                 await trio.sleep(0.02)
-        names = {tool.spec.name for tool in servers.tools()}
+        names = {tool.spec.name for tool in servers.tools("")}
         assert names in ({"add", "two_add", "weather_today"}, {"add", "one_add", "weather_today"})
         for name in names - {"weather_today"}:
             assert (await ask(servers, name, a=1, b=1)).text == "2"
@@ -75,7 +75,7 @@ async def test_secrets_come_from_the_environment() -> None:
         await until_listed(servers, "variable")
         assert (await ask(servers, "variable", name="KEY")).text == "key-s3cret"
         assert (await ask(servers, "variable", name="OPENAI_API_KEY")).text == "unset"
-        assert not any(tool.spec.name.startswith("other") for tool in servers.tools())
+        assert not any(tool.spec.name.startswith("other") for tool in servers.tools(""))
     assert "WEATHER" not in repr(settings)
 
 

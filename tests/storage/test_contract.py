@@ -10,7 +10,7 @@ import trio
 
 from badge.storage import tasks
 from badge.storage.ports import Store, StoreError
-from badge.storage.records import Hole, Posted, Segment, Waiting
+from badge.storage.records import Found, Hole, Posted, Segment, Waiting
 from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish, Snapshot, Task
 from tests.storage.stores import KINDS, letter, meeting, reminder, store_of
 
@@ -477,3 +477,37 @@ async def test_a_caller_that_is_cancelled_already_changes_nothing(store: Store) 
             await store.recall.save("a", "never")
         assert scope.cancelled_caught
         assert await store.recall.load("a") == ""
+
+
+async def test_meetings_are_searched_for_words(store: Store) -> None:
+    await store.meetings.begin(meeting("old", started=1))
+    await store.meetings.begin(meeting("new", started=5))
+    await store.meetings.begin(meeting("foreign", device="b", started=9))
+    for number, (where, text) in enumerate(
+        [("old", "The Budget is ten"), ("new", "ten people"), ("new", "a budget of TEN"), ("foreign", "budget ten")]
+    ):
+        await store.meetings.add(where, ts=number, text=text)
+    record = await store.meetings.get("old")
+    assert record is not None
+    await store.meetings.save(
+        attrs.evolve(record, ended=8, minutes='{"title": "budget, 预算, ten"}', state="finalised")
+    )
+
+    async def places(words: str, **more: int) -> list[tuple[str, int, int]]:
+        return [(one.meeting, one.number, one.ts) for one in await store.meetings.search("a", words, **more)]
+
+    assert await places("budget Ten") == [("new", 2, 2), ("old", 0, 8), ("old", 1, 0)]
+    assert await places("budget", limit=2) == [("new", 2, 2), ("old", 0, 8)]
+    assert await store.meetings.search("a", "预算") == (
+        Found(meeting="old", started=1, number=0, ts=8, text='{"title": "budget, 预算, ten"}'),
+    )
+    assert await places("nothing") == await places("") == await places("   ") == []
+    assert await store.meetings.search("c", "budget") == ()
+
+
+@pytest.mark.parametrize("odd", [text for text in ODD if text.strip()])
+async def test_any_text_is_found_by_its_words(store: Store, odd: str) -> None:
+    await store.meetings.begin(meeting("m"))
+    await store.meetings.add("m", ts=1, text="another")
+    await store.meetings.add("m", ts=2, text=odd)
+    assert [one.text for one in await store.meetings.search("a", odd)] == [odd]

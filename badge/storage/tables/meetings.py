@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import Any
 
+import trio
+
 from badge.storage.carrying import Carry
 from badge.storage.ports import StoreError
-from badge.storage.records import Hole, MeetingRecord, Segment
+from badge.storage.records import SEARCHED_MEETINGS, Found, Hole, MeetingRecord, Segment, search_words
 from badge.storage.rows import build, columns, insert, names, values
 
 _FROM = f"SELECT {columns(MeetingRecord)} FROM meetings"
@@ -17,6 +20,14 @@ _SAVED = [name for name in names(MeetingRecord) if name not in ("id", "segments"
 _SAVE = f"UPDATE meetings SET {', '.join(f'{name} = :{name}' for name in _SAVED)} WHERE id = :id"
 _SEGMENTS = f"SELECT {columns(Segment)} FROM segments WHERE meeting = ? AND number > ? ORDER BY number LIMIT ?"
 _HOLES = f"SELECT {columns(Hole)} FROM holes WHERE meeting = ? ORDER BY since, seq"
+_PLACES = f"""
+    WITH recent AS (SELECT * FROM meetings WHERE device = ? {_NEWEST_FIRST} LIMIT ?),
+    places AS (
+        SELECT id AS meeting, started, seq, 0 AS number, ended AS ts, minutes AS text FROM recent
+        UNION ALL
+        SELECT meeting, started, seq, number, ts, text FROM recent JOIN segments ON segments.meeting = recent.id
+    )"""
+_PLACES_IN_ORDER = "ORDER BY started DESC, seq DESC, number"
 
 
 class SqliteMeetings:
@@ -67,6 +78,14 @@ class SqliteMeetings:
         """What was not heard, in order of time."""
         return await self._carry(lambda db: build(Hole, db.execute(_HOLES, (meeting,))))
 
+    async def search(self, device: str, words: str, *, limit: int = 20) -> tuple[Found, ...]:
+        """Where the words stand in segments and minutes."""
+        wanted = search_words(words)
+        if not wanted:
+            await trio.lowlevel.checkpoint()
+            return ()
+        return await self._carry(lambda db: _search(db, device, wanted, limit))
+
     async def save(self, meeting: MeetingRecord) -> None:
         """Replace all that is known about a meeting but its segments."""
         await self._carry(lambda db: _save(db, meeting))
@@ -93,6 +112,12 @@ def _add(db: Connection, meeting: str, ts: int, text: str) -> int:
 def _miss(db: Connection, meeting: str, hole: Hole) -> None:
     _known(meeting, db.execute("SELECT count(*) FROM meetings WHERE id = ?", (meeting,)).fetchone()[0])
     insert(db, "holes", hole, meeting=meeting)
+
+
+def _search(db: Connection, device: str, words: Sequence[str], limit: int) -> tuple[Found, ...]:
+    stands = " AND ".join(["instr(lower(text), ?) > 0"] * len(words))
+    sql = f"{_PLACES} SELECT {columns(Found)} FROM places WHERE {stands} {_PLACES_IN_ORDER} LIMIT ?"
+    return build(Found, db.execute(sql, (device, SEARCHED_MEETINGS, *words, limit)))
 
 
 def _save(db: Connection, meeting: MeetingRecord) -> None:

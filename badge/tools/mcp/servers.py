@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -12,6 +12,7 @@ from badge import texts
 from badge.config_mcp import McpSettings
 from badge.desk import Tool, ToolResult
 from badge.tools.offering import free_name, model_name
+from badge.tools.source import Request
 from providers.ports import Language
 
 if TYPE_CHECKING:
@@ -34,16 +35,20 @@ class McpServers:
         self._names: dict[str, tuple[str, str]] = {}
         self._tools: tuple[Tool, ...] = ()
 
-    def tools(self) -> Sequence[Tool]:
+    def tools(self, _device: str) -> Sequence[Tool]:
         """What all of them offer at this moment. A tool keeps its name for a model as long as it is listed."""
         return self._tools
 
-    async def call(self, _device: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+    def seconds(self, _tool: str) -> float | None:
+        """Each server has a deadline of its own."""
+        return None
+
+    async def call(self, request: Request) -> ToolResult:
         """Call a tool by the name that the model knows; the end comes within the server's deadline, whatever happens."""
-        server, name = self._names.get(tool, ("", ""))
+        server, name = self._names.get(request.tool, ("", ""))
         if not server:
-            return ToolResult(kind="unknown", text=f"There is no tool {tool}.")
-        result = await self._servers[server].call(name, arguments)
+            return ToolResult(kind="unknown", text=texts.TOOL_FAILED[self._language])
+        result = await self._servers[server].call(name, request.arguments)
         return result or ToolResult(kind="failed", text=texts.TOOL_FAILED[self._language])
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
