@@ -8,6 +8,7 @@ import trio
 from attrs import frozen
 
 from badge.clock import Ids, WallClock
+from badge.components import Component
 from badge.config import Settings
 from badge.desk import Desk
 from badge.llms import Llms
@@ -20,7 +21,9 @@ from badge.offices.post import PostOffice
 from badge.offices.reminders import Reminders
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
+from badge.recall.office import Memory
 from badge.storage.ports import Store
+from providers.ports import Embedder, Recall
 
 
 @frozen(kw_only=True)
@@ -32,6 +35,8 @@ class BackOffice:
     post: PostOffice
     meetings: Meetings
     reminders: Reminders
+    memory: Memory | None = None
+    """None where nothing is remembered"""
 
     @property
     def desk(self) -> Desk:
@@ -42,10 +47,15 @@ class BackOffice:
             meetings=self.meetings,
             reminders=self.reminders,
             tools=NoTools(),
-            memory=NoMemory(),
+            memory=self.memory or NoMemory(),
             devices=OpenHouse(),
             reports=NoReports(),
         )
+
+    @property
+    def recall(self) -> Component[Recall]:
+        """What is remembered, for those who answer."""
+        return Component[Recall]("recall", (self.memory.recaller,) if self.memory is not None else ())
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -57,15 +67,19 @@ class BackOffice:
         async with trio.open_nursery() as below:
             await below.start(self.store.run)
             async with trio.open_nursery() as nursery:
-                for office in (self.board, self.post, self.meetings, self.reminders):
-                    await nursery.start(office.run)
+                for office in (self.board, self.post, self.meetings, self.reminders, self.memory):
+                    if office is not None:
+                        await nursery.start(office.run)
                 task_status.started()
             below.cancel_scope.cancel("the offices have closed")
 
     async def settle(self) -> None:
-        """Wait until everything that was told of meetings so far is stored; whoever else is told something, stores it before he
-        answers."""
-        await self.meetings.settle()
+        """Wait until everything that was told of meetings and of conversations so far is stored; whoever else is told something,
+        stores it before he answers."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.meetings.settle)
+            if self.memory is not None:
+                nursery.start_soon(self.memory.settle)
 
 
 def furnish(
@@ -77,6 +91,7 @@ def furnish(
     clock: WallClock,
     ids: Ids,
     watch: Watch = unwatched,
+    embedder: Component[Embedder] | None = None,
 ) -> BackOffice:
     """Put together who serves all sessions."""
     groups: Callable[[str], str] = lambda device: group_of(device, settings.workflow)  # noqa: E731
@@ -105,4 +120,15 @@ def furnish(
             watch=watch,
         ),
         reminders=Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids),
+        memory=Memory(
+            store=store.recall,
+            llms=llms,
+            embedder=embedder or Component("embeddings", ()),
+            settings=settings.memory,
+            history=settings.chat.history,
+            clock=clock,
+            ids=ids,
+        )
+        if settings.memory.use == "local"
+        else None,
     )

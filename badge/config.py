@@ -9,6 +9,7 @@ import attrs
 from attrs import frozen
 
 from badge import texts
+from badge.config_memory import MemorySettings
 from badge.config_team import (
     CodingSettings,
     MeetingSettings,
@@ -174,6 +175,7 @@ class PurposeSettings:
     meeting: str = setting("default", "minutes")
     coding: str = setting("default", "insights into a coding session, and the conversation in it")
     working: str = setting("default", "conversation about the tasks of the group")
+    memory: str = setting("default", "what is worth remembering of a conversation")
 
 
 @frozen(kw_only=True)
@@ -330,6 +332,7 @@ class Settings:
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
     phrases: PhraseSettings = PhraseSettings()
+    memory: MemorySettings = MemorySettings()
     meeting: MeetingSettings = MeetingSettings()
     coding: CodingSettings = CodingSettings()
     workflow: WorkflowSettings = WorkflowSettings()

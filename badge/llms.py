@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     MEETING = "meeting"
     CODING = "coding"
     WORKING = "working"
+    MEMORY = "memory"
 
 
 def purposes(settings: PurposeSettings) -> dict[Purpose, str]:

@@ -36,6 +36,9 @@ CHANNELS: Mapping[Kind, str] = {
 """Where an output goes. Within a channel the order counts; between channels it is the scheduler's."""
 
 
+_BEFORE: Mapping[str, Any] = {"memory": {"use": "none"}}
+"""Settings of sessions that were recorded before there was such a setting, where the default is another one."""
+
 ACTORS: Mapping[str, str] = {
     Kind.IN: "reader",
     Kind.LOST: "reader",
@@ -152,7 +155,7 @@ def script_of(recording: Recording, *, partly: bool = False) -> Script:
         )
     header = recording.header
     try:
-        settings = structure(_CONVERTER, header["settings"], Settings)
+        settings = structure(_CONVERTER, {**_BEFORE, **header["settings"]}, Settings)
         framing = Framing[header["identity"]["framing"]]
         masking = masking_of(header) if header["text"] == "redact" else None
         records = tuple(record for record in recording.records if record.kind is not Kind.END)

@@ -117,6 +117,7 @@ class Answers:
     def end(self) -> None:
         """The connection ends: stop speaking."""
         self._turns.cancel("the connection ends")
+        self._mouth.memory.end()
         self._announcer.lose()
 
     def voice(self) -> None:

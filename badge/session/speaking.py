@@ -17,6 +17,7 @@ from badge.log import get_log
 from badge.modes.base import Act, Ask, Clip, Play, Say
 from badge.services import Services
 from badge.session.pacing import Pacer
+from badge.session.remembering import Remembering
 from badge.session.thinking import Script, Thinker
 from badge.session.traits import Traits
 from badge.session.turns import Turn
@@ -52,7 +53,8 @@ class Mouth:
         self._traits = traits
         self._outbox = outbox
         self._dialogue = dialogue
-        self._thinker = Thinker(services, traits)
+        self.memory = Remembering(services, traits, dialogue)
+        self._thinker = Thinker(services, traits, self.memory)
 
     def open(self, turn: Turn) -> None:
         """The turn begins: show what was understood, tell the badge to get ready to speak."""
@@ -65,6 +67,7 @@ class Mouth:
 
     def close(self, turn: Turn) -> None:
         """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking."""
+        self.memory.answered()
         self._outbox.silence()
         self._say(Tts(state="stop", session_id=self._traits.session_id))
         if self._traits.features.ledger:

@@ -12,6 +12,7 @@ from badge.log import get_log
 from badge.modes.base import Ask
 from badge.patience import patience
 from badge.services import Services
+from badge.session.remembering import Remembering
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
@@ -69,14 +70,17 @@ class Script:
 class Thinker:
     """Asks the model about one utterance and lets the script have the answer."""
 
-    def __init__(self, services: Services, traits: Traits) -> None:
+    def __init__(self, services: Services, traits: Traits, memory: Remembering) -> None:
         self._services = services
         self._traits = traits
+        self._memory = memory
 
     async def think(self, ask: Ask, dialogue: Dialogue, script: Script) -> None:
         """Answer within the dialogue; when the model fails before anything was said, an apology is said instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
+        await self._memory.resume()
         exchange = dialogue.begin(ask.words)
+        self._memory.begin(exchange)
         memory = await self._remember(ask.words)
         prompt = self._prompt(dialogue, "\n\n".join(filter(None, (memory, ask.context))))
         try:
