@@ -119,7 +119,7 @@ def _finding(value: Any, known: int) -> Finding | None:
         return None
     listed = value.get("replaces")
     numbers = listed if isinstance(listed, list) else []
-    places = {one - 1 for one in numbers if isinstance(one, int) and 1 <= one <= known}
+    places = {one - 1 for one in numbers if type(one) is int and 1 <= one <= known}
     return Finding(text=_tidy(value["text"], LONGEST_FACT), replaces=tuple(sorted(places)))
 
 
