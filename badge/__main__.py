@@ -211,7 +211,8 @@ def _meetings(args: argparse.Namespace) -> int:
 
 
 def _memory(args: argparse.Namespace) -> int:
-    return memories.run(args, _settings(args).store, SystemClock(), print)
+    with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
+        return memories.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _backup(args: argparse.Namespace) -> int:

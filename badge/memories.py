@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for one in (listing, showing):
         one.add_argument("--json", action="store_true", help="for programs")
         one.add_argument("--file", type=Path, metavar="FILE", help="where it is kept (default: store.file)")
+    for one in (listing, showing, forgetting):  # wherever it is given
+        one.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=argparse.SUPPRESS)
     what = forgetting.add_mutually_exclusive_group(required=True)
     what.add_argument("--fact", metavar="ID", help="one fact, by the id that `show` gives")
     what.add_argument("--facts", action="store_true", help="all facts and summaries")
