@@ -92,7 +92,7 @@ async def command(*arguments: str | Path) -> tuple[int, str]:
 
 @pytest.mark.req("ME-3", "ME-4", "ME-5", "ME-6", "RG-7", "B-15", "B-75", "B-76", "CH-2")
 async def test_a_conversation_goes_on_after_kill_9_and_what_was_said_is_learned_then(tmp_path: Path) -> None:
-    with trio.fail_after(100):
+    with trio.fail_after(300):
         async with openai_server() as server:
             server.plan(model)
             with program(tmp_path, settings(tmp_path, server)) as first:
@@ -131,7 +131,7 @@ async def _learned(folder: Path, device: str, number: int) -> bool:
 
 
 async def test_what_means_the_same_is_found_and_a_server_for_it_that_is_down_is_no_harm(tmp_path: Path) -> None:
-    with trio.fail_after(100):
+    with trio.fail_after(300):
         async with openai_server() as server:
             server.plan(model)
             embeddings = (
@@ -157,7 +157,7 @@ async def test_the_operator_sees_what_is_remembered_and_erases_it(tmp_path: Path
     config = tmp_path / "config.toml"
     memory = partial(command, "memory")
     at = "--config", str(config)
-    with trio.fail_after(150):
+    with trio.fail_after(300):
         async with openai_server() as server:
             server.plan(model)
             with program(tmp_path, settings(tmp_path, server)) as one:
