@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, minutes, push, rerun, say
+from badge import backups, fetch, memories, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
         ("meetings", _meetings, "list, show and export meetings and their minutes"),
+        ("memory", _memory, "see and erase what is remembered of each badge"),
         ("backup", _backup, "copy what the server keeps, while it runs"),
         ("diagram", _diagram, "print the state machines"),
         ("config", _config, "print a config.toml with every key and its default"),
@@ -90,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
             backups.add_arguments(one)
         elif command is _meetings:
             minutes.add_arguments(one)
+        elif command is _memory:
+            memories.add_arguments(one)
     return parser
 
 
@@ -205,6 +208,11 @@ def _redact(args: argparse.Namespace) -> int:
 
 def _meetings(args: argparse.Namespace) -> int:
     return minutes.run(args, _settings(args).store, SystemClock(), print)
+
+
+def _memory(args: argparse.Namespace) -> int:
+    with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
+        return memories.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _backup(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from attrs import frozen
 
 from badge import texts
 from badge.backoffice import BackOffice, furnish
-from badge.choice import Choice, choose_asr, choose_llm, choose_tts, choose_vad, model_folder
+from badge.choice import Choice, choose_asr, choose_embedder, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config import Settings
@@ -30,20 +30,21 @@ from badge.log import get_log
 from badge.offices.operating import operator_commands
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.recall.erasing import memory_commands
 from badge.recording.recorder import Recorder
 from badge.services import Services
 from badge.stats import broadcast_stats
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store
 from badge.storage.sqlite import SqliteStore
-from providers.ports import Asr, Llm, Recall, Tts, Vad
+from providers.ports import Asr, Embedder, Llm, Tts, Vad
 
 log = get_log(__name__)
 
 BACKLOG = 1024
 
-LAST_WRITES = 5.0
-"""Seconds that the last news of sessions have to be stored when the server stops."""
+LAST_WRITES = 10.0
+"""Seconds that the last news of sessions have to be stored, and conversations to be worked out, when the server stops."""
 
 
 class CannotListenError(Exception):
@@ -100,7 +101,15 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
     used = set(by_purpose.values())
     llms = Llms({n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, by_purpose)
     presence = Presence(settings.limits.connections)
-    office = furnish(settings, store=open_store(settings.store), presence=presence, llms=llms, clock=clock, ids=ids)
+    office = furnish(
+        settings,
+        store=open_store(settings.store),
+        presence=presence,
+        llms=llms,
+        clock=clock,
+        ids=ids,
+        embedder=Component[Embedder]("embeddings", choose_embedder(settings.memory)),
+    )
     services = Services(
         settings=settings,
         clock=clock,
@@ -111,7 +120,7 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
         asr=Component[Asr]("asr", choices.asr.candidates),
         tts=Component[Tts]("tts", choices.tts.candidates),
         llms=llms,
-        recall=Component[Recall]("recall", ()),
+        recall=office.recall,
         desk=office.desk,
         deliveries=office.deliveries,
     )
@@ -154,7 +163,9 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
             for component in services.components():
                 providers.start_soon(component.run)
             if (path := control_path(settings.store)) is not None:
-                await doors.start(open_control, path, operator_commands(server.office.post, services.presence))
+                memory = server.office.memory or server.office.store.recall
+                commands = {**operator_commands(server.office.post, services.presence), **memory_commands(memory)}
+                await doors.start(open_control, path, commands)
             if settings.stats.broadcast:
                 doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
             log.info(texts.LOG_STARTED, host=settings.server.host, port=port, online_count=0, online=[])

@@ -8,6 +8,7 @@ import trio
 from attrs import frozen
 
 from badge.clock import Ids, WallClock
+from badge.components import Component
 from badge.config import Settings
 from badge.desk import Desk
 from badge.llms import Llms
@@ -21,10 +22,12 @@ from badge.offices.reminders import Reminders
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.plugin import Offices
+from badge.recall.office import Memory
 from badge.storage.ports import Store
 from badge.tools.mcp.servers import McpServers
 from badge.tools.office import ToolOffice
 from badge.tools.opening import open_tools
+from providers.ports import Embedder, Recall
 
 
 @frozen(kw_only=True)
@@ -36,6 +39,8 @@ class BackOffice:
     post: PostOffice
     meetings: Meetings
     reminders: Reminders
+    memory: Memory | None = None
+    """None where nothing is remembered"""
     tools: ToolOffice | None = None
     """None when tools are switched off"""
 
@@ -48,10 +53,15 @@ class BackOffice:
             meetings=self.meetings,
             reminders=self.reminders,
             tools=self.tools or NoTools(),
-            memory=NoMemory(),
+            memory=self.memory or NoMemory(),
             devices=OpenHouse(),
             reports=NoReports(),
         )
+
+    @property
+    def recall(self) -> Component[Recall]:
+        """What is remembered, for those who answer."""
+        return Component[Recall]("recall", (self.memory.recaller,) if self.memory is not None else ())
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -63,19 +73,19 @@ class BackOffice:
         async with trio.open_nursery() as below:
             await below.start(self.store.run)
             async with trio.open_nursery() as nursery:
-                for office in (self.board, self.post, self.meetings, self.reminders):
-                    await nursery.start(office.run)
-                if self.tools is not None:
-                    await nursery.start(self.tools.run)
+                for office in (self.board, self.post, self.meetings, self.reminders, self.memory, self.tools):
+                    if office is not None:
+                        await nursery.start(office.run)
                 task_status.started()
             below.cancel_scope.cancel("the offices have closed")
 
     async def settle(self) -> None:
-        """Wait until everything that was told of meetings so far is stored, and tools have done what they began; whoever else is
-        told something, stores it before he answers."""
-        await self.meetings.settle()
-        if self.tools is not None:
-            await self.tools.settle()
+        """Wait until everything that was told of meetings and of conversations so far is stored, and tools have done what they
+        began; whoever else is told something, stores it before he answers."""
+        async with trio.open_nursery() as nursery:
+            for office in (self.meetings, self.memory, self.tools):
+                if office is not None:
+                    nursery.start_soon(office.settle)
 
 
 def furnish(
@@ -87,6 +97,7 @@ def furnish(
     clock: WallClock,
     ids: Ids,
     watch: Watch = unwatched,
+    embedder: Component[Embedder] | None = None,
 ) -> BackOffice:
     """Put together who serves all sessions."""
     groups: Callable[[str], str] = lambda device: group_of(device, settings.workflow)  # noqa: E731
@@ -116,6 +127,17 @@ def furnish(
             watch=watch,
         ),
         reminders=reminders,
+        memory=Memory(
+            store=store.recall,
+            llms=llms,
+            embedder=embedder or Component("embeddings", ()),
+            settings=settings.memory,
+            history=settings.chat.history,
+            clock=clock,
+            ids=ids,
+        )
+        if settings.memory.use == "local"
+        else None,
         tools=None
         if settings.tools.use == "none"
         else open_tools(

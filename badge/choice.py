@@ -11,12 +11,14 @@ from attrs import frozen
 
 from badge.clock import WallClock
 from badge.config import LlmSettings, Settings
+from badge.config_memory import MemorySettings
 from providers.asr.pocketsphinx import PocketsphinxAsr
 from providers.asr.vosk import VoskAsr
+from providers.embeddings import OpenAiEmbeddings
 from providers.llm.offline import OfflineLlm
 from providers.llm.openai import OpenAiLlm
 from providers.models import ModelFolder, default_folder
-from providers.ports import Asr, Llm, Provider, Tts, Vad
+from providers.ports import Asr, Embedder, Llm, Provider, Tts, Vad
 from providers.tts.espeak import EspeakTts
 from providers.tts.piper import PiperTts
 from providers.vad.energy import EnergyVad
@@ -91,6 +93,12 @@ def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: Wal
         why="offline assistant (a few skills, no network)",
         better=f"set {settings.openai.api_key_env}, or base_url in [llm.default.openai], for a real conversation",
     )
+
+
+def choose_embedder(settings: MemorySettings) -> tuple[Embedder, ...]:
+    """An embedding model where one is configured, and something is remembered."""
+    wanted = settings.use != "none" and settings.embeddings.use == "openai"
+    return (OpenAiEmbeddings(settings.embeddings),) if wanted else ()
 
 
 def choose_tts(settings: Settings, folder: ModelFolder) -> Choice[Tts]:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from badge import texts
 from badge.config_mcp import MCP_DOC, McpSettings, wrong_servers
+from badge.config_memory import MemorySettings
 from badge.config_team import (
     CodingSettings,
     MeetingSettings,
@@ -193,6 +194,7 @@ class PurposeSettings:
     coding: str = setting("default", "insights into a coding session, and the conversation in it")
     working: str = setting("default", "conversation about the tasks of the group")
     intent: str = setting("default", 'which tool is meant, with chat.intent = "intent_llm"')
+    memory: str = setting("default", "what is worth remembering of a conversation")
 
 
 @frozen(kw_only=True)
@@ -367,6 +369,7 @@ class Settings:
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
     phrases: PhraseSettings = PhraseSettings()
+    memory: MemorySettings = MemorySettings()
     meeting: MeetingSettings = MeetingSettings()
     coding: CodingSettings = CodingSettings()
     workflow: WorkflowSettings = WorkflowSettings()

@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     CODING = "coding"
     WORKING = "working"
     INTENT = "intent"
+    MEMORY = "memory"
 
 
 def purposes(settings: PurposeSettings) -> dict[Purpose, str]:

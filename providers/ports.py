@@ -260,6 +260,17 @@ class Tts(Provider, Protocol):
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
+class Embedder(Provider, Protocol):
+    """Meanings of texts as vectors: texts that mean alike have vectors that point alike."""
+
+    @property
+    def model(self) -> str:
+        """What made the vectors; those of different models cannot be compared."""
+
+    async def embed(self, texts: Sequence[str]) -> tuple[bytes, ...]:
+        """The vector of each text, as 32-bit numbers of this machine's byte order. Raises `ProviderError`."""
+
+
 class Recall(Provider, Protocol):
     """Long-term memory of a device."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -10,6 +9,7 @@ import attrs
 import trio
 from attrs import field, frozen
 
+from badge.documents import UnusableError, json_in
 from badge.llms import Llms, Purpose, whole_answer
 from badge.log import get_log
 from badge.meetings.gaps import Why
@@ -27,18 +27,7 @@ CHARACTERS_PER_TOKEN = 16
 EMPTY = "(nothing)"
 """How an answer without any words is quoted to the model: no message of a prompt may be empty."""
 
-MOST_MISTAKES = 10
-"""Mistakes of which a model is told."""
-
 T = TypeVar("T")
-
-
-class UnusableError(Exception):
-    """An answer is not what was asked for; `mistakes` says why, in words for the model."""
-
-    def __init__(self, *mistakes: str) -> None:
-        super().__init__("unusable")
-        self.mistakes = mistakes[:MOST_MISTAKES]
 
 
 @frozen(kw_only=True)
@@ -112,17 +101,3 @@ class Asker:
             return None
         self._failures = 0
         return answer
-
-
-def json_in(answer: str) -> object:
-    """The JSON object in an answer, whatever stands around it. Raises `UnusableError`."""
-    text = answer.rpartition("</think>")[2]  # some models think aloud first
-    first, last = text.find("{"), text.rfind("}")
-    if not 0 <= first < last:
-        raise UnusableError("There is no complete JSON object in the answer.")
-    try:
-        return json.loads(text[first : last + 1])
-    except json.JSONDecodeError as exc:
-        raise UnusableError(f"It is not valid JSON: {exc.msg}, at character {exc.pos} of the object.") from None
-    except (RecursionError, ValueError):
-        raise UnusableError("It is not valid JSON: nested too deeply, or a number is too long.") from None

@@ -11,9 +11,10 @@ from attrs import frozen
 
 from badge.boundary import boundary
 from badge.config_team import MeetingSettings
+from badge.documents import UnusableError
 from badge.llms import Llms
 from badge.log import get_log
-from badge.meetings.asking import Asker, UnusableError, Wish
+from badge.meetings.asking import Asker, Wish
 from badge.meetings.document import LISTED, Content, Minutes, Point, content_of, cut, fit
 from badge.meetings.extract import extract
 from badge.meetings.findings import Findings

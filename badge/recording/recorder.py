@@ -203,7 +203,7 @@ _OF_THE_SERVER = (
     "peer",
     "reminders",
 )
-_OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper")}
+_OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper"), "memory": ("embeddings",)}
 
 
 def session_settings(settings: Settings) -> dict[str, Any]:
@@ -212,6 +212,7 @@ def session_settings(settings: Settings) -> dict[str, Any]:
         name: value for name, value in attrs.asdict(settings).items() if name not in _OF_THE_SERVER
     }
     tables["llm"] = {name: {} for name in tables["llm"]}
+    tables["tools"] = {"use": settings.tools.use}
     for table, inner in _OF_PROVIDERS.items():
         for name in inner:
             del tables[table][name]

@@ -59,6 +59,8 @@ def channel_of(kind: Kind, data: tuple[Any, ...]) -> str:
 EARLIER: Mapping[str, Mapping[str, Any]] = {
     "listen": {"eager": False, "adaptive": False},
     "chat": {"acknowledge_after_ms": 0},
+    "memory": {"use": "none"},
+    "tools": {"use": "none"},
 }
 """What was done before there were these settings: recordings of then do not have them."""
 

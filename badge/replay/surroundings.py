@@ -41,6 +41,7 @@ class PlayedPresence(Presence):
         self._mailbox = Mailbox(Outbox(lambda: None), lambda _: None)
         self._said = said
         self._mode = script.inherited()
+        self._device = script.identity["device"]
 
     def enter(self, device: str, mailbox: Mailbox, dialogue: Dialogue) -> tuple[Resident, Mailbox | None]:
         """Register; a connection that was here before has left its dialogue."""
@@ -62,6 +63,8 @@ class PlayedPresence(Presence):
             case Kind.ANNOUNCE, (kind, text, packets):
                 self._mailbox.announce(Notice(kind=kind, text=text, clip=tuple(packets)))
             case Kind.RETIRE, (goodbye,):
+                if Goodbye[goodbye] is Goodbye.SUPERSEDED and self.is_online(self._device):
+                    super().enter(self._device, Mailbox(Outbox(lambda: None), lambda _: None), Dialogue(1))
                 self._mailbox.retire(Goodbye[goodbye])
 
 

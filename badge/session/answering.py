@@ -22,6 +22,7 @@ from badge.session.drafting import Drafts
 from badge.session.modeslot import ModeSlot
 from badge.session.notifying import Notifier
 from badge.session.plan import Heard, Origin, Plan, announcement, likely_ask, plan_turn
+from badge.session.remembering import Remembering
 from badge.session.speaking import Mouth
 from badge.session.thinking import Thinker
 from badge.session.toolbox import Toolbox
@@ -85,7 +86,8 @@ class Answers:
         self._listening = listening
         voice = Voice(services, lambda: self._modes.current.muted)
         self.drafts = Drafts(services.llms, services.metrics, services.watch, door.spawn)
-        self._thinker = Thinker(services, traits, dialogue, self.drafts, lambda: door.toolbox)
+        self._memory = Remembering(services, traits, dialogue)
+        self._thinker = Thinker(services, traits, self._memory, self.drafts, lambda: door.toolbox)
         self._mouth = Mouth(services, traits, outbox, voice, self._thinker)
         self._turns = Turns(self._mouth, self, services.ids.sentence)
         self._announcer = Announcer()
@@ -127,6 +129,7 @@ class Answers:
         """The connection ends: stop speaking."""
         self.drafts.forget("void")
         self._turns.cancel("the connection ends")
+        self._memory.end()
         self._announcer.lose()
 
     def voice(self) -> None:

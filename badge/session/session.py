@@ -28,6 +28,7 @@ from badge.session.devicetools import DeviceTools
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
 from badge.session.modeslot import ModeSlot
+from badge.session.remembering import tell_over
 from badge.session.toolbox import DeskTools, Toolbox
 from badge.session.traits import Traits
 from badge.session.watchdog import Watchdog
@@ -121,7 +122,10 @@ class Session:
         finally:
             if self._conversation is not None:
                 self._conversation.end()
+            spoken = len(resident.dialogue) > 0
             if presence.leave(self.traits.device, resident):
+                if spoken:
+                    tell_over(self._services, self.traits)
                 for delivery in self._services.deliveries:
                     delivery.left(self.traits.device)
 

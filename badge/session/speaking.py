@@ -67,8 +67,9 @@ class Mouth:
     def close(self, turn: Turn) -> None:
         """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking. What nobody has heard
         was not said."""
-        if turn.exchange is not None and not turn.played_out:
-            turn.exchange.heard(heard(turn.passages, left=self._outbox.left, played=turn.played_ms))
+        if turn.exchange is not None:
+            cut = None if turn.played_out else heard(turn.passages, left=self._outbox.left, played=turn.played_ms)
+            self._thinker.over(turn.exchange, cut)
         self._outbox.silence()
         self._say(Tts(state="stop", session_id=self._traits.session_id))
         if self._traits.features.ledger:
@@ -119,7 +120,7 @@ class Mouth:
         with sentences:
             script = Script(self._voice.splitter(), sentences, self._show_mood, turn.plan.trace)
             if isinstance(answer, Ask):
-                turn.exchange = self._thinker.begin(answer, turn.id)
+                turn.exchange = await self._thinker.begin(answer, turn.id)
                 await self._thinker.think(answer, turn.exchange, script)
             else:
                 await script.add(await answer.do() if isinstance(answer, Act) else answer.text)

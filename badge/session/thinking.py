@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 from attrs import field, frozen
 
 from badge import texts
 from badge.desk import ToolResult
-from badge.dialogue import Dialogue, Exchange
+from badge.dialogue import Exchange
 from badge.llms import Purpose
 from badge.log import get_log
 from badge.modes.base import Ask
@@ -17,6 +18,7 @@ from badge.patience import Patience, patience
 from badge.services import Services
 from badge.session.drafting import Drafts, Opened
 from badge.session.intent import meant
+from badge.session.remembering import Remembering
 from badge.session.toolbox import Kit, Toolbox
 from badge.session.toolcalls import CallReader, MalformedCallError
 from badge.session.trace import TurnTrace
@@ -102,18 +104,28 @@ class Thinker:
     """Asks the model about one utterance, calls the tools that it wants, and lets the script have the answer."""
 
     def __init__(
-        self, services: Services, traits: Traits, dialogue: Dialogue, drafts: Drafts, toolbox: Callable[[], Toolbox]
+        self, services: Services, traits: Traits, memory: Remembering, drafts: Drafts, toolbox: Callable[[], Toolbox]
     ) -> None:
-        self._dialogue = dialogue
+        self._memory = memory
+        self._dialogue = memory.dialogue
         self._drafts = drafts
         self._services = services
         self._settings = services.settings.chat
         self._traits = traits
         self._toolbox = toolbox
 
-    def begin(self, ask: Ask, name: str) -> Exchange:
-        """The exchange of these words in the dialogue; `name` names it among all."""
-        return self._dialogue.begin(ask.words, name)
+    async def begin(self, ask: Ask, name: str) -> Exchange:
+        """The exchange of these words in the dialogue, which goes on where it was left; `name` names it among all."""
+        await self._memory.resume()
+        exchange = self._dialogue.begin(ask.words, name)
+        self._memory.begin(exchange)
+        return exchange
+
+    def over(self, exchange: Exchange, heard: str | None) -> None:
+        """The answer is over; `heard` is what was heard of one that was cut short, and then nothing else was said."""
+        if heard is not None:
+            exchange.heard(heard)
+        self._memory.answered()
 
     async def think(self, ask: Ask, exchange: Exchange, script: Script) -> None:
         """Answer in the exchange; when nothing comes of it that can be said, an apology is said instead."""
@@ -132,11 +144,12 @@ class Thinker:
     def draft(self, ask: Ask) -> None:
         """Have the model begin on what it is likely to be asked next; the dialogue stays as it is."""
         if self._settings.intent != "intent_llm":  # which decides first, and then asks something else
-            dialogue = self._dialogue.foreseen(ask.words)
-            self._drafts.begin(ask.words, ask.purpose, lambda: self._foresee(ask, dialogue))
+            self._drafts.begin(ask.words, ask.purpose, partial(self._foresee, ask))
 
-    async def _foresee(self, ask: Ask, dialogue: Dialogue) -> Prompt:
+    async def _foresee(self, ask: Ask) -> Prompt:
         """What the model will be asked first."""
+        await self._memory.resume()
+        dialogue = self._dialogue.foreseen(ask.words)
         system, kit = await self._system(ask), await self._kit()
         return self._prompt(dialogue.messages(system, INTERRUPTED), kit.specs)
 
@@ -225,7 +238,8 @@ class Thinker:
             await script.fill(texts.ONE_MOMENT[language_of(words)])
 
     async def _kit(self) -> Kit:
-        return Kit() if self._settings.intent == "none" else await self._toolbox().kit()
+        none = self._settings.intent == "none" or self._services.settings.tools.use == "none"
+        return Kit() if none else await self._toolbox().kit()
 
     async def _system(self, ask: Ask) -> str:
         memory = await self._remember(ask.words)

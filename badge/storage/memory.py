@@ -9,6 +9,7 @@ import attrs
 import trio
 from trio.lowlevel import checkpoint
 
+from badge.storage.memory_recall import MemoryRecall
 from badge.storage.ports import StoreError
 from badge.storage.records import (
     SEARCHED_MEETINGS,
@@ -232,23 +233,6 @@ class MemoryMeetings:
     def _where(self, condition: Callable[[MeetingRecord], bool]) -> tuple[MeetingRecord, ...]:
         """The oldest first; of those that began at once, the one that came first."""
         return tuple(sorted(filter(condition, self._meetings.values()), key=lambda meeting: meeting.started))
-
-
-class MemoryRecall:
-    """A `RecallStore`."""
-
-    def __init__(self) -> None:
-        self._memories: dict[str, str] = {}
-
-    async def load(self, device: str) -> str:
-        """The memory of a device."""
-        await checkpoint()
-        return self._memories.get(device, "")
-
-    async def save(self, device: str, memory: str) -> None:
-        """Replace it."""
-        await checkpoint()
-        self._memories[device] = memory
 
 
 class MemoryReminders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -17,6 +17,9 @@ from badge.storage.trouble import damaged, trouble
 
 BUSY_S = 5.0
 """Seconds that we wait for another program, such as a person's sqlite3, to end its transaction."""
+
+SCRUB_MS = 200
+"""Milliseconds that emptying the log waits for those who read."""
 
 WAL_PAGES = 1000
 WAL_BYTES = 16 * 1_048_576
@@ -147,12 +150,25 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
     )
 
 
+def scrub(settings: StoreSettings) -> None:
+    """Write the log back into the file of an open store, and empty it: it may hold what was deleted since. A log that
+    somebody reads just now stays; it is written over later. Raises `StoreError`."""
+    file = Path(settings.file).expanduser().absolute().resolve()
+    try:
+        with closing(connect(file, "rw")) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {SCRUB_MS}")  # meanwhile nobody can write
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.Error as exc:
+        raise trouble(file, exc) from exc
+
+
 def _prepare(connection: sqlite3.Connection, file: Path, synchronous: str) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{file} is on a disk without shared memory.", remedy="Put it on a disk of this machine.")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     migrate(connection)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import trio
 
+from badge.storage.recollections import Exchanged, Fact, Known, Lesson, Part
 from badge.storage.records import (
     Found,
     Hole,
@@ -110,13 +111,50 @@ class MeetingStore(Protocol):
 
 
 class RecallStore(Protocol):
-    """What is worth remembering about each device."""
+    """What devices said lately, and what is worth remembering about each. Nothing of one is ever shown to another."""
 
-    async def load(self, device: str) -> str:
-        """The memory of a device; empty when there is none."""
+    async def add(self, exchange: Exchanged, *, keep: int) -> int:
+        """Keep an exchange; gives its number, which is the store's own and never used again. Of more than `keep` exchanges
+        of the device the oldest go."""
 
-    async def save(self, device: str, memory: str) -> None:
-        """Replace it."""
+    async def exchanges(self, device: str, *, since: int = 0, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
+        """The latest exchanges of a device, from `since` on, in order."""
+
+    async def unread(self, device: str, *, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
+        """Exchanges of which nothing was learned yet, the oldest first."""
+
+    async def unread_devices(self) -> tuple[str, ...]:
+        """Devices that have some, in the order of their ids."""
+
+    async def learn(self, lesson: Lesson, *, keep: int, summaries: int) -> bool:
+        """Keep what was learned, and know that it was. False, and nothing is kept, when the exchanges have been erased
+        meanwhile. A fact that is there already gets the new text. Of more than `keep` facts of the device those go that
+        have not served for the longest time, of more than `summaries` summaries the oldest."""
+
+    async def expire(self, *, before: int) -> int:
+        """Forget exchanges of an earlier time of which everything was learned; gives how many there were."""
+
+    async def matching(self, device: str, words: Sequence[str], *, limit: int) -> tuple[Fact, ...]:
+        """Facts with at least one of these terms (see `badge.storage.terms`), those with more and with rarer ones first."""
+
+    async def facts(self, device: str, *, limit: int = 1_000_000) -> tuple[Fact, ...]:
+        """The facts of a device, those first that came or served last."""
+
+    async def serve(self, device: str, ids: Collection[str], *, now: int) -> None:
+        """These facts have served."""
+
+    async def keep_pauses(self, device: str, pauses: Sequence[float], *, now: int) -> None:
+        """The latest pauses of a user, instead of those before."""
+
+    async def pauses(self, device: str) -> tuple[float, ...]:
+        """The latest pauses of a user."""
+
+    async def devices(self) -> tuple[Known, ...]:
+        """Everybody of whom something is remembered, in the order of their ids."""
+
+    async def forget(self, device: str, *, part: Part = "all", fact: str = "") -> int:
+        """Erase a part of a device's memory, or one fact; gives how many exchanges and facts there were. Nothing is left of
+        it in the file. All includes the pauses; exchanges that are erased teach nothing any more."""
 
 
 class ReminderStore(Protocol):

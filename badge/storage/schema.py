@@ -58,7 +58,40 @@ _FIRST: Script = (
     'CREATE INDEX devices_of_group ON devices ("group", device)',
 )
 
-MIGRATIONS: Sequence[Script] = (_FIRST,)
+_SECOND: Script = (
+    "DROP TABLE memories",
+    """CREATE TABLE exchanges (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, session TEXT NOT NULL, at INTEGER NOT NULL,
+        user TEXT NOT NULL, answer TEXT NOT NULL, read INTEGER NOT NULL
+    )""",
+    "CREATE INDEX exchanges_of_device ON exchanges (device, number)",
+    "CREATE INDEX exchanges_unread ON exchanges (device, number) WHERE NOT read",
+    "CREATE INDEX exchanges_in_time ON exchanges (at) WHERE read",
+    """CREATE TABLE facts (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, device TEXT NOT NULL, text TEXT NOT NULL, kind TEXT NOT NULL,
+        session TEXT NOT NULL, created INTEGER NOT NULL, used INTEGER NOT NULL, vector BLOB NOT NULL,
+        embedder TEXT NOT NULL, owner TEXT NOT NULL, terms TEXT NOT NULL, UNIQUE (device, id)
+    )""",
+    "CREATE INDEX facts_of_device ON facts (device, used, seq)",
+    """CREATE VIRTUAL TABLE found USING fts5 (
+        owner, terms, content = 'facts', content_rowid = 'seq', tokenize = 'ascii'
+    )""",
+    """CREATE TRIGGER facts_come AFTER INSERT ON facts BEGIN
+        INSERT INTO found (rowid, owner, terms) VALUES (new.seq, new.owner, new.terms);
+    END""",
+    """CREATE TRIGGER facts_go AFTER DELETE ON facts BEGIN
+        INSERT INTO found (found, rowid, owner, terms) VALUES ('delete', old.seq, old.owner, old.terms);
+    END""",
+    """CREATE TRIGGER facts_change AFTER UPDATE OF terms ON facts BEGIN
+        INSERT INTO found (found, rowid, owner, terms) VALUES ('delete', old.seq, old.owner, old.terms);
+        INSERT INTO found (rowid, owner, terms) VALUES (new.seq, new.owner, new.terms);
+    END""",
+    """CREATE TABLE pauses (
+        device TEXT NOT NULL PRIMARY KEY, pauses TEXT NOT NULL, at INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+)
+
+MIGRATIONS: Sequence[Script] = (_FIRST, _SECOND)
 """One script for each version, in order. Those that were ever released never change: files are at any of them."""
 
 VERSION = len(MIGRATIONS)

@@ -9,8 +9,9 @@ import trio
 from badge.config_team import StoreSettings
 from badge.log import get_log
 from badge.storage.carrying import Operation, T, carry_out
-from badge.storage.opening import open_database
+from badge.storage.opening import open_database, scrub
 from badge.storage.tables import Tables
+from badge.storage.tables.recall import SqliteRecall
 from badge.storage.trouble import Explanation
 from badge.storage.writer import Writer, closed
 
@@ -22,6 +23,7 @@ class SqliteStore(Tables):
 
     def __init__(self, settings: StoreSettings) -> None:
         super().__init__(self._carry)
+        self.recall = SqliteRecall(self._carry, self._scrub)
         self._settings = settings
         self._writer: Writer | None = None
 
@@ -42,3 +44,6 @@ class SqliteStore(Tables):
         if self._writer is None:
             raise closed()
         return await self._writer.carry(operation)
+
+    async def _scrub(self) -> None:
+        await trio.to_thread.run_sync(scrub, self._settings)

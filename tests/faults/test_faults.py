@@ -60,7 +60,7 @@ tts.ready       A      A        S           A        A     D
 tts.enter       A      A        A           A        A     D
 tts.receive     A      A        A           A        A     D
 tts.leave       A      A        A           A        A     D
-desk.ask        -      RS       RS          RS       A     D
+desk.ask        -      ARS      RS          ARS      A     D
 wire.receive    G      -        F           AI       A     D
 wire.send       G      -        F           CT       AC    CD
 wire.ping       G      -        F           AK       A     D

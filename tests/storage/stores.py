@@ -13,6 +13,7 @@ import trio
 from badge.config_team import StoreSettings
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store, StoreError
+from badge.storage.recollections import Exchanged, Fact
 from badge.storage.records import Letter, MeetingRecord, Reminder
 from badge.storage.sqlite import SqliteStore
 
@@ -62,3 +63,21 @@ def meeting(number: str, *, device: str = "a", started: int = 0, **more: Any) ->
 
 def reminder(number: str, *, due: int, device: str = "a") -> Reminder:
     return Reminder(id=number, device=device, due=due, text=f"text {number}", created=0)
+
+
+def exchange(user: str, *, device: str = "a", at: int = 0, **more: Any) -> Exchanged:
+    return Exchanged(device=device, at=at, user=user, **{"session": "s", "answer": f"answer to {user}"} | more)
+
+
+def fact(number: str, text: str, *, device: str = "a", created: int = 0, **more: Any) -> Fact:
+    return Fact(id=number, device=device, text=text, created=created, **{"used": created} | more)
+
+
+async def save(store: Store, device: str, text: str, *, keep: int = 1) -> None:
+    """Something that a device said."""
+    await store.recall.add(exchange(text, device=device), keep=keep)
+
+
+async def load(store: Store, device: str) -> str:
+    """What it said, one after the other."""
+    return " ".join([one.user for one in await store.recall.exchanges(device)])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import attrs
 import trio
 from attrs import frozen
 from hypothesis import HealthCheck, example, given, settings
@@ -18,9 +19,11 @@ from badge.config_team import StoreSettings
 from badge.storage import tasks
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store, StoreError
+from badge.storage.recollections import Exchanged, Fact, Lesson
 from badge.storage.records import Hole, Letter, MeetingRecord, Reminder
 from badge.storage.sqlite import SqliteStore
 from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish
+from badge.storage.terms import sought
 from tests.storage.stores import opened
 
 EXAMPLES = int(os.environ.get("BADGE_AGREEMENTS", "60"))
@@ -45,7 +48,7 @@ times = st.integers(0, 12)
 texts = st.text(max_size=5)
 
 
-def asks(part: str, method: str, *positional: Any, **named: Any) -> st.SearchStrategy[Ask]:
+def asks(part: str, method: str, /, *positional: Any, **named: Any) -> st.SearchStrategy[Ask]:
     return st.builds(Ask, st.just(part), st.just(method), st.tuples(*positional), st.fixed_dictionaries(named))
 
 
@@ -110,8 +113,45 @@ MEETINGS = st.one_of(
     asks("meetings", "undelivered", devices),
     asks("meetings", "segments", ids, after=st.integers(-1, 3), limit=st.integers(0, 3)),
 )
+facts = st.builds(
+    Fact,
+    id=ids,
+    device=devices,
+    text=st.sampled_from(["likes tea", "drinks teas", "喜欢喝茶", "a dog named Rex", "狗叫旺财", ""]),
+    kind=st.sampled_from(["fact", "summary"]),
+    session=texts,
+    created=times,
+    used=times,
+    vector=st.binary(max_size=8),
+    embedder=texts,
+)
+kept = st.integers(0, 4)
+
+
+@st.composite
+def lessons(draw: st.DrawFn) -> Lesson:
+    device = draw(devices)
+    learned = tuple(attrs.evolve(one, device=device) for one in draw(some(facts)))
+    return Lesson(device=device, upto=draw(st.integers(0, 20)), facts=learned, gone=draw(some(ids)))
+
+
+RECALL = st.one_of(
+    asks(
+        "recall",
+        "add",
+        st.builds(Exchanged, device=devices, session=texts, at=times, user=texts, answer=texts, read=st.booleans()),
+        keep=kept,
+    ),
+    asks("recall", "learn", lessons(), keep=kept, summaries=kept),
+    asks("recall", "exchanges", devices, since=times, limit=kept),
+    asks("recall", "unread", devices, limit=kept),
+    asks("recall", "expire", before=times),
+    asks("recall", "facts", devices, limit=kept),
+    asks("recall", "serve", devices, some(ids), now=times),
+    asks("recall", "keep_pauses", devices, some(st.floats(0, 9)), now=times),
+    asks("recall", "forget", devices, part=st.sampled_from(["all", "exchanges", "facts"]), fact=st.just("") | ids),
+)
 OTHERS = st.one_of(
-    asks("recall", "save", devices, texts),
     asks("reminders", "add", reminders),
     asks("reminders", "remove", ids),
     asks("reminders", "due", now=times),
@@ -127,7 +167,18 @@ EVERYTHING = [
         for method in ("get", "segments", "holes")
         for one in ("1", "2", "3", "ä", "0\0", "'")
     ),
-    *(Ask("recall", "load", (device,), {}) for device in ("a", "b", "A")),
+    *(
+        Ask("recall", method, (device,), {})
+        for method in ("exchanges", "unread", "facts", "pauses")
+        for device in ("a", "b", "A")
+    ),
+    *(
+        Ask("recall", "matching", (device, sought(words)), {"limit": 9})
+        for device in ("a", "b", "A")
+        for words in ("tea", "茶", "狗叫什么", "my dog's name", "nothing of it")
+    ),
+    Ask("recall", "unread_devices", (), {}),
+    Ask("recall", "devices", (), {}),
     *(Ask("reminders", "of", (device,), {}) for device in ("a", "b", "A")),
     *(Ask("presence", "members", (group,), {}) for group in ("g", "h")),
     *(Ask("mail", "waiting", (device,), {"now": 0}) for device in ("a", "b", "A")),
@@ -138,9 +189,10 @@ EVERYTHING = [
 
 async def answer(store: Store, ask: Ask) -> Any:
     try:
-        return await getattr(getattr(store, ask.part), ask.method)(*ask.positional, **ask.named)
+        given = await getattr(getattr(store, ask.part), ask.method)(*ask.positional, **ask.named)
     except StoreError as exc:
         return exc.detail
+    return sorted(given, key=lambda fact: fact.id) if ask.method == "matching" else given  # rarity is a matter of taste
 
 
 async def compare(file: Path, wishes: list[Ask]) -> None:
@@ -166,7 +218,7 @@ async def compare(file: Path, wishes: list[Ask]) -> None:
         )
     ]
 )
-@given(st.lists(st.one_of(TASKS, MAIL, MEETINGS, OTHERS), min_size=1, max_size=60))
+@given(st.lists(st.one_of(TASKS, MAIL, MEETINGS, RECALL, OTHERS), min_size=1, max_size=60))
 def test_the_stores_agree(wishes: list[Ask]) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(tasks, "MOST_TASKS", 4):
         trio.run(compare, Path(folder) / "badge.db", [*wishes, REOPEN, *EVERYTHING])

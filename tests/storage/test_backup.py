@@ -22,7 +22,7 @@ from badge.storage.schema import VERSION
 from badge.storage.tables import Tables
 from badge.storage.tasks import Create, Draft
 from tests.house import FrozenClock
-from tests.storage.stores import meeting, sqlite
+from tests.storage.stores import load, meeting, save, sqlite
 
 
 def ignore(_: int, __: int) -> None:
@@ -38,7 +38,7 @@ def file(tmp_path: Path) -> Path:
             await store.meetings.begin(meeting("m", started=1))
             await store.meetings.add("m", ts=1, text="text")
             for number in range(200):
-                await store.recall.save(f"d{number}", "x" * 2000)
+                await save(store, f"d{number}", "x" * 2000)
 
     trio.run(make)
     return tmp_path / "store" / "badge.db"
@@ -64,18 +64,18 @@ async def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile(
             number += 1
             drafts = (Draft(id=f"{number}", title="t"), Draft(id=f"also {number}", title="t"))
             await store.tasks.carry_out(f"g{number // 100}", Create(device="a", at=1, drafts=drafts))
-            await store.recall.save(f"d{number}", "x" * 3000)
+            await save(store, f"d{number}", "x" * 3000)
         return number
 
     async with sqlite(tmp_path) as store:
         for number in range(300):
-            await store.recall.save(f"before {number}", "x" * 3000)
+            await save(store, f"before {number}", "x" * 3000)
 
         def progress(copied: int, pages: int) -> None:
             told.append((copied, pages))
             assert len(told) < 10_000, "it begins anew all the time"
             if len(told) % 10 == 0:  # the server writes while we are in the middle of it
-                trio.from_thread.run(store.recall.save, f"meanwhile {copied}", "x" * 3000)
+                trio.from_thread.run(save, store, f"meanwhile {copied}", "x" * 3000)
 
         async def copy() -> None:
             await trio.to_thread.run_sync(backup, tmp_path / "badge.db", tmp_path / "copy.db", progress)
@@ -84,14 +84,14 @@ async def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(copy)
             written = await write(store)
-        assert await store.recall.load("meanwhile 30") != ""
+        assert await load(store, "meanwhile 30") != ""
     assert written > 10
     assert len(told) > 100
     assert [copied for copied, _ in told] == sorted({copied for copied, _ in told})
     assert told[-1][0] == told[-1][1]
     with read_only(tmp_path / "copy.db") as copied:
-        assert await copied.recall.load("before 299") != ""
-        assert await copied.recall.load("meanwhile 30") == ""
+        assert await load(copied, "before 299") != ""
+        assert await load(copied, "meanwhile 30") == ""
         for group in range(written // 100 + 1):
             snapshot = await copied.tasks.snapshot(f"g{group}")
             assert len(snapshot.tasks) == 2 * snapshot.revision
@@ -110,10 +110,10 @@ async def test_a_copy_can_be_used_in_place_of_the_file(file: Path, tmp_path: Pat
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     async with sqlite(tmp_path / "again") as store:
         assert await store.meetings.get("m") == meeting("m", started=1, segments=1)
-        assert await store.recall.load("d199") == "x" * 2000
-        await store.recall.save("d199", "new")
+        assert await load(store, "d199") == "x" * 2000
+        await save(store, "d199", "new")
     with read_only(file) as original:
-        assert await original.recall.load("d199") == "x" * 2000
+        assert await load(original, "d199") == "x" * 2000
 
 
 def refused(source: Path, target: Path) -> str:
@@ -181,7 +181,7 @@ def test_the_command_copies_what_is_configured(file: Path, tmp_path: Path, capsy
     assert said[0] == f"{copy}: {copy.stat().st_size} bytes"
     assert said[1].startswith(f"To go back to it: stop the server, move {file}, badge.db-wal")
     assert main(["backup", str(tmp_path / "mine.db"), *config]) == 0
-    assert sqlite3.connect(tmp_path / "mine.db").execute("SELECT count(*) FROM memories").fetchall() == [(200,)]
+    assert sqlite3.connect(tmp_path / "mine.db").execute("SELECT count(*) FROM exchanges").fetchall() == [(200,)]
 
 
 def test_the_command_says_what_is_wrong(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

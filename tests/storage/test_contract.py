@@ -10,9 +10,11 @@ import trio
 
 from badge.storage import tasks
 from badge.storage.ports import Store, StoreError
+from badge.storage.recollections import Lesson
 from badge.storage.records import Found, Hole, Posted, Segment, Waiting
 from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish, Snapshot, Task
-from tests.storage.stores import KINDS, letter, meeting, reminder, store_of
+from badge.storage.terms import LONGEST_QUESTION, sought
+from tests.storage.stores import KINDS, exchange, fact, letter, load, meeting, reminder, save, store_of
 
 ODD = [
     "'; DROP TABLE tasks; --",
@@ -396,14 +398,6 @@ async def test_holes_are_in_order_of_time(store: Store) -> None:
 # --- the small ones ---------------------------------------------------------------------------------------------------
 
 
-async def test_memories(store: Store) -> None:
-    assert await store.recall.load("a") == ""
-    await store.recall.save("a", "one")
-    await store.recall.save("b", "other")
-    await store.recall.save("a", "two")
-    assert (await store.recall.load("a"), await store.recall.load("b")) == ("two", "other")
-
-
 async def test_reminders(store: Store) -> None:
     assert await store.reminders.next(after=-1) is None
     kept = [reminder("1", due=30), reminder("2", due=10), reminder("3", due=10, device="b"), reminder("4", due=10)]
@@ -445,7 +439,9 @@ async def test_any_text_is_kept_exactly_and_is_no_other(store: Store) -> None:
         await store.mail.post(letter(odd, to=odd, sender=odd, category=odd, payload=odd), bound=9)
         await store.meetings.begin(meeting(odd, device=odd))
         await store.meetings.add(odd, ts=1, text=odd)
-        await store.recall.save(odd, odd)
+        number = await store.recall.add(exchange(odd, device=odd, session=odd), keep=9)
+        lesson = Lesson(device=odd, upto=number, facts=(fact(odd, odd, device=odd),))
+        assert await store.recall.learn(lesson, keep=9, summaries=9)
         await store.reminders.add(reminder(odd, due=1, device=odd))
         await store.presence.seen(odd, odd, now=1)
     for odd in ODD:
@@ -457,16 +453,19 @@ async def test_any_text_is_kept_exactly_and_is_no_other(store: Store) -> None:
         )
         assert await store.meetings.latest(device=odd) == (meeting(odd, device=odd, segments=1),)
         assert await store.meetings.segments(odd) == (Segment(number=1, ts=1, text=odd),)
-        assert await store.recall.load(odd) == odd
+        assert [(one.user, one.session) for one in await store.recall.exchanges(odd)] == [(odd, odd)]
+        assert await store.recall.facts(odd) == (fact(odd, odd, device=odd),)
+        words = sought(odd) if len(odd) < LONGEST_QUESTION else ()
+        assert await store.recall.matching(odd, words, limit=9) == ((fact(odd, odd, device=odd),) * bool(words))
         assert await store.reminders.of(odd) == (reminder(odd, due=1, device=odd),)
         assert await store.presence.members(odd) == (odd,)
 
 
 async def test_large_values_are_kept(store: Store) -> None:
     large = "大" * 3_000_000
-    await store.recall.save("a", large)
+    await save(store, "a", large)
     await store.mail.post(letter("1", payload=large), bound=1)
-    assert await store.recall.load("a") == large
+    assert await load(store, "a") == large
     assert (await store.mail.waiting("b", now=0)).letters[0].payload == large
 
 
@@ -474,9 +473,9 @@ async def test_a_caller_that_is_cancelled_already_changes_nothing(store: Store) 
     for _ in range(20):  # in whatever order tasks run
         with trio.CancelScope() as scope:
             scope.cancel()
-            await store.recall.save("a", "never")
+            await save(store, "a", "never")
         assert scope.cancelled_caught
-        assert await store.recall.load("a") == ""
+        assert await load(store, "a") == ""
 
 
 async def test_meetings_are_searched_for_words(store: Store) -> None:

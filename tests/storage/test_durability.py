@@ -20,7 +20,7 @@ from badge.storage.ports import Store, StoreError
 from badge.storage.schema import MIGRATIONS, VERSION, migrate, version_of
 from badge.storage.sqlite import SqliteStore
 from badge.storage.tasks import Create, Draft
-from tests.storage.stores import letter, meeting, opened, opening_fails, sqlite
+from tests.storage.stores import letter, load, meeting, opened, opening_fails, save, sqlite
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ async def is_there(store: Store, kind: str, name: str, numbers: list[int]) -> bo
     """Whether everything is stored that was acknowledged."""
     highest = max(numbers)
     if kind == "memory":
-        return int(await store.recall.load(name)) >= highest
+        return int(await load(store, name)) >= highest
     if kind == "letter":
         return {str(n) for n in numbers} <= {one.id for one in (await store.mail.waiting(name, now=0)).letters}
     if kind == "segment":
@@ -107,11 +107,11 @@ async def test_the_settings_reach_the_database(tmp_path: Path) -> None:
 async def test_a_store_that_does_not_run_says_so(tmp_path: Path) -> None:
     store = SqliteStore(StoreSettings(file=str(tmp_path / "badge.db")))
     with pytest.raises(StoreError, match="not open"):
-        await store.recall.load("a")
+        await load(store, "a")
     async with opened(store):
-        assert await store.recall.load("a") == ""
+        assert await load(store, "a") == ""
     with pytest.raises(StoreError, match="not open"):
-        await store.recall.load("a")
+        await load(store, "a")
 
 
 # --- another server ---------------------------------------------------------------------------------------------------
@@ -124,9 +124,9 @@ async def test_a_file_belongs_to_one_server(tmp_path: Path) -> None:
         for folder in (tmp_path, tmp_path / "other"):
             error = await opening_fails(folder)
             assert error.detail == f"{tmp_path}/badge.db is in use by another server (process {os.getpid()})."
-        await store.recall.save("a", "still works")
+        await save(store, "a", "still works")
     async with sqlite(tmp_path) as store:
-        assert await store.recall.load("a") == "still works"
+        assert await load(store, "a") == "still works"
 
 
 async def test_a_server_that_was_killed_leaves_the_file_to_the_next(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ async def test_a_full_disk_is_told_and_the_store_works_again_when_there_is_room(
 
             async def write_and_read(number: int) -> None:
                 try:
-                    await store.recall.save(f"d{number}", "x" * 9000)
+                    await save(store, f"d{number}", "x" * 9000)
                 except StoreError as exc:
                     answers.append(exc.detail)
                 assert len(await waiting_in(store)) == written
@@ -216,21 +216,21 @@ def test_migrations_happen_in_order_and_once(tmp_path: Path) -> None:
     connection = database(tmp_path / "x.db")
     migrate(connection)
     assert version_of(connection) == VERSION
-    connection.execute("INSERT INTO memories VALUES ('a', 'text')")
-    more = [*MIGRATIONS, ("ALTER TABLE memories ADD COLUMN at INTEGER NOT NULL DEFAULT 7",), ("DELETE FROM drops",)]
+    connection.execute("INSERT INTO drops VALUES ('a', 5)")
+    more = [*MIGRATIONS, ("ALTER TABLE drops ADD COLUMN at INTEGER NOT NULL DEFAULT 7",), ("DELETE FROM groups",)]
     for _ in range(2):
         migrate(connection, more)
         assert version_of(connection) == len(more)
-        assert connection.execute("SELECT * FROM memories").fetchall() == [("a", "text", 7)]
+        assert connection.execute("SELECT * FROM drops").fetchall() == [("a", 5, 7)]
     connection.close()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     connection = database(tmp_path / "x.db")
     migrate(connection)
-    connection.execute("INSERT INTO memories VALUES ('a', 'text')")
+    connection.execute("INSERT INTO drops VALUES ('a', 5)")
     before = list(connection.iterdump())
-    broken = [*MIGRATIONS, ("DELETE FROM memories", "CREATE TABLE more (x)", "INSERT INTO nothing VALUES (1)")]
+    broken = [*MIGRATIONS, ("DELETE FROM drops", "CREATE TABLE more (x)", "INSERT INTO nothing VALUES (1)")]
     with pytest.raises(sqlite3.OperationalError):
         migrate(connection, broken)
     assert version_of(connection) == VERSION
@@ -250,14 +250,14 @@ async def test_what_was_cut_off_before_the_log_was_used_is_taken_back(tmp_path: 
     """A transaction with a rollback journal, as there are before a file is in WAL mode: copied while it is under way."""
     made = database(tmp_path / "made.db")
     migrate(made)
-    made.execute("INSERT INTO memories VALUES ('a', 'before')")
+    made.execute("INSERT INTO groups VALUES ('a', 5)")
     made.execute("PRAGMA cache_size = 1")
     made.execute("BEGIN")
-    made.execute("UPDATE memories SET memory = 'after'")
-    made.executemany("INSERT INTO memories VALUES (?, ?)", [(f"d{n}", "x" * 1000) for n in range(200)])
+    made.execute("UPDATE groups SET revision = 6")
+    made.executemany("INSERT INTO groups VALUES (?, 1)", [(f"d{n}" + "x" * 1000,) for n in range(200)])
     for end in ("", "-journal"):
         (tmp_path / f"badge.db{end}").write_bytes((tmp_path / f"made.db{end}").read_bytes())
     made.close()
     async with sqlite(tmp_path) as store:
-        assert await store.recall.load("a") == "before"
-        assert await store.recall.load("d1") == ""
+        assert (await store.tasks.snapshot("a")).revision == 5
+        assert (await store.tasks.snapshot("d1" + "x" * 1000)).revision == 0

@@ -14,7 +14,7 @@ import pytest
 from badge.storage.opening import inspect
 from badge.storage.ports import StoreError
 from badge.storage.schema import VERSION
-from tests.storage.stores import opening_fails, sqlite
+from tests.storage.stores import load, opening_fails, save, sqlite
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ async def file(tmp_path: Path) -> Path:
     folder = tmp_path / "original"
     async with sqlite(folder) as store:
         for number in range(50):
-            await store.recall.save(f"d{number}", "x" * 2000)
+            await save(store, f"d{number}", "x" * 2000)
         await store._carry(lambda db: db.execute("PRAGMA user_version").fetchone())
     async with sqlite(folder) as store:
-        await store.recall.save("last", "words")
+        await save(store, "last", "words")
         for end in ("", "-wal"):
             shutil.copy(folder / f"badge.db{end}", tmp_path / f"badge.db{end}")
     return tmp_path / "badge.db"
@@ -95,13 +95,13 @@ async def test_a_file_that_cannot_be_used_is_left_as_it_is(
 
 async def test_a_file_with_a_log_beside_it_is_whole(file: Path) -> None:
     async with sqlite(file.parent) as store:
-        assert await store.recall.load("last") == "words"
+        assert await load(store, "last") == "words"
 
 
 async def test_damage_that_is_met_later_is_told_to_who_met_it(tmp_path: Path) -> None:
     async with sqlite(tmp_path) as store:
         for number in range(300):
-            await store.recall.save(f"d{number:03}", "x" * 2000)
+            await save(store, f"d{number:03}", "x" * 2000)
         await store._carry(lambda db: db.execute("PRAGMA cache_size = 1").fetchall())
     async with sqlite(tmp_path) as store:
         content = bytearray((tmp_path / "badge.db").read_bytes())
@@ -110,7 +110,7 @@ async def test_damage_that_is_met_later_is_told_to_who_met_it(tmp_path: Path) ->
         failures = []
         for number in range(300):
             try:
-                await store.recall.load(f"d{number:03}")
+                await load(store, f"d{number:03}")
             except StoreError as exc:
                 failures.append(exc)
         assert failures

@@ -21,7 +21,7 @@ from badge.storage.tables import Tables
 from badge.storage.tasks import Assign, Create, Draft
 from badge.storage.trouble import Explanation
 from badge.storage.writer import MOST_WAITING, Writer
-from tests.storage.stores import letter, meeting
+from tests.storage.stores import letter, load, meeting, save
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ async def test_what_arrives_together_is_committed_together(
         nursery.start_soon(writer.run)
         async with trio.open_nursery() as callers:
             for number in range(500):
-                callers.start_soon(store.recall.save, f"d{number}", "text")
-        assert [await store.recall.load(f"d{number}") for number in (0, 499)] == ["text", "text"]
+                callers.start_soon(save, store, f"d{number}", "text")
+        assert [await load(store, f"d{number}") for number in (0, 499)] == ["text", "text"]
         nursery.cancel_scope.cancel()
     assert sum(gate.batches) == 502
     assert len(commits) == len(gate.batches) <= 10
@@ -114,10 +114,10 @@ async def test_what_arrives_meanwhile_is_the_next_batch(gate: Gate, writer: Writ
         nursery.start_soon(writer.run)
         gate.close()
         async with trio.open_nursery() as callers:
-            callers.start_soon(store.recall.save, "a", "0")
+            callers.start_soon(save, store, "a", "0")
             await wait_until(lambda: gate.batches == [1])
             for number in range(30):
-                callers.start_soon(store.recall.save, "a", str(number))
+                callers.start_soon(save, store, "a", str(number))
             await wait_until(lambda: len(writer._waiting) == 30)
             gate.open.set()
         assert gate.batches == [1, 30]
@@ -131,18 +131,18 @@ async def test_an_operation_that_fails_takes_back_its_own_and_nothing_else(
     commits = commits_of(connection)
 
     def half(db: sqlite3.Connection) -> None:
-        db.execute("INSERT INTO memories VALUES ('half', 'done')")
-        db.execute("INSERT INTO memories VALUES ('half', 'done')")
+        db.execute("INSERT INTO exchanges VALUES (99, 'half', '', 0, 'done', '', 0)")
+        db.execute("INSERT INTO exchanges VALUES (99, 'half', '', 0, 'done', '', 0)")
 
     async with trio.open_nursery() as nursery:
         start = in_order(nursery, writer)
         before = await start(store.meetings.begin, meeting("m"))
         failed = await start(writer.carry, half)
         unknown = await start(store.meetings.add, "x", ts=1, text="lost")
-        surrogate = await start(store.recall.save, "a", "\ud800")
+        surrogate = await start(save, store, "a", "\ud800")
         huge = await start(store.presence.seen, "a", "g", now=1 << 64)
         after = await start(store.meetings.add, "m", ts=1, text="kept")
-        loaded = await start(store.recall.load, "half")
+        loaded = await start(load, store, "half")
         nursery.start_soon(writer.run)
         await wait_until(lambda: all((before, failed, unknown, surrogate, huge, after, loaded)))
         nursery.cancel_scope.cancel()
@@ -158,7 +158,7 @@ async def test_a_fault_of_the_program_reaches_who_asked_and_nobody_else(writer: 
     store = Tables(writer.carry)
 
     def fault(db: sqlite3.Connection) -> None:
-        db.execute("INSERT INTO memories VALUES ('a', 'half')")
+        db.execute("INSERT INTO exchanges VALUES (99, 'a', '', 0, 'half', '', 0)")
         raise ZeroDivisionError
 
     async def fail() -> None:
@@ -169,9 +169,9 @@ async def test_a_fault_of_the_program_reaches_who_asked_and_nobody_else(writer: 
         nursery.start_soon(writer.run)
         async with trio.open_nursery() as callers:
             callers.start_soon(fail)
-            callers.start_soon(store.recall.save, "b", "kept")
+            callers.start_soon(save, store, "b", "kept")
         await fail()
-        assert [await store.recall.load(one) for one in ("a", "b")] == ["", "kept"]
+        assert [await load(store, one) for one in ("a", "b")] == ["", "kept"]
         nursery.cancel_scope.cancel()
 
 
@@ -186,14 +186,14 @@ async def test_when_the_common_commit_fails_each_is_tried_alone(connection: sqli
     commits = commits_of(connection)
     async with trio.open_nursery() as nursery:
         start = in_order(nursery, writer)
-        first = await start(store.recall.save, "a", "kept")
+        first = await start(save, store, "a", "kept")
         poisoned = await start(writer.carry, poison)
-        last = await start(store.recall.save, "b", "kept, too")
+        last = await start(save, store, "b", "kept, too")
         nursery.start_soon(writer.run)
         await wait_until(lambda: all((first, poisoned, last)))
         assert (first, last) == ([None], [None])
         assert isinstance(poisoned[0], StoreError)
-        assert [await store.recall.load(one) for one in ("a", "b")] == ["kept", "kept, too"]
+        assert [await load(store, one) for one in ("a", "b")] == ["kept", "kept, too"]
         assert await store.meetings.segments("no meeting") == ()
         nursery.cancel_scope.cancel()
     assert commits.count("ROLLBACK") == 2
@@ -203,18 +203,20 @@ async def test_when_sqlite_takes_the_transaction_back_each_is_tried_alone(writer
     store = Tables(writer.carry)
 
     def ends(db: sqlite3.Connection) -> None:
-        db.execute("INSERT OR ROLLBACK INTO memories VALUES ('x', 'y'), ('x', 'y')")
+        db.execute(
+            "INSERT OR ROLLBACK INTO exchanges VALUES (99, 'x', '', 0, 'y', '', 0), (99, 'x', '', 0, 'y', '', 0)"
+        )
 
     async with trio.open_nursery() as nursery:
         start = in_order(nursery, writer)
-        first = await start(store.recall.save, "a", "kept")
+        first = await start(save, store, "a", "kept")
         ended = await start(writer.carry, ends)
-        last = await start(store.recall.save, "b", "kept, too")
+        last = await start(save, store, "b", "kept, too")
         nursery.start_soon(writer.run)
         await wait_until(lambda: all((first, ended, last)))
         assert (first, last) == ([None], [None])
         assert isinstance(ended[0], StoreError)
-        assert [await store.recall.load(one) for one in ("a", "b", "x")] == ["kept", "kept, too", ""]
+        assert [await load(store, one) for one in ("a", "b", "x")] == ["kept", "kept, too", ""]
         nursery.cancel_scope.cancel()
 
 
@@ -239,13 +241,13 @@ async def test_while_another_program_writes_all_that_wait_are_told_after_one_wai
     begun = trio.current_time()
     async with trio.open_nursery() as nursery:
         start = in_order(nursery, writer)
-        told = [await start(store.recall.save, f"d{number}", "text") for number in range(200)]
+        told = [await start(save, store, f"d{number}", "text") for number in range(200)]
         nursery.start_soon(writer.run)
         await wait_until(lambda: all(told))
         assert {one[0].detail.partition(" /")[0] for one in told} == {"another program keeps locked"}
         assert trio.current_time() - begun < 5
         other.close()
-        await store.recall.save("a", "text")
+        await save(store, "a", "text")
         nursery.cancel_scope.cancel()
 
 
@@ -255,16 +257,16 @@ async def test_more_than_enough_is_refused_and_the_rest_is_done(gate: Gate, writ
         nursery.start_soon(writer.run)
         gate.close()
         async with trio.open_nursery() as callers:
-            callers.start_soon(store.recall.save, "a", "in the thread")
+            callers.start_soon(save, store, "a", "in the thread")
             await wait_until(lambda: gate.batches == [1])
             for number in range(MOST_WAITING):
-                callers.start_soon(store.recall.save, f"d{number}", "text")
+                callers.start_soon(save, store, f"d{number}", "text")
             await wait_until(lambda: len(writer._waiting) == MOST_WAITING)
             with pytest.raises(StoreError, match=r"waiting already.*Try again later"):
-                await store.recall.save("b", "one too many")
+                await save(store, "b", "one too many")
             gate.open.set()
-        assert await store.recall.load("b") == ""
-        assert await store.recall.load(f"d{MOST_WAITING - 1}") == "text"
+        assert await load(store, "b") == ""
+        assert await load(store, f"d{MOST_WAITING - 1}") == "text"
         nursery.cancel_scope.cancel()
 
 
@@ -272,17 +274,17 @@ async def test_a_caller_that_is_cancelled_is_forgotten_until_its_operation_begin
     store = Tables(writer.carry)
     begun, waiting = trio.CancelScope(), trio.CancelScope()
 
-    async def save(device: str, scope: trio.CancelScope) -> None:
+    async def try_to(device: str, scope: trio.CancelScope) -> None:
         with scope:
-            await store.recall.save(device, "text")
+            await save(store, device, "text")
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
         gate.close()
         async with trio.open_nursery() as callers:
-            callers.start_soon(save, "begun", begun)
+            callers.start_soon(try_to, "begun", begun)
             await wait_until(lambda: gate.batches == [1])
-            callers.start_soon(save, "waiting", waiting)
+            callers.start_soon(try_to, "waiting", waiting)
             await wait_until(lambda: len(writer._waiting) == 1)
             begun.cancel()
             waiting.cancel()
@@ -290,8 +292,8 @@ async def test_a_caller_that_is_cancelled_is_forgotten_until_its_operation_begin
         assert waiting.cancelled_caught
         assert not writer._waiting
         gate.open.set()
-        assert await store.recall.load("begun") == "text"
-        assert await store.recall.load("waiting") == ""
+        assert await load(store, "begun") == "text"
+        assert await load(store, "waiting") == ""
         nursery.cancel_scope.cancel()
 
 
@@ -299,9 +301,9 @@ async def test_who_ends_the_writer_waits_for_the_batch_and_who_waits_is_told(gat
     store = Tables(writer.carry)
     results: dict[str, Any] = {}
 
-    async def save(device: str) -> None:
+    async def try_to(device: str) -> None:
         try:
-            results[device] = await store.recall.save(device, "text")
+            results[device] = await save(store, device, "text")
         except StoreError as exc:
             results[device] = exc.detail
 
@@ -314,9 +316,9 @@ async def test_who_ends_the_writer_waits_for_the_batch_and_who_waits_is_told(gat
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve)
         gate.close()
-        nursery.start_soon(save, "begun")
+        nursery.start_soon(try_to, "begun")
         await wait_until(lambda: gate.batches == [1])
-        nursery.start_soon(save, "waiting")
+        nursery.start_soon(try_to, "waiting")
         await wait_until(lambda: len(writer._waiting) == 1)
         scope.cancel()
         await trio.testing.wait_all_tasks_blocked()

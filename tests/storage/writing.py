@@ -12,7 +12,7 @@ import trio
 from badge.config_team import StoreSettings
 from badge.storage.sqlite import SqliteStore
 from badge.storage.tasks import Create, Draft
-from tests.storage.stores import letter, meeting
+from tests.storage.stores import letter, meeting, save
 
 
 def say(line: str) -> None:
@@ -23,7 +23,7 @@ async def remember(store: SqliteStore, name: str) -> None:
     number = 0
     while True:
         number += 1
-        await store.recall.save(name, str(number))
+        await save(store, name, str(number))
         say(f"memory {name} {number}")
 
 

@@ -1,0 +1,1 @@
+"""What is remembered of earlier conversations: kept, worked out, and found again."""

@@ -1,0 +1,66 @@
+"""Reading a conversation for what is worth remembering: by a model, or without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from badge.config_memory import MemorySettings
+from badge.documents import UnusableError
+from badge.llms import Llms, Purpose, whole_answer
+from badge.log import get_log
+from badge.recall.findings import Findings, findings_in, question
+from badge.recall.meanings import Meanings
+from badge.recall.statements import stated
+from badge.storage.recollections import Exchanged, Fact
+from providers.ports import ProviderError
+
+log = get_log(__name__)
+
+CHARACTERS_PER_TOKEN = 16
+"""More than any language has; the rest of a longer answer is not read."""
+
+
+class Reader:
+    """Asks the model of purpose `memory`, and the embedding model."""
+
+    def __init__(self, llms: Llms, meanings: Meanings, settings: MemorySettings) -> None:
+        self._llms = llms
+        self._meanings = meanings
+        self._settings = settings
+
+    async def findings(self, known: Sequence[Fact], exchanges: Sequence[Exchanged], *, last: bool) -> Findings:
+        """What the model finds; what users state explicitly when it writes no documents, and when it failed for the `last`
+        time. Raises `ProviderError` and `trio.TooSlowError` when it may be worth another attempt."""
+        tokens = self._settings.answer_tokens
+        try:
+            answer = await whole_answer(
+                self._llms,
+                Purpose.MEMORY,
+                question(known, exchanges, tokens=tokens),
+                seconds=self._settings.patience_s,
+                longest=tokens * CHARACTERS_PER_TOKEN,
+            )
+            return findings_in(answer, len(known))
+        except UnusableError:
+            log.warning("no use of an answer about a conversation")
+        except (ProviderError, trio.TooSlowError) as exc:
+            if not last and not (isinstance(exc, ProviderError) and not exc.retryable):
+                raise
+            log.info("a conversation is read without a model", reason=str(exc) or "too slow")
+        return stated(exchanges, known)
+
+    async def with_vectors(self, fresh: Sequence[Fact], known: Sequence[Fact]) -> tuple[Fact, ...]:
+        """The new facts, and those known ones that have no vector of the present model yet, with theirs."""
+        if not self._meanings.wanted:
+            return tuple(fresh)
+        lacking = [*fresh, *(fact for fact in known if fact.embedder != self._meanings.model)]
+        vectors = await self._meanings.of_all([fact.text for fact in lacking])
+        if not vectors:
+            return tuple(fresh)
+        return tuple(
+            attrs.evolve(fact, vector=vector, embedder=self._meanings.model)
+            for fact, vector in zip(lacking, vectors, strict=True)
+        )

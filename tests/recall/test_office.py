@@ -1,0 +1,399 @@
+"""The office of memory: what it is told is kept in order, what is worth remembering is worked out, and nobody waits for it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+import pytest
+import structlog
+import trio
+import trio.testing
+
+from badge.desk import Past, RefusedError, Said
+from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
+from badge.recall.pages import MOST
+from badge.recall.ranking import HEADER
+from badge.recall.study import ATTEMPTS, BATCH, RETRY
+from badge.storage.memory import MemoryStore
+from badge.storage.ports import StoreError
+from badge.storage.recollections import Exchanged, Lesson
+from providers.llm.offline import OfflineLlm
+from providers.ports import ProviderError
+from providers.scripted import Reply, ScriptedLlm
+from tests.recall.desks import Desk
+from tests.storage.stores import fact, opened
+
+Clock = trio.testing.MockClock
+
+
+def writes(*facts: str, summary: str = "") -> str:
+    return json.dumps({"facts": [{"text": text, "replaces": []} for text in facts], "summary": summary})
+
+
+class SlowStore(MemoryStore):
+    """Takes a second for each exchange, or fails."""
+
+    def __init__(self, *, seconds: float = 1.0, fails: str = "") -> None:
+        super().__init__()
+        add = self.recall.add
+
+        async def slowly(exchange: Exchanged, *, keep: int) -> int:
+            await trio.sleep(seconds)
+            if exchange.device == fails:
+                raise StoreError("the disk is full.", remedy="Make room.")
+            return await add(exchange, keep=keep)
+
+        self.recall.add = slowly  # type: ignore[method-assign]
+
+
+# --- the last exchanges -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("ME-6", "B-15", "RG-7")
+async def test_what_was_told_before_is_in_the_past_however_slow_the_store_is(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    desk = await Desk(store=SlowStore()).open(nursery)
+    assert await desk.office.past("a") == Past()
+    for number in range(3):
+        desk.say(str(number), answer=f"answer {number}")
+    desk.office.paused("a", [0.25, 0.5])
+    desk.say("other", device="b")
+    past = await desk.office.past("a")
+    assert past == Past(exchanges=tuple(Said(user=str(n), answer=f"answer {n}") for n in range(3)), pauses=(0.25, 0.5))
+    assert trio.current_time() == pytest.approx(3, abs=0.01)
+    assert await desk.said("b") == ["other"]
+
+
+@pytest.mark.req("ME-6", "B-15")
+async def test_a_save_that_is_under_way_when_the_device_comes_back_overwrites_nothing(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    """The old connection's last words are still being stored while the new one begins and says something."""
+    llm = ScriptedLlm([Reply(pieces=[writes("Likes tea.")], first=5), writes("Has a cat.")])
+    desk = await Desk(llm, store=SlowStore()).open(nursery)
+    desk.say("I like tea", session="old")
+    desk.office.over("a", "old")
+    assert await desk.said() == ["I like tea"]
+    desk.say("I have a cat", session="new")
+    desk.office.over("a", "new")
+    assert await desk.learned_something(number=2) == ["Has a cat.", "Likes tea."]
+    assert await desk.said() == ["I like tea", "I have a cat"]
+    shown = [json.loads(prompt.messages[1].content) for prompt in llm.prompts]
+    assert [len(one["conversation"]) for one in shown] == [1, 1]
+    assert shown[1]["known"] == {"1": "Likes tea."}, "one after the other: the second knows what the first has learned"
+
+
+async def test_a_conversation_is_resumed_within_its_window_only(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    desk = await Desk(resume_within_s=600.0, exchanges=3, history=2).open(nursery)
+    desk.say("old")
+    await trio.sleep(300)
+    for number in range(4):
+        desk.say(str(number))
+    assert await desk.said() == ["2", "3"], "as many as the model is shown"
+    assert len(await desk.store.recall.exchanges("a")) == 3
+    await trio.sleep(601)
+    assert await desk.said() == []
+
+
+async def test_exchanges_go_when_they_are_worked_out_and_over(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    desk = await Desk(resume_within_s=600.0).open(nursery)
+    desk.say("I like tea")
+    desk.say("unread", device="b")
+    desk.office.over("a", "s")
+    await trio.sleep(500)
+    assert len(await desk.store.recall.exchanges("a")) == 1
+    await trio.sleep(1000)
+    assert await desk.store.recall.exchanges("a") == ()
+    assert len(await desk.store.recall.exchanges("b")) == 1
+
+
+async def test_what_is_kept_is_bounded(nursery: trio.Nursery) -> None:
+    desk = await Desk().open(nursery)
+    desk.say("x" * 10_000, answer="y" * 10_000)
+    desk.office.paused("a", [float(n) for n in range(1000)])
+    past = await desk.office.past("a")
+    assert [len(past.exchanges[0].user), len(past.exchanges[0].answer)] == [LONGEST_SAID] * 2
+    assert past.pauses == tuple(float(n) for n in range(1000 - MOST_PAUSES, 1000))
+
+
+async def test_a_store_that_fails_loses_what_it_was_to_keep_and_delays_no_other_device(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    desk = await Desk(store=SlowStore(seconds=0, fails="a")).open(nursery)
+    desk.say("lost")
+    desk.say("kept", device="b")
+    with trio.fail_after(0.1):
+        assert await desk.said("b") == ["kept"]
+    assert await desk.said("a") == []
+    assert trio.current_time() < 10
+    assert desk.office._at_work is not None
+    assert desk.office._at_work[0].lost == 1
+
+
+async def test_of_too_much_that_waits_the_oldest_is_lost_and_counted(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    desk = await Desk(store=SlowStore(), exchanges=500, history=500).open(nursery)
+    for number in range(MOST + 20):
+        desk.say(str(number))
+    assert await desk.said() == [str(number) for number in range(20, MOST + 20)]
+    assert desk.office._at_work is not None
+    assert desk.office._at_work[0].lost == 20
+
+
+async def test_a_store_that_cannot_be_read_is_said_so(nursery: trio.Nursery) -> None:
+    desk = await Desk().open(nursery)
+
+    async def fail(*_: Any, **__: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        raise StoreError("the disk is broken.")
+
+    desk.store.recall.exchanges = desk.store.recall.facts = fail  # type: ignore[method-assign]
+    with pytest.raises(RefusedError, match="cannot be read"):
+        await desk.office.past("a")
+    with pytest.raises(ProviderError, match="broken"):
+        await desk.recall("tea")
+
+
+async def test_an_office_that_is_closed_delays_nobody(autojump_clock: Clock) -> None:
+    desk = Desk()
+    desk.say("to nobody")
+    desk.office.paused("a", [1.0])
+    desk.office.over("a", "s")
+    assert await desk.office.past("a") == Past()
+    await desk.office.settle()
+    assert trio.current_time() == 0
+
+
+# --- what is worth remembering ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("ME-1", "ME-2", "ME-3")
+async def test_what_the_model_of_purpose_memory_finds_is_recalled_in_the_next_conversation(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    llm = ScriptedLlm([writes("Likes oolong tea.", "Has a dog.", summary="Talked about tea.")])
+    desk = await Desk(llm).open(nursery)  # its chat model is switched off
+    assert await desk.recall("what tea do I like") == ""
+    desk.say("I like oolong tea")
+    desk.office.over("a", "s")
+    assert trio.current_time() == 0, "nobody waits"
+    await desk.learned_something(number=3)
+    assert (await desk.recall("what tea do I like")).splitlines() == [
+        HEADER,
+        '- 2026-11-21: "Likes oolong tea."',
+        '- 2026-11-21, a conversation: "Talked about tea."',
+        '- 2026-11-21: "Has a dog."',
+    ]
+    assert "Has a dog" in (await desk.recall("my dog")).splitlines()[1]
+    assert llm.prompts[0].max_tokens == 800
+
+
+@pytest.mark.req("ME-5", "B-75")
+async def test_devices_never_mix(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    class Echo(ScriptedLlm):
+        """Finds what each user said, after a while that depends on it."""
+
+        def stream(self, prompt: Any) -> Any:
+            (said,) = json.loads(prompt.messages[1].content)["conversation"]
+            self._script.clear()
+            self._script.append(Reply(pieces=[writes(said["user"])], first=len(said["user"]) % 3))
+            return super().stream(prompt)
+
+    desk = await Desk(Echo()).open(nursery)
+    devices = [f"d{number}" for number in range(40)]
+    for device in devices:
+        desk.say(f"{device} likes tea" + "!" * (hash(device) % 5), device=device)
+        desk.office.over(device, "s")
+    for device in devices:
+        (learned,) = await desk.learned_something(device)
+        assert learned.startswith(f"{device} likes tea")
+    for device in devices:
+        lines = (await desk.recall("which tea", device)).splitlines()[1:]
+        assert len(lines) == 1
+        assert f'"{device} likes tea' in lines[0]
+        assert len(await desk.said(device)) == 1
+
+
+@pytest.mark.req("ME-1")
+async def test_without_a_model_that_writes_documents_explicit_statements_are_kept(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    desk = await Desk(OfflineLlm(lambda: datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC))).open(nursery)
+    desk.say("My name is Anna. What time is it?")
+    desk.say("请记住我的车停在B2")
+    desk.office.over("a", "s")
+    assert await desk.learned_something(number=2) == ["记住: 我的车停在B2", "name: Anna"]
+    assert trio.current_time() < 1
+    desk.say("my name is Anne")
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    assert sorted(await desk.learned()) == ["name: Anne", "记住: 我的车停在B2"]
+
+
+@pytest.mark.req("ME-4")
+async def test_a_model_that_fails_for_a_while_is_asked_again(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    down = Reply(error=ProviderError("llm", "is overloaded", retryable=True))
+    llm = ScriptedLlm([down, Reply(first=10_000), writes("Likes tea.")])
+    desk = await Desk(llm).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    assert await desk.learned_something() == ["Likes tea."]
+    assert trio.current_time() == pytest.approx(60 + 2 * RETRY, abs=1)
+
+
+async def test_a_model_that_fails_every_time_is_done_without(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    llm = ScriptedLlm([Reply(error=ProviderError("llm", "is overloaded", retryable=True))])
+    desk = await Desk(llm).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    assert await desk.learned_something() == ["likes: tea"]
+    assert len(llm.prompts) == ATTEMPTS
+
+
+@pytest.mark.parametrize("answer", ["I would rather not.", '{"no": "facts"}', "{" * 50])
+async def test_an_answer_that_is_no_use_is_done_without(
+    nursery: trio.Nursery, autojump_clock: Clock, answer: str
+) -> None:
+    desk = await Desk(ScriptedLlm([answer])).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    assert await desk.learned_something() == ["likes: tea"]
+
+
+async def test_a_long_conversation_is_read_part_by_part(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    llm = ScriptedLlm([writes("One."), writes("Two."), writes("Three.")])
+    desk = await Desk(llm, exchanges=500).open(nursery)
+    for number in range(2 * BATCH + 1):
+        desk.say(str(number))
+        await desk.office.past("a")
+    desk.office.over("a", "s")
+    assert sorted(await desk.learned_something(number=3)) == ["One.", "Three.", "Two."]
+    assert [len(json.loads(p.messages[1].content)["conversation"]) for p in llm.prompts] == [BATCH, BATCH, 1]
+
+
+async def test_what_is_said_while_a_conversation_is_read_is_read_after_it(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    llm = ScriptedLlm([Reply(pieces=[writes("One.")], first=5), writes("Two.")])
+    desk = await Desk(llm).open(nursery)
+    desk.say("one")
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    desk.say("two")
+    desk.office.over("a", "s")
+    desk.office.over("a", "s")
+    assert sorted(await desk.learned_something(number=2)) == ["One.", "Two."]
+    assert len(llm.prompts) == 2
+
+
+async def test_what_is_erased_while_it_is_read_teaches_nothing(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    desk = await Desk(ScriptedLlm([Reply(pieces=[writes("A secret.")], first=5)]), store=SlowStore()).open(nursery)
+    desk.say("a secret")
+    desk.office.over("a", "s")
+    await trio.sleep(3)
+    desk.say("another secret")
+    assert await desk.office.forget("a") == 2, "also what is still to be stored"
+    await trio.sleep(60)
+    assert await desk.learned() == []
+    assert await desk.office.devices() == ()
+
+
+# --- what serves, and what the console keeps --------------------------------------------------------------------------
+
+
+async def test_a_fact_that_serves_is_kept_longer(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    desk = await Desk(ScriptedLlm([writes("New.")]), facts=2).open(nursery)
+    number = await desk.store.recall.add(Exchanged(device="a", session="s", at=0, user="", answer=""), keep=9)
+    facts = (fact("1", "Likes tea."), fact("2", "Has a dog.", created=1))
+    await desk.store.recall.learn(Lesson(device="a", upto=number, facts=facts), keep=9, summaries=9)
+    await desk.recall("tea")
+    desk.say("something")
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    assert sorted(await desk.learned()) == ["Likes tea.", "New."]
+
+
+@pytest.mark.req("ME-2")
+async def test_what_the_console_keeps_of_a_user_comes_first_and_is_not_stored_here(nursery: trio.Nursery) -> None:
+    desk = await Desk().open(nursery)
+    desk.office.recaller.acquaint("a", " Anna, a nurse. ")
+    assert (await desk.recall("hello")).splitlines() == [HEADER, '- "Anna, a nurse."']
+    assert await desk.recall("hello", "b") == ""
+    assert await desk.office.devices() == ()
+    desk.office.recaller.acquaint("a", "")
+    assert await desk.recall("hello") == ""
+
+
+# --- the end of the server --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("ME-4", "B-76")
+async def test_the_server_waits_for_what_is_being_worked_out(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    desk = await Desk(ScriptedLlm([Reply(pieces=[writes("Likes tea.")], first=6)]), store=SlowStore()).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    await trio.sleep(0.01)  # B-76: the server is stopped 10 ms after the badge has gone
+    await desk.office.settle()
+    assert await desk.learned() == ["Likes tea."]
+    assert trio.current_time() == pytest.approx(7, abs=0.1)
+
+
+@pytest.mark.req("ME-4", "B-76")
+async def test_what_is_not_finished_in_time_is_counted_and_done_after_the_next_start(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    store = MemoryStore()  # outlives the office here, as a file outlives the server
+    async with trio.open_nursery() as first_run:
+        desk = await Desk(ScriptedLlm([Reply(first=10_000)]), store=store).open(first_run)
+        for device in ("a", "b"):
+            desk.say(f"I am {device}", device=device)
+            desk.office.over(device, "s")
+        await desk.office.past("b")
+        begun = trio.current_time()
+        with structlog.testing.capture_logs() as logs:
+            await desk.office.settle()
+        assert trio.current_time() - begun == pytest.approx(FINISH_WITHIN)
+        assert [line["to_be_worked_out_after_the_next_start"] for line in logs if "not finished" in line["event"]] == [
+            2
+        ]
+        first_run.cancel_scope.cancel()
+    again = await Desk(ScriptedLlm([writes("Likes tea.")]), store=store).open(nursery)
+    for device in ("a", "b"):
+        assert await again.learned_something(device) == ["Likes tea."]
+    assert await again.said("a") == ["I am a"]
+
+
+async def test_a_model_that_is_down_does_not_hold_the_server_up(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    llm = ScriptedLlm([Reply(error=ProviderError("llm", "is overloaded", retryable=True))])
+    desk = await Desk(llm).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    await desk.office.settle()
+    assert trio.current_time() == pytest.approx(1)
+    assert await desk.store.recall.unread_devices() == ("a",)
+
+
+async def test_words_are_in_no_log(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    failing = SlowStore(seconds=0, fails="b")
+    with structlog.testing.capture_logs() as logs:
+        desk = await Desk(ScriptedLlm(["no use: Kryptonit", writes("Kryptonit")]), store=failing).open(nursery)
+        for device in ("a", "b"):
+            desk.say("my name is Kryptonit", device=device, answer="Hello Kryptonit")
+            desk.office.over(device, "s")
+        await trio.sleep(300)
+        await desk.recall("Kryptonit")
+        assert "Kryptonit" in "".join(await desk.learned())
+    assert logs
+    assert "Kryptonit" not in str(logs) + repr(await desk.store.recall.facts("a")) + repr(await desk.office.past("a"))
+
+
+async def test_the_store_in_memory_serves_as_well(nursery: trio.Nursery) -> None:
+    async with opened(MemoryStore()) as store:
+        desk = await Desk(store=store).open(nursery)
+        desk.say("hello")
+        assert await desk.said() == ["hello"]
