@@ -93,7 +93,7 @@ class Thinker:
 
     async def _stream(self, ask: Ask, prompt: Prompt, keep: Callable[[str], None], script: Script) -> None:
         with patience(self._services.settings.chat.first_token_s) as patient:
-            llm = await self._services.llms.of(ask.purpose).ready()
+            llm = await self._services.llms.of(ask.purpose, device=self._traits.device).ready()
             patient.begin()
             async with llm.stream(prompt) as tokens:
                 while True:

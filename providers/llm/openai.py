@@ -16,8 +16,8 @@ from attrs import frozen
 from providers.llm.openai_failures import Failure, failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
-from providers.ports import Prompt, ProviderError, Token
-from providers.settings import between, setting
+from providers.ports import ChatMessage, Prompt, ProviderError, Token
+from providers.settings import between, plain_json, setting
 
 OFFICIAL = "https://api.openai.com/v1"
 
@@ -32,6 +32,12 @@ LINGER = 0.05
 
 KEEP_ALIVE = 120.0
 """Seconds for which an idle connection stays open: the next question then saves the TLS handshake."""
+
+STAYS_WARM = 50.0
+"""Seconds after which a connection may be gone, although we have kept it open: many servers close theirs after 60."""
+
+WARM_WITHIN = 3.0
+"""Seconds that opening a connection beforehand may take."""
 
 
 @frozen(kw_only=True)
@@ -50,7 +56,15 @@ class OpenAiSettings:
         0.0, "share of likely words to choose from, up to 1; 0 leaves it to the server", **between(0, 1)
     )
     max_tokens: int = setting(0, "longest answer in tokens; 0 leaves it to the server", **between(0, 1_000_000))
-    extra: dict[str, Any] = setting({}, "further fields of the request, such as { enable_thinking = false }")
+    extra: dict[str, Any] = setting(
+        {},
+        "further fields of the request, such as { enable_thinking = false }",
+        check=plain_json,
+        expected="values that JSON has: text, numbers, true, false, lists and tables",
+    )
+    api_key: str = setting(
+        "", "the key; it is kept better in the environment or a file, which it goes before", hidden=True
+    )
     api_key_env: str = setting("OPENAI_API_KEY", "environment variable with the key; a base_url may do without a key")
     api_key_file: str = setting("", "file with the key; it goes before the variable")
     connect_timeout_s: float = setting(5.0, "longest wait for a connection", **between(0.1, 60))
@@ -66,19 +80,21 @@ class OpenAiLlm:
         self._settings = settings
         self._environment = environment
         self._client: Any = None
+        self._http: Any = None
         self._forms = Forms()
+        self._touched = -inf  # when a connection was last in use
         self.name = f"openai ({settings.model} at {urlsplit(settings.base_url or OFFICIAL).hostname})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Build the client in a thread (0.7 s of imports), then stay. Raises `ProviderError` without a usable key."""
         key = _key(self.name, self._settings, self._environment)
-        client = await trio.to_thread.run_sync(_client, self.name, self._settings, key)
+        client, self._http = await trio.to_thread.run_sync(_client, self.name, self._settings, key)
         self._client = client
         try:
             task_status.started()
             await trio.sleep_forever()
         finally:
-            self._client = None
+            self._client = self._http = None
             with trio.move_on_after(2, shield=True):
                 await client.close()
 
@@ -102,19 +118,31 @@ class OpenAiLlm:
         if failures:
             raise failures[0].error
 
+    async def warm(self) -> bool:
+        """Open a connection by asking for something small, unless one was in use just now."""
+        client, now = self._client, trio.current_time()
+        if client is None or now < self._touched + STAYS_WARM:
+            return client is not None
+        self._touched = now
+        with trio.move_on_after(WARM_WITHIN), suppress(Exception):
+            url = str(client.base_url).rstrip("/") + "/models"
+            await self._http.head(url, headers=client.auth_headers)  # whatever it answers, it is there
+            return True
+        self._touched = -inf
+        return False
+
     async def _answer(self, prompt: Prompt, send: trio.MemorySendChannel[Token], failures: list[Failure]) -> None:
         """Ask in the strictest way that the server understands; the time to the first token is for all attempts."""
         with send:
             deadline = trio.current_time() + self._settings.first_token_timeout_s
             request, ways = _fields(self._settings, prompt), self._forms.ways(prompt.schema)
-            while True:
-                failure = await self._twice({**request, **ways.pop(0)}, send, deadline)
-                if failure is None or not ways or failure.started or failure.status not in REFUSED:
+            for number, way in enumerate(ways):
+                failure = await self._twice({**request, **way}, send, deadline)
+                failures[:] = [failure] if failure else []
+                if failure is None:
+                    self._forms.worked(ways[: number + 1])
+                if failure is None or failure.started or failure.status not in REFUSED:
                     break
-            if failure:
-                failures.append(failure)
-            elif prompt.schema is not None:
-                self._forms.worked(len(ways))
 
     async def _twice(
         self, request: dict[str, Any], send: trio.MemorySendChannel[Token], deadline: float
@@ -158,6 +186,7 @@ class OpenAiLlm:
     ) -> None:
         completions = self._client.chat.completions.with_streaming_response
         async with completions.create(**request) as response, _closing(response) as body:
+            self._touched = trio.current_time()
             while not reply.complete:
                 data = await anext(body, None)
                 for token in reply.end() if data is None else reply.feed(data):
@@ -192,7 +221,7 @@ async def _closing(response: Any) -> AsyncIterator[Any]:
 def _fields(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:
     request: dict[str, Any] = {
         "model": settings.model,
-        "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
+        "messages": [_message(message) for message in prompt.messages],
         "stream": True,
     }
     if settings.temperature >= 0:
@@ -215,10 +244,23 @@ def _fields(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:
     return request
 
 
+def _message(message: ChatMessage) -> dict[str, Any]:
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        fields["content"] = message.content or None  # next to calls an empty text is not understood everywhere
+        fields["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.calls
+        ]
+    if message.call:
+        fields["tool_call_id"] = message.call
+    return fields
+
+
 def _key(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) -> str:
     """The API key, or a word in its place for a server that needs none."""
-    source, key = _key_source(settings), environment.get(settings.api_key_env, "")
-    if settings.api_key_file:
+    source, key = _key_source(settings), settings.api_key or environment.get(settings.api_key_env, "")
+    if settings.api_key_file and not settings.api_key:
         try:
             key = Path(settings.api_key_file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
@@ -240,10 +282,13 @@ def _key(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) ->
 def _key_source(settings: OpenAiSettings) -> str:
     if settings.api_key_file:
         return f"the file {settings.api_key_file}"
+    if settings.api_key:
+        return "api_key"
     return f"the environment variable {settings.api_key_env}"
 
 
-def _client(name: str, settings: OpenAiSettings, key: str) -> Any:
+def _client(name: str, settings: OpenAiSettings, key: str) -> tuple[Any, Any]:
+    """The client of the API, and that of HTTP below it."""
     try:
         import httpx2
         import openai
@@ -260,7 +305,7 @@ def _client(name: str, settings: OpenAiSettings, key: str) -> Any:
         http_client=http_client,
     )
     _ = client.chat.completions.create  # imports 30 ms more, here and not within the first question
-    return client
+    return client, http_client
 
 
 _REMEDY = 'Run: pip install "openai>=3.0"'
