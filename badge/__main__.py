@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, minutes, push, rerun, say
+from badge import backups, costs, fetch, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "start every provider and say what is missing"),
         ("say", _say, "speak or write to a server as a badge would"),
         ("push", _push, "have a badge of the running server say something"),
+        ("usage", _usage, "show what language models have cost, by device"),
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
@@ -193,6 +194,10 @@ def _say(args: argparse.Namespace) -> int:
 
 def _push(args: argparse.Namespace) -> int:
     return push.run(args, _settings(args).store, print)
+
+
+def _usage(args: argparse.Namespace) -> int:
+    return costs.run(_settings(args).store, print)
 
 
 def _models(args: argparse.Namespace) -> int:

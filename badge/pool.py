@@ -99,9 +99,10 @@ class Pool(Generic[S, P]):
     def keep(self, keys: Iterable[Fingerprint[S]]) -> None:
         """The configuration names these and no others: of the others those that nobody leases are closed now, and those
         that are leased at the end of their last lease."""
-        self._kept = frozenset(keys)
-        for key, room in self._rooms.items():
-            room.look(kept=key in self._kept)
+        before, self._kept = self._kept, frozenset(keys)
+        for key in before ^ self._kept:  # the others are as they were: leased, or lingering
+            if (room := self._rooms.get(key)) is not None:
+                room.look(kept=key in self._kept)
 
     @asynccontextmanager
     async def lease(self, key: Fingerprint[S], linger: float = 0.0) -> AsyncIterator[P]:

@@ -88,7 +88,7 @@ class Attempt:
             while (token := await next_of(tokens)) is not None:
                 self._note(token)
                 try:
-                    await send.send(token)
+                    await _pass(token, send)
                 except trio.BrokenResourceError:
                     self.left = True
                     return
@@ -116,6 +116,14 @@ class Attempt:
         else:
             breaker.undecided()
         ledger.observed(model, breaker)
+
+
+async def _pass(token: Token, send: trio.MemorySendChannel[Token]) -> None:
+    """At once where there is room: a model that fails at this moment must not take the token along."""
+    try:
+        send.send_nowait(token)
+    except trio.WouldBlock:
+        await send.send(token)
 
 
 async def next_of(tokens: Incoming[Token]) -> Token | None:

@@ -15,6 +15,9 @@ from providers.ports import Prompt, ProviderError, Token, single_error
 
 log = get_log(__name__)
 
+QUEUE = 16
+"""Tokens that may wait for the receiver; beyond it the model has to wait."""
+
 SHARE = 0.5
 """Share of the time left that a model has for its first word while another one stands behind it."""
 
@@ -39,7 +42,7 @@ class Line:
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
         """The answer of the first model that begins one. All have to begin within the time that the caller has."""
-        send, receive = trio.open_memory_channel[Token](0)
+        send, receive = trio.open_memory_channel[Token](QUEUE)
         errors: list[ProviderError] = []
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._answer, prompt, send, errors)

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from badge import texts
 from badge.config_llm import Entry, LlmSettings, OverrideError, Purpose, PurposeSettings, choice, merged
-from badge.pool import Fingerprint, UnfitError
+from badge.pool import Fingerprint
 
 Settle = Callable[[LlmSettings], LlmSettings]
 """Decides what settings leave open: what `auto` is, and which key is used."""
@@ -64,8 +64,8 @@ class Plan:
 
 
 def plan_of(models: Mapping[str, LlmSettings], purposes: PurposeSettings, settle: Settle) -> Plan:
-    """What the settings say. Raises `LookupError` when there is no default model; whatever else is wrong makes the default
-    model answer, with a warning."""
+    """What the settings say. Whatever is wrong with the choice of a model makes the default model answer, with a warning. Raises
+    `LookupError` when there is none, and ValueError when its own settings cannot be used."""
     if "default" not in models:
         raise LookupError("there is no [llm.default]")
     chains: dict[Purpose, Chain] = {}
@@ -75,7 +75,7 @@ def plan_of(models: Mapping[str, LlmSettings], purposes: PurposeSettings, settle
         try:
             alias, settings = _model(models, purposes, purpose, warnings)
             chain = _chain(models, alias, settings, settle)
-        except (OverrideError, UnfitError) as exc:
+        except (OverrideError, ValueError) as exc:
             warnings.append((texts.LOG_LLM_FAILED, {"key": str(purpose), "e": str(exc)}))
             alias = "default"
             chain = _chain(models, alias, models[alias], settle)

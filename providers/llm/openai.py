@@ -249,7 +249,7 @@ def _message(message: ChatMessage) -> dict[str, Any]:
     if message.calls:
         fields["content"] = message.content or None  # next to calls an empty text is not understood everywhere
         fields["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
             for call in message.calls
         ]
     if message.call:
