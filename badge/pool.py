@@ -109,7 +109,8 @@ class Pool(Generic[S, P]):
         """The provider with these settings, made and started if there is none; it is not closed within this context. `linger`:
         seconds that it stays after its last lease, if the configuration does not name it. Raises `ProviderError` when it
         cannot start; the next lease tries that anew."""
-        await self._open.wait()
+        if self._nursery is None:
+            await self._open.wait()
         room = self._room(key)
         room.leases += 1
         room.look(kept=True)
@@ -158,7 +159,8 @@ class _Room(Generic[P]):
 
     async def ready(self) -> P:
         """The provider, when it has started. Raises `ProviderError`."""
-        await self._decided.wait()
+        if not self._decided.is_set():  # most times it is, and a turn should not wait for the scheduler
+            await self._decided.wait()
         if self._provider is None:
             raise self._error
         return self._provider

@@ -61,7 +61,10 @@ class LiveLlms(Llms):
 
     def components(self) -> list[Component[Llm]]:
         """One for each name that a purpose had at the start."""
-        return list({(component := self.of(purpose)).kind: component for purpose in Purpose}.values())
+        first: dict[str, Component[Llm]] = {}
+        for component in map(self.of, Purpose):
+            first.setdefault(component.kind, component)
+        return list(first.values())
 
     # --- for those who configure ---
 

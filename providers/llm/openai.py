@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,14 @@ def _key_source(settings: OpenAiSettings) -> str:
     return f"the environment variable {settings.api_key_env}"
 
 
+@cache
+def _trust(*_: str | None) -> Any:
+    """Whom to trust: the certificates are most of what a client would weigh (1.2 MB), and are the same for all."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
 def _client(name: str, settings: OpenAiSettings, key: str) -> tuple[Any, Any]:
     """The client of the API, and that of HTTP below it."""
     try:
@@ -295,7 +304,8 @@ def _client(name: str, settings: OpenAiSettings, key: str) -> tuple[Any, Any]:
     except ImportError as exc:
         raise ProviderError(name, f"the package openai does not load: {exc}.", remedy=_REMEDY) from None
     http_client = openai.DefaultAsyncHttpxClient(
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE)
+        verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE),
     )
     client = openai.AsyncOpenAI(
         api_key=key,

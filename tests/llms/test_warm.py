@@ -15,9 +15,9 @@ from providers.llm import openai
 from providers.llm.openai import OpenAiLlm, OpenAiSettings
 from providers.ports import Warmable
 from providers.scripted import ScriptedLlm
-from tests.llms.far import far_server
+from tests.llms.far import far_server, models_or_words
 from tests.llms.stage import said
-from tests.providers.openai_server import Exchange, OpenAiServer, openai_server, says
+from tests.providers.openai_server import Exchange, OpenAiServer, openai_server
 
 DISTANCE = 0.1
 """Seconds of a round trip to the server."""
@@ -31,15 +31,6 @@ async def provider(server: OpenAiServer) -> AsyncIterator[OpenAiLlm]:
         await nursery.start(llm.run)
         yield llm
         nursery.cancel_scope.cancel()
-
-
-async def models_or_words(exchange: Exchange) -> None:
-    """What the API answers: a page for HEAD, which has no body, or an answer."""
-    if exchange.path.endswith("/models"):
-        await exchange.head(200)
-        await exchange.end()
-    else:
-        await says("yes")(exchange)
 
 
 async def timed(llm: OpenAiLlm) -> float:
