@@ -10,7 +10,7 @@ import attrs
 from attrs import field, frozen
 
 from protocol.strict import Mistake, make_converter, structure
-from providers.llm.openai import OpenAiSettings
+from providers.llm.openai_settings import OpenAiSettings
 from providers.settings import between, setting
 
 _CONVERTER = make_converter(forbid_unknown=True)

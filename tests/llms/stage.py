@@ -19,7 +19,7 @@ from badge.llms.private import PrivateModels
 from badge.metrics import Metrics
 from badge.pool import Pool
 from providers.llm.offline import OfflineLlm
-from providers.llm.openai import OpenAiSettings
+from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import ChatMessage, Llm, Prompt, ProviderError, Text, Token, single_error
 from providers.scripted import Reply, ScriptedLlm
 from tests.house import HouseClock

@@ -16,7 +16,7 @@ from badge.metrics import Metrics
 from badge.pool import UnfitError
 from badge.recording.components import recorded_llms
 from badge.recording.records import Kind
-from providers.llm.openai import OpenAiSettings
+from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import ProviderError, Text, Usage
 from providers.scripted import Reply
 from tests.llms.stage import Set, answer, failing, live, model, plan, prompt, said

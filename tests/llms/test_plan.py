@@ -13,7 +13,7 @@ from badge.config import Settings
 from badge.config_llm import LlmSettings, OverrideError, Purpose, PurposeSettings, entry_of, merged, purposes
 from badge.configfile import ConfigError, load
 from badge.llms.plan import OFFLINE, Plan, plan_of
-from providers.llm.openai import OpenAiSettings
+from providers.llm.openai_settings import OpenAiSettings
 from tests.llms.stage import model, plan, settle
 
 MODELS = {"default": model("d"), "big": model("b"), "small": model("s", temperature=0.5)}

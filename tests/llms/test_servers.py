@@ -18,7 +18,7 @@ from badge.llms import Purpose
 from badge.llms.ledger import Ledger
 from badge.llms.live import LiveLlms
 from badge.metrics import Metrics
-from providers.llm.openai import OpenAiSettings
+from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import ProviderError
 from tests.llms.stage import said
 from tests.providers.openai_server import Exchange, OpenAiServer, openai_server, refuses, says
