@@ -15,16 +15,18 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, memories, minutes, push, rerun, say
+from badge import backups, costs, fetch, memories, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
 from badge.clock import Ids, SystemClock
 from badge.config import Settings
+from badge.config_llm import Purpose, purposes
 from badge.configfile import ConfigError, load, render
 from badge.diagram import diagrams
 from badge.edge.control import ControlError
 from badge.log import logging_to
+from badge.reloading import Reloading
 from badge.storage.ports import StoreError
 
 CONFIG = Path("config.toml")
@@ -65,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "start every provider and say what is missing"),
         ("say", _say, "speak or write to a server as a badge would"),
         ("push", _push, "have a badge of the running server say something"),
+        ("usage", _usage, "show what language models have cost, by device"),
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
@@ -117,10 +120,12 @@ def _serve(args: argparse.Namespace) -> int:
     clock = SystemClock()
     choices = choose(settings, os.environ, clock)
     server = assemble(settings, choices, clock, Ids())
+    assert server.llms is not None
+    reload = Reloading(settings, lambda: _settings(args), choices.workshop.settle, server.llms).reload
     log = settings.log
     with logging_to(sys.stderr, form=log.form, level=log.level, max_message_length=log.max_message_length):
         try:
-            trio.run(operate, server, partial(_announce, settings, choices, _configured_by(args)))
+            trio.run(operate, server, partial(_announce, settings, choices, _configured_by(args)), reload)
         except* (CannotListenError, ControlError, StoreError) as group:
             message = str(next(leaves(group)))
         else:
@@ -150,7 +155,7 @@ def greeting(settings: Settings, choices: Choices, running: Running, configured_
     bound = f"[{running.host}]" if ":" in running.host else running.host
     host, near = (address, "localhost") if everywhere else (bound, bound)
     url, here = (f"ws://{name}:{running.port}/xiaozhi/v1/" for name in (host, near))
-    model = choices.llms[settings.llm_by_purpose.chat]
+    model = choices.llms[purposes(settings.llm_by_purpose, settings.llm)[Purpose.CHAT]]
     store = settings.store
     kept = Path(store.file).expanduser().absolute() if store.use == "sqlite" else "memory"
     lines = [
@@ -192,6 +197,10 @@ def _say(args: argparse.Namespace) -> int:
 
 def _push(args: argparse.Namespace) -> int:
     return push.run(args, _settings(args).store, print)
+
+
+def _usage(args: argparse.Namespace) -> int:
+    return costs.run(_settings(args).store, print)
 
 
 def _models(args: argparse.Namespace) -> int:

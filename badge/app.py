@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import trio
@@ -12,7 +12,17 @@ from attrs import frozen
 
 from badge import texts
 from badge.backoffice import BackOffice, furnish
-from badge.choice import Choice, choose_asr, choose_embedder, choose_llm, choose_tts, choose_vad, model_folder
+from badge.choice import (
+    Choice,
+    Workshop,
+    choose_asr,
+    choose_embedder,
+    choose_llm,
+    choose_tts,
+    choose_vad,
+    model_folder,
+    workshop,
+)
 from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config import Settings
@@ -25,11 +35,18 @@ from badge.edge.ota import Firmware, http_url
 from badge.edge.server import Reception
 from badge.housekeeping import settle, tidy
 from badge.link import Goodbye
-from badge.llms import Llms, purposes
+from badge.llms.attempt import Means
+from badge.llms.breaker import Breakers
+from badge.llms.ledger import Ledger
+from badge.llms.live import LiveLlms
+from badge.llms.plan import plan_of
+from badge.llms.private import PrivateModels
 from badge.log import get_log
+from badge.metrics import Metrics
 from badge.offices.operating import operator_commands
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.pool import Pool
 from badge.recall.erasing import memory_commands
 from badge.recording.recorder import Recorder
 from badge.services import Services
@@ -37,6 +54,7 @@ from badge.stats import broadcast_stats
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store
 from badge.storage.sqlite import SqliteStore
+from providers.llm.offline import OfflineLlm
 from providers.ports import Asr, Embedder, Llm, Tts, Vad
 
 log = get_log(__name__)
@@ -58,6 +76,7 @@ class Choices:
     vad: Choice[Vad]
     asr: Choice[Asr]
     llms: dict[str, Choice[Llm]]
+    workshop: Workshop
     tts: Choice[Tts]
 
 
@@ -78,6 +97,7 @@ def choose(settings: Settings, environment: Mapping[str, str], clock: WallClock)
         vad=choose_vad(settings),
         asr=choose_asr(settings, folder),
         llms={name: choose_llm(llm, environment, clock) for name, llm in settings.llm.items()},
+        workshop=workshop(environment, clock),
         tts=choose_tts(settings, folder),
     )
 
@@ -88,6 +108,8 @@ class Server:
 
     services: Services
     office: BackOffice
+    llms: LiveLlms | None = None
+    """models that can be configured anew"""
 
 
 def open_store(settings: StoreSettings) -> Store:
@@ -97,9 +119,9 @@ def open_store(settings: StoreSettings) -> Store:
 
 def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -> Server:
     """Put together a server."""
-    by_purpose = purposes(settings.llm_by_purpose)
-    used = set(by_purpose.values())
-    llms = Llms({n: Component[Llm](f"llm.{n}", c.candidates) for n, c in choices.llms.items() if n in used}, by_purpose)
+    metrics = Metrics()
+    ledger = Ledger(metrics)
+    llms = live_llms(settings, choices.workshop, ledger, clock)
     presence = Presence(settings.limits.connections)
     office = furnish(
         settings,
@@ -124,7 +146,19 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
         desk=office.desk,
         deliveries=office.deliveries,
     )
-    return Server(services=services, office=office)
+    return Server(services=services, office=office, llms=llms)
+
+
+def live_llms(settings: Settings, workshop: Workshop, ledger: Ledger, clock: WallClock) -> LiveLlms:
+    """The models as configured."""
+    means = Means(
+        pool=Pool("llm", workshop.make),
+        breakers=Breakers(settings.llm_breaker),
+        ledger=ledger,
+        stand_in=OfflineLlm(clock.now, last=None),
+    )
+    plan = plan_of(settings.llm, settings.llm_by_purpose, workshop.settle)
+    return LiveLlms(plan, means, PrivateModels(workshop.settle))
 
 
 async def serve(  # noqa: ASYNC128 - the doors report
@@ -162,9 +196,13 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
             await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
             for component in services.components():
                 providers.start_soon(component.run)
+            providers.start_soon(services.llms.run)
             if (path := control_path(settings.store)) is not None:
                 memory = server.office.memory or server.office.store.recall
-                commands = {**operator_commands(server.office.post, services.presence), **memory_commands(memory)}
+                commands = {
+                    **operator_commands(server.office.post, services.presence, services.ledger),
+                    **memory_commands(memory),
+                }
                 await doors.start(open_control, path, commands)
             if settings.stats.broadcast:
                 doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
@@ -178,12 +216,17 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
             mailbox.retire(Goodbye.SHUTDOWN)
 
 
-async def operate(server: Server, announce: Callable[[Running], None]) -> None:
-    """Serve as a program does: stop on SIGTERM, SIGINT or the console's quit, at once when asked a second time."""
+async def operate(
+    server: Server, announce: Callable[[Running], None], reload: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Serve as a program does: stop on SIGTERM, SIGINT or the console's quit, at once when asked a second time; `reload` on
+    SIGHUP."""
     async with trio.open_nursery() as program:
         services = server.services
         running: Running = await program.start(serve_then_end, program.cancel_scope, server)
         await program.start(_obey_signals, running.stop, program.cancel_scope)  # before anybody knows that we are there
+        if reload is not None and hasattr(signal, "SIGHUP"):
+            await program.start(_obey_reload, reload)
         if services.settings.server.console and sys.stdin is not None:
             program.start_soon(read_commands, sys.stdin.fileno(), services.presence, print, running.stop)
         program.start_soon(tidy, services.presence)
@@ -214,6 +257,15 @@ async def _obey_signals(
         async for number in signals:
             log.warning("stopping at once", signal=signal.Signals(number).name)
             everything.cancel("second signal")
+
+
+async def _obey_reload(
+    reload: Callable[[], Awaitable[None]], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            await reload()
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:

@@ -15,6 +15,7 @@ from badge.boundary import leaves
 from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
 from badge.config import Settings
+from badge.config_llm import Purpose, purposes
 from providers.audiofile import AudioFileError, ffmpeg_version
 from providers.opus import OpusError, opus_version
 from providers.ports import ChatMessage, Llm, Prompt, Provider, ProviderError, single_error
@@ -52,7 +53,7 @@ async def check(
     for part, choice in (
         ("vad", choices.vad),
         ("asr", choices.asr),
-        ("llm", choices.llms[settings.llm_by_purpose.chat]),
+        ("llm", choices.llms[_conversation(settings)]),
         ("tts", choices.tts),
     ):
         verdict = Verdict(part, works=True, detail=choice.why)
@@ -73,7 +74,7 @@ def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -
     vads = (attrs.evolve(settings.vad, use="silero"), attrs.evolve(settings.vad, use="energy"))
     asrs = (attrs.evolve(settings.asr, use="pocketsphinx"), attrs.evolve(settings.asr, use="vosk"))
     ttss = (attrs.evolve(settings.tts, use="espeak"), attrs.evolve(settings.tts, use="piper"))
-    llm = settings.llm[settings.llm_by_purpose.chat]
+    llm = settings.llm[_conversation(settings)]
     llms = (attrs.evolve(llm, use="offline"), attrs.evolve(llm, use="openai"))
     return [
         *((f"vad {v.use}", choose_vad(attrs.evolve(settings, vad=v)).candidates[0]) for v in vads),
@@ -81,6 +82,11 @@ def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -
         *((f"llm {one.use}", choose_llm(one, environment, clock).candidates[0]) for one in llms),
         *((f"tts {t.use}", choose_tts(attrs.evolve(settings, tts=t), folder).candidates[0]) for t in ttss),
     ]
+
+
+def _conversation(settings: Settings) -> str:
+    """The name of the model that talks."""
+    return purposes(settings.llm_by_purpose, settings.llm)[Purpose.CHAT]
 
 
 async def _first(part: str, candidates: tuple[Provider, ...]) -> Verdict:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -10,7 +11,8 @@ import attrs
 from attrs import frozen
 
 from badge.clock import WallClock
-from badge.config import LlmSettings, Settings
+from badge.config import Settings
+from badge.config_llm import LlmSettings
 from badge.config_memory import MemorySettings
 from providers.asr.pocketsphinx import PocketsphinxAsr
 from providers.asr.vosk import VoskAsr
@@ -38,6 +40,22 @@ class Choice(Generic[P]):
     candidates: tuple[P, ...]
     why: str
     better: str = ""
+
+
+@frozen(kw_only=True)
+class Workshop:
+    """Where language models are made: `settle` decides what settings leave open, `make` makes a provider of settled ones."""
+
+    settle: Callable[[LlmSettings], LlmSettings]
+    make: Callable[[LlmSettings], Llm]
+
+
+def workshop(environment: Mapping[str, str], clock: WallClock) -> Workshop:
+    """The workshop of a server."""
+    return Workshop(
+        settle=lambda settings: settled(settings, environment),
+        make=lambda settings: choose_llm(settings, environment, clock).candidates[0],
+    )
 
 
 def model_folder(settings: Settings) -> ModelFolder:
@@ -79,14 +97,25 @@ def choose_asr(settings: Settings, folder: ModelFolder) -> Choice[Asr]:
     return Choice(candidates=(embedded,), why=why, better=get_vosk)
 
 
+def settled(settings: LlmSettings, environment: Mapping[str, str]) -> LlmSettings:
+    """The settings with everything in them that makes a difference: which implementation `auto` is, and what the key file says
+    now. A file that cannot be read is left to the provider, which says so when it starts."""
+    openai = settings.openai
+    if openai.api_key_file and not openai.api_key:
+        with suppress(OSError, UnicodeDecodeError):
+            openai = attrs.evolve(openai, api_key=Path(openai.api_key_file).read_text(encoding="utf-8").strip())
+    use = settings.use
+    if use == "auto":
+        connected = openai.base_url or openai.api_key or openai.api_key_file or environment.get(openai.api_key_env)
+        use = "openai" if connected else "offline"
+    return attrs.evolve(settings, use=use, openai=openai)
+
+
 def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: WallClock) -> Choice[Llm]:
     """A language model where one is configured, else the offline assistant."""
     openai, offline = OpenAiLlm(settings.openai, environment), OfflineLlm(clock.now)
     where = settings.openai.base_url or "api.openai.com"
-    connected = bool(
-        settings.openai.base_url or environment.get(settings.openai.api_key_env) or settings.openai.api_key_file
-    )
-    if settings.use == "openai" or (settings.use == "auto" and connected):
+    if settled(settings, environment).use == "openai":
         return Choice(candidates=(openai,), why=f"{settings.openai.model} at {where}")
     return Choice(
         candidates=(offline,),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-import attrs
 from attrs import frozen
 
 from badge import texts
+from badge.config_llm import BreakerSettings, LlmSettings, PurposeSettings, wrong_models
 from badge.config_mcp import MCP_DOC, McpSettings, wrong_servers
 from badge.config_memory import MemorySettings
 from badge.config_team import (
@@ -24,7 +24,6 @@ from protocol.identity import normalise
 from protocol.vocabulary import ListenMode
 from providers.asr.pocketsphinx import PocketsphinxSettings
 from providers.asr.vosk import VoskSettings
-from providers.llm.openai import OpenAiSettings
 from providers.ports import Language
 from providers.settings import between, setting
 from providers.tts.espeak import EspeakSettings
@@ -171,30 +170,6 @@ class AsrSettings:
     attempts: int = setting(3, "tries on the same audio before the user is asked to say it again", **between(1, 5))
     vosk: VoskSettings = VoskSettings()
     pocketsphinx: PocketsphinxSettings = PocketsphinxSettings()
-
-
-@frozen(kw_only=True)
-class LlmSettings:
-    """One language model. Any number of [llm.NAME] tables; `default` must be one of them."""
-
-    use: Literal["auto", "openai", "offline"] = setting(
-        "auto",
-        "auto takes openai when a key or a base_url is there, else the offline assistant, which needs no network and "
-        "knows a few skills",
-    )
-    openai: OpenAiSettings = OpenAiSettings()
-
-
-@frozen(kw_only=True)
-class PurposeSettings:
-    """Which [llm.NAME] answers what. Old name: llm_by_mode."""
-
-    chat: str = setting("default", "conversation")
-    meeting: str = setting("default", "minutes")
-    coding: str = setting("default", "insights into a coding session, and the conversation in it")
-    working: str = setting("default", "conversation about the tasks of the group")
-    intent: str = setting("default", 'which tool is meant, with chat.intent = "intent_llm"')
-    memory: str = setting("default", "what is worth remembering of a conversation")
 
 
 @frozen(kw_only=True)
@@ -366,6 +341,7 @@ class Settings:
     asr: AsrSettings = AsrSettings()
     llm: dict[str, LlmSettings] = setting({"default": LlmSettings()}, "")
     llm_by_purpose: PurposeSettings = PurposeSettings()
+    llm_breaker: BreakerSettings = BreakerSettings()
     tts: TtsSettings = TtsSettings()
     chat: ChatSettings = ChatSettings()
     phrases: PhraseSettings = PhraseSettings()
@@ -392,12 +368,7 @@ class Settings:
 
 def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
     """What no single field can see: (key, value, what would be right)."""
-    found: list[tuple[str, object, str]] = []
-    if "default" not in settings.llm:
-        found.append(("llm", sorted(settings.llm), "must have a table [llm.default]"))
-    for purpose, name in attrs.asdict(settings.llm_by_purpose).items():
-        if name not in {*settings.llm, "default"}:  # that there is no default is said already
-            found.append((f"llm_by_purpose.{purpose}", name, f"must be one of {', '.join(sorted(settings.llm))}"))
+    found = wrong_models(settings.llm, settings.llm_by_purpose)
     found.extend(_wrong_groups(settings.workflow.groups))
     found.extend(wrong_servers(settings.mcp))
     found.extend(wrong_tools(settings.tools))

@@ -16,6 +16,8 @@ from badge.config import Settings, TokenSettings, inconsistencies
 from protocol.strict import Mistake, make_converter, structure
 from providers.settings import DOC, ENV
 
+_SECRET = re.compile(r"(^|[._])(token|key|secret|(headers|env)(\.[^.]*)?)$")
+
 _CONVERTER = make_converter(forbid_unknown=True)
 
 TOKENS_VARIABLE = "BADGE_AUTH_TOKENS"
@@ -91,10 +93,16 @@ def _line(path: Path, mistake: Mistake, values: dict[str, Any]) -> str:
 
 
 def _show(key: str, value: object) -> str:
-    if re.search(r"(^|[._])(token|key|secret|(headers|env)(\.[^.]*)?)$", key):
+    if _SECRET.search(key):
         return "***"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(_masked(value), ensure_ascii=False, default=str)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "***" if _SECRET.search(str(key)) else _masked(one) for key, one in value.items()}
+    return [_masked(one) for one in value] if isinstance(value, list) else value
 
 
 def _at(values: Any, path: str) -> object:

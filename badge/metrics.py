@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import nan
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -34,6 +34,20 @@ class Metrics:
             registry=self._registry,
         )
 
+        asked = ["purpose", "model"]
+        self.llm_requests = self._counter("badge_llm_requests", "Questions to language models", *asked)
+        self.llm_failures = self._counter("badge_llm_failures", "Questions without an answer, or a whole one", *asked)
+        self.llm_skipped = self._counter("badge_llm_skipped", "Questions not asked, as the model had failed", *asked)
+        self.llm_fallbacks = self._counter("badge_llm_fallbacks", "Answers in place of a model that failed", *asked)
+        self.llm_tokens = self._counter("badge_llm_tokens", "Tokens, of prompts and of answers", *asked, "kind")
+        self.llm_warmed = self._counter("badge_llm_warmed", "Connections looked after beforehand", "result")
+        self.llm_breaker = Gauge(
+            "badge_llm_breaker",
+            "Whether a model is left alone: 0 closed, 1 half open, 2 open",
+            ["model"],
+            registry=self._registry,
+        )
+
     def render(self) -> bytes:
         """All counters in the text format."""
         return generate_latest(self._registry)
@@ -43,5 +57,5 @@ class Metrics:
         found = self._registry.get_sample_value(name, labels)
         return nan if found is None else found
 
-    def _counter(self, name: str, about: str) -> Counter:
-        return Counter(name, about, registry=self._registry)
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(name, about, labels, registry=self._registry)

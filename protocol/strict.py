@@ -210,7 +210,9 @@ def _union(cls: Any, converter: cattrs.Converter) -> Callable[[object, type], ob
                 return converter.structure(value, member)
             except (TypeError, ValueError):
                 continue
-        raise TypeError("must be " + " or ".join(_NAMES.get(m, str(m)) for m in members))
+        raise TypeError(
+            "must be " + " or ".join(_NAMES.get(m, "an object" if _is_mapping(m) else str(m)) for m in members)
+        )
 
     return hook
 

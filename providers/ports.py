@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import trio
 from attrs import field, frozen
@@ -24,15 +24,27 @@ class ProviderError(Exception):
     """A provider cannot start or cannot answer.
 
     `detail` says what is missing or what went wrong, `remedy` what the operator can do about it, `retryable` whether
-    the same request may succeed when it is made again.
+    the same request may succeed when it is made again. `pause`: s for which the provider asks to be left alone.
+    `particular`: the reason is this request, others may do better.
     """
 
-    def __init__(self, provider: str, detail: str, *, remedy: str = "", retryable: bool = False) -> None:
+    def __init__(
+        self,
+        provider: str,
+        detail: str,
+        *,
+        remedy: str = "",
+        retryable: bool = False,
+        pause: float = 0.0,
+        particular: bool = False,
+    ) -> None:
         super().__init__(f"{provider}: {detail}" + (f" {remedy}" if remedy else ""))
         self.provider = provider
         self.detail = detail
         self.remedy = remedy
         self.retryable = retryable
+        self.pause = pause
+        self.particular = particular
 
 
 def alone(exc: BaseException) -> BaseException:
@@ -235,6 +247,15 @@ class Llm(Provider, Protocol):
 
         A failure ends the channel early, and leaving the context raises it as `ProviderError` (see `single_error`).
         """
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A provider that answers sooner when it is told beforehand."""
+
+    async def warm(self) -> bool:
+        """Somebody will ask in a moment: have a connection open by then. False when there is none; nothing is raised. Most
+        times it is open already, and nothing is to be done."""
 
 
 # --- speech -----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import attrs
@@ -39,6 +40,15 @@ def setting(
     if isinstance(default, list | dict):
         return attrs.field(factory=lambda: type(default)(default), **shared)
     return attrs.field(default=default, **shared)
+
+
+def plain_json(value: object) -> bool:
+    """Whether a value can be sent as JSON, and comes back the same."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and plain_json(one) for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(plain_json, value))
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
 
 
 def between(low: float, high: float) -> dict[str, Any]:

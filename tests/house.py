@@ -213,9 +213,9 @@ class NotingLlms(Llms):
         super().__init__({"default": model}, dict.fromkeys(Purpose, "default"))
         self._asked = asked
 
-    def of(self, purpose: Purpose) -> Component[Llm]:
+    def of(self, purpose: Purpose, **about: Any) -> Component[Llm]:
         self._asked.append(str(purpose))
-        return super().of(purpose)
+        return super().of(purpose, **about)
 
 
 class Workshop:

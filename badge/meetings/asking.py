@@ -45,10 +45,11 @@ class Wish(Generic[T]):
 class Asker:
     """Asks for the documents of one meeting, one after the other."""
 
-    def __init__(self, *, llms: Llms, patience_s: float, session: str) -> None:
+    def __init__(self, *, llms: Llms, patience_s: float, session: str, device: str = "") -> None:
         self._llms = llms
         self._patience = patience_s
         self._session = session
+        self._device = device
         self._failures = 0
         self.reason: Why = "no-answer"
         """why the last wish was not granted"""
@@ -93,6 +94,7 @@ class Asker:
                 prompt,
                 seconds=self._patience,
                 longest=(prompt.max_tokens or 0) * CHARACTERS_PER_TOKEN,
+                device=self._device,
             )
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("the model failed", error=str(exc) or "too slow")

@@ -68,6 +68,10 @@ class Mode(Protocol):
     """One way of answering. The session knows none of them by name."""
 
     @property
+    def purpose(self) -> Purpose:
+        """What the mode asks a language model for."""
+
+    @property
     def overhears(self) -> bool:
         """Whether everything that is said belongs to the mode: nothing is a question to the assistant, and nobody is
         disturbed."""

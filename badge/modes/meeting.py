@@ -10,6 +10,7 @@ from attrs import AttrsInstance
 from badge import texts
 from badge.config_team import MeetingSettings
 from badge.desk import Closing, MeetingDesk, answered
+from badge.llms import Purpose
 from badge.log import get_log
 from badge.modes.base import Answer, Ask, Taken
 from protocol import ListenMode
@@ -24,6 +25,7 @@ EARLY = 1000
 class Meeting:
     """The badge's part of a meeting; the meeting itself is kept by others, and outlives the connection."""
 
+    purpose = Purpose.MEETING
     overhears = True
 
     def __init__(

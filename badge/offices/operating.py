@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import attrs
+
 from badge.desk import RefusedError
+from badge.llms.ledger import Ledger
 from badge.offices.post import PostOffice
 from badge.peers.presence import Presence
 
@@ -16,8 +19,8 @@ MOST_SHOWN = 1000
 Command = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
 
-def operator_commands(post: PostOffice, presence: Presence) -> dict[str, Command]:
-    """The commands by name: push and status."""
+def operator_commands(post: PostOffice, presence: Presence, ledger: Ledger) -> dict[str, Command]:
+    """The commands by name: push, status and usage."""
 
     async def push(request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Say `text` on `device`; with `queue`, leave it as a letter when it cannot be said now."""
@@ -37,7 +40,15 @@ def operator_commands(post: PostOffice, presence: Presence) -> dict[str, Command
         online = presence.online()
         return {"count": len(online), "online": online[:MOST_SHOWN]}
 
-    return {"push": push, "status": status}
+    async def usage(_: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ASYNC124 - a command
+        """What language models have cost since the server was started: by device, the one that asked last first; under the
+        empty name what belongs to none of those that are shown."""
+        devices = [(device, attrs.asdict(spent)) for device, spent in ledger.by_device().items()]
+        shown, others = devices[:MOST_SHOWN], devices[MOST_SHOWN:]
+        rest = {name: sum(spent[name] for _, spent in others) for name in others[0][1]} if others else None
+        return {"devices": dict(shown) | ({"": rest} if rest else {})}
+
+    return {"push": push, "status": status, "usage": usage}
 
 
 def _who(presence: Presence) -> str:

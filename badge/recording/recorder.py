@@ -20,6 +20,7 @@ from badge import __version__
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock
 from badge.config import RecordingSettings, Settings
+from badge.config_llm import purposes
 from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics
@@ -199,6 +200,7 @@ _OF_THE_SERVER = (
     "log",
     "stats",
     "store",
+    "llm_breaker",
     "workflow",
     "peer",
     "reminders",
@@ -213,6 +215,8 @@ def session_settings(settings: Settings) -> dict[str, Any]:
     }
     tables["llm"] = {name: {} for name in tables["llm"]}
     tables["tools"] = {"use": settings.tools.use}
+    names = purposes(settings.llm_by_purpose, settings.llm)  # what else stands there may be secret
+    tables["llm_by_purpose"] = {str(purpose): name for purpose, name in names.items()}
     for table, inner in _OF_PROVIDERS.items():
         for name in inner:
             del tables[table][name]

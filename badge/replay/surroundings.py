@@ -104,7 +104,9 @@ def services_of(
         asr=component("asr"),
         tts=component("tts"),
         recall=component("recall"),
-        llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
+        llms=Llms(
+            {name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose, settings.llm)
+        ),
         desk=desk,
     )
 

@@ -4,6 +4,7 @@ that knows who has the floor."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -85,7 +86,9 @@ class Answers:
         self._modes = door.modes
         self._listening = listening
         voice = Voice(services, lambda: self._modes.current.muted)
-        self.drafts = Drafts(services.llms, services.metrics, services.watch, door.spawn)
+        self.drafts = Drafts(
+            partial(services.llms.of, device=traits.device), services.metrics, services.watch, door.spawn
+        )
         self._memory = Remembering(services, traits, dialogue)
         self._thinker = Thinker(services, traits, self._memory, self.drafts, lambda: door.toolbox)
         self._mouth = Mouth(services, traits, outbox, voice, self._thinker)

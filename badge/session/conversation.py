@@ -189,8 +189,11 @@ class Conversation:
     def utterance_begins(self, capture: Capture, *, by_voice: bool) -> None:
         """Have it recognised while it is spoken; a voice takes the floor."""
         self._tempo.recall(self._door.spawn)
-        self._utterances.begin(capture, self._modes.current)
+        mode = self._modes.current
+        self._utterances.begin(capture, mode)
         self._scribe.take(capture)
+        if not mode.overhears:  # words will be answered by then
+            self._services.llms.warm(mode.purpose, device=self._traits.device)
         if by_voice:
             self._answers.voice()
 

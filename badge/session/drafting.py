@@ -17,11 +17,12 @@ import trio
 from attrs import define, field
 
 from badge.boundary import boundary
-from badge.llms import Llms, Purpose
+from badge.components import Component
+from badge.llms import Purpose
 from badge.log import get_log
 from badge.machines.base import Watch
 from badge.metrics import Metrics
-from providers.ports import Incoming, Prompt, ProviderError, Token, single_error
+from providers.ports import Incoming, Llm, Prompt, ProviderError, Token, single_error
 
 log = get_log(__name__)
 
@@ -74,10 +75,14 @@ class Drafts:
     """At most one draft at a time, for one session."""
 
     def __init__(
-        self, llms: Llms, metrics: Metrics, watch: Watch, spawn: Callable[[Callable[[], Awaitable[None]]], None]
+        self,
+        model: Callable[[Purpose], Component[Llm]],
+        metrics: Metrics,
+        watch: Watch,
+        spawn: Callable[[Callable[[], Awaitable[None]]], None],
     ) -> None:
-        """`watch` is told what becomes of drafts; `spawn` runs tasks of the session."""
-        self._llms = llms
+        """`model` gives the one that answers; `watch` is told what becomes of drafts; `spawn` runs tasks of the session."""
+        self._model = model
         self._metrics = metrics
         self._watch = watch
         self._spawn = spawn
@@ -130,7 +135,7 @@ class Drafts:
 
     async def _read_ahead(self, draft: _Draft, foresee: Callable[[], Awaitable[Prompt]]) -> None:
         prompt = await foresee()
-        llm = await self._llms.of(draft.purpose).ready()
+        llm = await self._model(draft.purpose).ready()
         draft.prompt = prompt
         self._watch("Draft", "open", "drafting", "drafting")
         async with llm.stream(prompt) as tokens:

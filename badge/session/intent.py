@@ -33,7 +33,9 @@ Answer with one JSON object and nothing else: {{"function_call": {{"name": "..."
 The name is one of the functions above, or {chat} when none of them does it or when something that it needs was not said."""
 
 
-async def meant(llms: Llms, messages: Sequence[ChatMessage], kit: Kit, *, name: str, seconds: float) -> Call | None:
+async def meant(
+    llms: Llms, messages: Sequence[ChatMessage], kit: Kit, *, name: str, seconds: float, device: str
+) -> Call | None:
     """The call that the last words ask for, called `name`; None for an ordinary answer, also when the model does not say.
 
     `messages` are those that the answering model will see; `seconds` as in `whole_answer`.
@@ -44,7 +46,7 @@ async def meant(llms: Llms, messages: Sequence[ChatMessage], kit: Kit, *, name: 
     system = ChatMessage(role="system", content=_SYSTEM.format(functions=_listed(kit.specs), chat=CHAT))
     prompt = Prompt(messages=(system, *latest), max_tokens=TOKENS, schema=_schema(kit.specs))
     try:
-        answer = await whole_answer(llms, Purpose.INTENT, prompt, seconds=seconds, longest=LONGEST)
+        answer = await whole_answer(llms, Purpose.INTENT, prompt, seconds=seconds, longest=LONGEST, device=device)
     except (ProviderError, trio.TooSlowError) as exc:
         log.warning("the intent is not known", error=str(exc) or "too slow")
         return None

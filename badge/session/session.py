@@ -286,7 +286,8 @@ class Session:
     async def ask(self, purpose: Purpose, prompt: Prompt) -> str:
         """The whole answer of a model. Raises `ProviderError`, `trio.TooSlowError`."""
         patience = self._services.settings.chat.first_token_s
-        return await whole_answer(self._services.llms, purpose, prompt, seconds=patience, longest=LONGEST_ANSWER)
+        llms, device = self._services.llms, self.traits.device
+        return await whole_answer(llms, purpose, prompt, seconds=patience, longest=LONGEST_ANSWER, device=device)
 
     def spawn(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task as long as the session lives; its end is not the session's. It is of this session, whoever has asked

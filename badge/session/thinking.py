@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import trio
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from badge import texts
 from badge.desk import ToolResult
 from badge.dialogue import Exchange
-from badge.llms import Purpose
 from badge.log import get_log
 from badge.modes.base import Ask
 from badge.patience import Patience, patience
@@ -27,6 +26,7 @@ from providers.language import language_of
 from providers.ports import (
     Call,
     ChatMessage,
+    Llm,
     Prompt,
     ProviderError,
     Text,
@@ -100,6 +100,22 @@ class Script:
             del self._whole[0]
 
 
+@define(eq=False)
+class _Inquiry:
+    """One utterance on its way to its answer. `llm`: the model that answers, the same for all rounds."""
+
+    ask: Ask
+    exchange: Exchange
+    script: Script
+    llm: Llm | None = None
+
+    async def say(self, text: str) -> None:
+        """Say this, as part of the answer."""
+        if text:
+            self.exchange.add(text)
+            await self.script.add(text)
+
+
 class Thinker:
     """Asks the model about one utterance, calls the tools that it wants, and lets the script have the answer."""
 
@@ -130,15 +146,16 @@ class Thinker:
     async def think(self, ask: Ask, exchange: Exchange, script: Script) -> None:
         """Answer in the exchange; when nothing comes of it that can be said, an apology is said instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
+        inquiry = _Inquiry(ask, exchange, script)
         try:
             with single_error():
-                answered = await self._rounds(ask, exchange, script)
+                answered = await self._rounds(inquiry)
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("the model failed", error=str(exc) or "too slow")
             answered = False
         await script.end()
         if not (script.spoke or answered):
-            await _say(texts.LLM_FAILED[language_of(ask.words)], exchange, script)
+            await inquiry.say(texts.LLM_FAILED[language_of(ask.words)])
             await script.end()
 
     def draft(self, ask: Ask) -> None:
@@ -153,43 +170,49 @@ class Thinker:
         system, kit = await self._system(ask), await self._kit()
         return self._prompt(dialogue.messages(system, INTERRUPTED), kit.specs)
 
-    async def _rounds(self, ask: Ask, exchange: Exchange, script: Script) -> bool:
+    async def _rounds(self, inquiry: _Inquiry) -> bool:
         """Ask the model, and again with what tools have answered, until it has its say; true when that may be nothing."""
-        system, kit = await self._system(ask), await self._kit()
+        system, kit = await self._system(inquiry.ask), await self._kit()
         if self._settings.intent == "intent_llm":
-            return await self._decided(ask, exchange, system, kit, script)
+            return await self._decided(inquiry, system, kit)
         for more in range(self._settings.tool_rounds, -1, -1):
             messages = self._dialogue.messages(system, INTERRUPTED)
             prompt = self._prompt(messages, kit.specs if more else ())
-            calls = await self._stream(ask, prompt, exchange, script)
+            calls = await self._stream(inquiry, prompt)
             if not (calls and prompt.tools):
                 return False
-            results = await self._call(kit, calls, exchange, script)
+            results = await self._call(inquiry, kit, calls)
             if not any(result.kind == "answer" for result in results):
                 return all(result.kind == "silent" for result in results)
             if not any(result.text for result in results):
                 return False
         return False
 
-    async def _decided(self, ask: Ask, exchange: Exchange, system: str, kit: Kit, script: Script) -> bool:
+    async def _decided(self, inquiry: _Inquiry, system: str, kit: Kit) -> bool:
         """The same where a model of its own decides on one tool, and the one that answers knows of none."""
-        name = f"{exchange.id}-{len(exchange.rounds)}"
         messages = self._dialogue.messages(system, INTERRUPTED)
-        call = await meant(self._services.llms, messages, kit, name=name, seconds=self._settings.first_token_s)
+        call = await meant(
+            self._services.llms,
+            messages,
+            kit,
+            name=_name(inquiry.exchange),
+            seconds=self._settings.first_token_s,
+            device=self._traits.device,
+        )
         if call is not None:
-            (result,) = await self._call(kit, (call,), exchange, script)
+            (result,) = await self._call(inquiry, kit, (call,))
             if result.kind != "answer":
                 return result.kind == "silent"
             system = f"{system}\n\n{texts.FOUND_OUT.format(result=result.text or texts.NO_RESULT)}"
         prompt = self._prompt(self._dialogue.without_tools(system, INTERRUPTED), ())
-        await self._stream(ask, prompt, exchange, script)
+        await self._stream(inquiry, prompt)
         return False
 
-    async def _stream(self, ask: Ask, prompt: Prompt, exchange: Exchange, script: Script) -> tuple[Call, ...]:
+    async def _stream(self, inquiry: _Inquiry, prompt: Prompt) -> tuple[Call, ...]:
         """One answer of the model: its text goes on as it comes, its calls are given when all are there."""
         reader = CallReader()
         with patience(self._settings.first_token_s) as patient:
-            async with await self._open(ask.purpose, prompt, patient) as tokens:
+            async with await self._open(inquiry, prompt, patient) as tokens:
                 while True:
                     patient.begin()
                     try:
@@ -201,41 +224,43 @@ class Thinker:
                         reader.call(token)
                     elif isinstance(token, Text):
                         patient.pause()
-                        await _say(reader.text(token.text), exchange, script)
-        await _say(reader.rest(), exchange, script)
+                        await inquiry.say(reader.text(token.text))
+        await inquiry.say(reader.rest())
         try:
-            return reader.calls(f"{exchange.id}-{len(exchange.rounds)}")
+            return reader.calls(_name(inquiry.exchange))
         except MalformedCallError as exc:
             log.error(texts.LOG_CALL_UNREADABLE, size=exc.size)
             return ()
 
-    async def _open(self, purpose: Purpose, prompt: Prompt, patient: Patience) -> Opened:
-        """The answer to a prompt: the one that was begun early, or a new one."""
-        draft = self._drafts.take(purpose, prompt)
+    async def _open(self, inquiry: _Inquiry, prompt: Prompt, patient: Patience) -> Opened:
+        """The answer to a prompt: the one that was begun early, or a new one. A model that is configured meanwhile has to
+        wait for the next utterance."""
+        draft = self._drafts.take(inquiry.ask.purpose, prompt)
         if draft is not None:
             return draft
-        llm = await self._services.llms.of(purpose).ready()
+        if inquiry.llm is None:
+            inquiry.llm = await self._services.llms.of(inquiry.ask.purpose, device=self._traits.device).ready()
         patient.begin()
-        return llm.stream(prompt)
+        return inquiry.llm.stream(prompt)
 
-    async def _call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange, script: Script) -> Sequence[ToolResult]:
+    async def _call(self, inquiry: _Inquiry, kit: Kit, calls: Sequence[Call]) -> Sequence[ToolResult]:
         """Have tools called, while what was said so far is heard; results that are to be said, are."""
-        await script.end()
+        await inquiry.script.end()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._fill, script, exchange.user)
-            results = await self._toolbox().call(kit, calls, exchange)
+            nursery.start_soon(self._fill, inquiry)
+            results = await self._toolbox().call(kit, calls, inquiry.exchange)
             nursery.cancel_scope.cancel("all tools have answered")
-        exchange.called(calls, [result.text or texts.NO_RESULT for result in results])
+        inquiry.exchange.called(calls, [result.text or texts.NO_RESULT for result in results])
         for result in results:
             if result.kind not in ("answer", "silent"):
-                await _say(result.text, exchange, script)
-                await script.end()
+                await inquiry.say(result.text)
+                await inquiry.script.end()
         return results
 
-    async def _fill(self, script: Script, words: str) -> None:
+    async def _fill(self, inquiry: _Inquiry) -> None:
         if self._settings.filler_ms:
             await trio.sleep(self._settings.filler_ms / 1000)
-            await script.fill(texts.ONE_MOMENT[language_of(words)])
+            await inquiry.script.fill(texts.ONE_MOMENT[language_of(inquiry.ask.words)])
 
     async def _kit(self) -> Kit:
         none = self._settings.intent == "none" or self._services.settings.tools.use == "none"
@@ -261,8 +286,6 @@ class Thinker:
         return Prompt(messages=messages, session=self._traits.session_id, tools=tools)
 
 
-async def _say(text: str, exchange: Exchange, script: Script) -> None:
-    """Say this, as part of the answer."""
-    if text:
-        exchange.add(text)
-        await script.add(text)
+def _name(exchange: Exchange) -> str:
+    """What calls of the next round are named by, where the model does not name them."""
+    return f"{exchange.id}-{len(exchange.rounds)}"

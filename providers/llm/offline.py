@@ -20,6 +20,9 @@ from providers.ports import ChatMessage, Prompt, ProviderError, Text, Token
 SKILLS: tuple[Skill, ...] = (small_talk, say_again, repeat, time_of_day, date, convert, arithmetic)
 """The first that answers, answers."""
 
+SURE: tuple[Skill, ...] = tuple(skill for skill in SKILLS if skill is not small_talk)
+"""Those that answer in place of a model that has failed: what they know is right whoever says it."""
+
 LONGEST_REQUEST = 300
 """Characters; a longer text is none of the things that the skills know, except words to repeat."""
 
@@ -33,8 +36,10 @@ class OfflineLlm:
 
     name = "offline assistant"
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], *, last: Skill | None = last_resort) -> None:
+        """`last`: what is said when no skill knows an answer; None: nothing, and only what is sure is said at all."""
         self._clock = clock
+        self._last = last
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Needs nothing and loads nothing."""
@@ -43,12 +48,15 @@ class OfflineLlm:
 
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
-        """The answer to the last user message, a token per sentence. Raises `ProviderError` when documents are wanted."""
+        """The answer to the last user message, a token per sentence. Raises `ProviderError` when documents are wanted, or no
+        answer is known."""
         if prompt.schema is not None:
             raise ProviderError(
                 self.name, "writes no documents.", remedy="Set OPENAI_API_KEY, or llm.NAME.base_url in config.toml."
             )
-        pieces = _PIECE.findall(answer(prompt.messages, self._clock()))
+        pieces = _PIECE.findall(answer(prompt.messages, self._clock(), self._last))
+        if not pieces:
+            raise ProviderError(self.name, "knows no answer.")
         send, receive = trio.open_memory_channel[Token](len(pieces))  # holds the whole answer
         with receive:
             with send:
@@ -58,13 +66,13 @@ class OfflineLlm:
             yield receive
 
 
-def answer(messages: tuple[ChatMessage, ...], now: datetime) -> str:
-    """What the first skill that knows an answer says to the last user message."""
+def answer(messages: tuple[ChatMessage, ...], now: datetime, last: Skill | None = last_resort) -> str:
+    """What the first skill that knows an answer says to the last user message; empty when none does."""
     text = next((message.content for message in reversed(messages) if message.role == "user"), "")
     context = Context(now=now, language=language_of(text), said_before=_said_before(messages))
-    skills = SKILLS if len(text) <= LONGEST_REQUEST else (repeat,)
+    skills = (SKILLS if last else SURE) if len(text) <= LONGEST_REQUEST else (repeat,)
     found = next(filter(None, (skill(text, context) for skill in skills)), None)
-    return found or last_resort(text, context)
+    return found or (last(text, context) if last else None) or ""
 
 
 def _said_before(messages: tuple[ChatMessage, ...]) -> str:

@@ -6,20 +6,17 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from math import inf
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import trio
-from attrs import frozen
 
+from providers.llm.openai_client import client_of, key_of, key_source
 from providers.llm.openai_failures import Failure, failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
+from providers.llm.openai_settings import OFFICIAL, OpenAiSettings, fields_of
 from providers.ports import Prompt, ProviderError, Token
-from providers.settings import between, setting
-
-OFFICIAL = "https://api.openai.com/v1"
 
 QUEUE = 16
 """Tokens that may wait for the receiver; beyond it the connection is read no further and the server has to wait."""
@@ -30,33 +27,11 @@ GRACE = 0.25
 LINGER = 0.05
 """Seconds in which the last bytes after a complete answer may come, so that the connection can be used again."""
 
-KEEP_ALIVE = 120.0
-"""Seconds for which an idle connection stays open: the next question then saves the TLS handshake."""
+STAYS_WARM = 50.0
+"""Seconds after which a connection may be gone, although we have kept it open: many servers close theirs after 60."""
 
-
-@frozen(kw_only=True)
-class OpenAiSettings:
-    """A server with the OpenAI API: the official one, another company's, or a local one such as Ollama or llama.cpp."""
-
-    base_url: str = setting(
-        "",
-        "address of the API, such as http://localhost:11434/v1; empty: the official one",
-        check=lambda v: not v or (v.startswith(("http://", "https://")) and bool(urlsplit(v).hostname)),
-        expected="empty or an address that begins with http:// or https://",
-    )
-    model: str = setting("gpt-4o-mini", "name of the model", check=bool, expected="the name of a model")
-    temperature: float = setting(-1.0, "randomness, 0 to 2; -1 leaves it to the server", **between(-1, 2))
-    top_p: float = setting(
-        0.0, "share of likely words to choose from, up to 1; 0 leaves it to the server", **between(0, 1)
-    )
-    max_tokens: int = setting(0, "longest answer in tokens; 0 leaves it to the server", **between(0, 1_000_000))
-    extra: dict[str, Any] = setting({}, "further fields of the request, such as { enable_thinking = false }")
-    api_key_env: str = setting("OPENAI_API_KEY", "environment variable with the key; a base_url may do without a key")
-    api_key_file: str = setting("", "file with the key; it goes before the variable")
-    connect_timeout_s: float = setting(5.0, "longest wait for a connection", **between(0.1, 60))
-    first_token_timeout_s: float = setting(10.0, "longest wait for the first word", **between(0.1, 300))
-    token_timeout_s: float = setting(10.0, "longest wait between two words", **between(0.1, 300))
-    retry: bool = setting(True, "ask once more when the server fails before the first word and there is time left")
+WARM_WITHIN = 3.0
+"""Seconds that opening a connection beforehand may take."""
 
 
 class OpenAiLlm:
@@ -66,19 +41,21 @@ class OpenAiLlm:
         self._settings = settings
         self._environment = environment
         self._client: Any = None
+        self._http: Any = None
         self._forms = Forms()
+        self._touched = -inf  # when a connection was last in use
         self.name = f"openai ({settings.model} at {urlsplit(settings.base_url or OFFICIAL).hostname})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Build the client in a thread (0.7 s of imports), then stay. Raises `ProviderError` without a usable key."""
-        key = _key(self.name, self._settings, self._environment)
-        client = await trio.to_thread.run_sync(_client, self.name, self._settings, key)
+        key = key_of(self.name, self._settings, self._environment)
+        client, self._http = await trio.to_thread.run_sync(client_of, self.name, self._settings, key)
         self._client = client
         try:
             task_status.started()
             await trio.sleep_forever()
         finally:
-            self._client = None
+            self._client = self._http = None
             with trio.move_on_after(2, shield=True):
                 await client.close()
 
@@ -102,19 +79,31 @@ class OpenAiLlm:
         if failures:
             raise failures[0].error
 
+    async def warm(self) -> bool:
+        """Open a connection by asking for something small, unless one was in use just now."""
+        client, now = self._client, trio.current_time()
+        if client is None or now < self._touched + STAYS_WARM:
+            return client is not None
+        self._touched = now
+        with trio.move_on_after(WARM_WITHIN), suppress(Exception):
+            url = str(client.base_url).rstrip("/") + "/models"
+            await self._http.head(url, headers=client.auth_headers)  # whatever it answers, it is there
+            return True
+        self._touched = -inf
+        return False
+
     async def _answer(self, prompt: Prompt, send: trio.MemorySendChannel[Token], failures: list[Failure]) -> None:
         """Ask in the strictest way that the server understands; the time to the first token is for all attempts."""
         with send:
             deadline = trio.current_time() + self._settings.first_token_timeout_s
-            request, ways = _fields(self._settings, prompt), self._forms.ways(prompt.schema)
-            while True:
-                failure = await self._twice({**request, **ways.pop(0)}, send, deadline)
-                if failure is None or not ways or failure.started or failure.status not in REFUSED:
+            request, ways = fields_of(self._settings, prompt), self._forms.ways(prompt.schema)
+            for number, way in enumerate(ways):
+                failure = await self._twice({**request, **way}, send, deadline)
+                failures[:] = [failure] if failure else []
+                if failure is None:
+                    self._forms.worked(ways[: number + 1])
+                if failure is None or failure.started or failure.status not in REFUSED:
                     break
-            if failure:
-                failures.append(failure)
-            elif prompt.schema is not None:
-                self._forms.worked(len(ways))
 
     async def _twice(
         self, request: dict[str, Any], send: trio.MemorySendChannel[Token], deadline: float
@@ -138,7 +127,7 @@ class OpenAiLlm:
             except trio.BrokenResourceError:  # the receiver closed its channel: nobody asks any more
                 return None
             except Exception as exc:  # noqa: BLE001 - the vendor's exceptions become failures, by a table
-                failure = failure_of(self.name, exc, _key_source(self._settings))
+                failure = failure_of(self.name, exc, key_source(self._settings))
         if reply.started and reply.finish:  # all is said, whatever came after it
             return None
         if patience.cancelled_caught:
@@ -158,6 +147,7 @@ class OpenAiLlm:
     ) -> None:
         completions = self._client.chat.completions.with_streaming_response
         async with completions.create(**request) as response, _closing(response) as body:
+            self._touched = trio.current_time()
             while not reply.complete:
                 data = await anext(body, None)
                 for token in reply.end() if data is None else reply.feed(data):
@@ -187,80 +177,3 @@ async def _closing(response: Any) -> AsyncIterator[Any]:
         with trio.move_on_after(patience, shield=True), suppress(Exception):
             while True:
                 await anext(body)
-
-
-def _fields(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:
-    request: dict[str, Any] = {
-        "model": settings.model,
-        "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
-        "stream": True,
-    }
-    if settings.temperature >= 0:
-        request["temperature"] = settings.temperature
-    if settings.top_p > 0:
-        request["top_p"] = settings.top_p
-    if limit := prompt.max_tokens or settings.max_tokens:
-        # Newer official models refuse the old name, other servers do not know the new one.
-        request["max_tokens" if settings.base_url else "max_completion_tokens"] = limit
-    if prompt.tools:
-        request["tools"] = [
-            {
-                "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for tool in prompt.tools
-        ]
-    if settings.extra:
-        request["extra_body"] = dict(settings.extra)
-    return request
-
-
-def _key(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) -> str:
-    """The API key, or a word in its place for a server that needs none."""
-    source, key = _key_source(settings), environment.get(settings.api_key_env, "")
-    if settings.api_key_file:
-        try:
-            key = Path(settings.api_key_file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
-            reason = getattr(exc, "strerror", None) or "it is not text"
-            raise ProviderError(name, f"{source} cannot be read: {reason}.", remedy="Check api_key_file.") from None
-    key = key.strip()
-    if not key and settings.base_url:
-        return "none"
-    if not key:
-        remedy = f"Set the environment variable {settings.api_key_env}, or api_key_file or base_url in config.toml."
-        raise ProviderError(name, "there is no API key.", remedy=remedy)
-    if not all("!" <= character <= "~" for character in key):
-        raise ProviderError(
-            name, f"the API key in {source} has characters that no key has.", remedy="Copy the key again, one line."
-        )
-    return key
-
-
-def _key_source(settings: OpenAiSettings) -> str:
-    if settings.api_key_file:
-        return f"the file {settings.api_key_file}"
-    return f"the environment variable {settings.api_key_env}"
-
-
-def _client(name: str, settings: OpenAiSettings, key: str) -> Any:
-    try:
-        import httpx2
-        import openai
-    except ImportError as exc:
-        raise ProviderError(name, f"the package openai does not load: {exc}.", remedy=_REMEDY) from None
-    http_client = openai.DefaultAsyncHttpxClient(
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE)
-    )
-    client = openai.AsyncOpenAI(
-        api_key=key,
-        base_url=settings.base_url or OFFICIAL,
-        timeout=openai.Timeout(None, connect=settings.connect_timeout_s),  # the other waits are measured in tokens
-        max_retries=0,
-        http_client=http_client,
-    )
-    _ = client.chat.completions.create  # imports 30 ms more, here and not within the first question
-    return client
-
-
-_REMEDY = 'Run: pip install "openai>=3.0"'

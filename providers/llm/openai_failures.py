@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from attrs import define
@@ -13,6 +14,9 @@ from providers.ports import ProviderError
 
 PAUSE = 0.25
 """Seconds before the second attempt, unless the server names a time."""
+
+LONGEST_PAUSE = 1.0
+"""Seconds; whoever is told to wait longer does not: another model may be there, and somebody waits for the answer."""
 
 _PLAIN = re.compile(r"[a-z0-9_.-]{1,40}")
 """Error codes look like this; anything else in their place might be a piece of the prompt."""
@@ -30,7 +34,7 @@ class Failure:
 
     def may_repeat(self, remaining: float) -> bool:
         """Whether to ask again when `remaining` s are left for the first token."""
-        return self.error.retryable and not self.started and self.pause < remaining
+        return self.error.retryable and not self.started and self.pause < min(remaining, LONGEST_PAUSE)
 
 
 _CHECK_KEY = "Check the key in {source}."
@@ -52,6 +56,7 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
     503: ("the server is overloaded", _WAIT),
 }
 _RETRYABLE = {408, 409, 429}
+_PARTICULAR = {400, 413, 422}
 _LASTING_CODES = re.compile(r"invalid|auth|permission|not_found|length|policy|filter|quota|unsupported")
 """Names of in-stream errors that the same request would meet again."""
 
@@ -85,7 +90,7 @@ def silent(name: str, started: bool) -> Failure:  # noqa: FBT001 - the one thing
 def unfinished(name: str, reply: Reply) -> Failure | None:
     """What is wrong with an answer whose stream ended, if anything is."""
     if not reply.started and reply.finish == "content_filter":
-        return Failure(ProviderError(name, "the server's content filter refuses to answer."))
+        return Failure(ProviderError(name, "the server's content filter refuses to answer.", particular=True))
     if not reply.started:
         return Failure(ProviderError(name, "the answer is empty.", retryable=True))
     if not (reply.finish or reply.complete):
@@ -96,21 +101,25 @@ def unfinished(name: str, reply: Reply) -> Failure | None:
 def _by_status(name: str, status: int, headers: Any, source: str) -> Failure:
     default = ("the server failed" if status >= 500 else "the server refuses the request", "")
     detail, remedy = _BY_STATUS.get(status, default)
+    wanted = _pause(headers)
     error = ProviderError(
         name,
         f"{detail} (HTTP {status}).",
         remedy=remedy.format(source=source),
         retryable=status >= 500 or status in _RETRYABLE,
+        pause=wanted,
+        particular=status in _PARTICULAR,
     )
-    return Failure(error, _pause(headers), status=status)
+    return Failure(error, max(PAUSE, wanted), status=status)
 
 
 def _pause(headers: Any) -> float:
-    """Seconds that a `Retry-After` header asks for; dates are not understood."""
+    """Seconds that a `Retry-After` header asks for, 0 without one; dates are not understood."""
     try:
-        return max(PAUSE, float(headers.get("retry-after", PAUSE)))
+        pause = float(headers.get("retry-after", 0))
     except ValueError:
-        return PAUSE
+        return 0.0
+    return pause if 0 < pause < inf else 0.0
 
 
 def _in_stream(name: str, code: str, source: str) -> Failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from providers.ports import Schema
@@ -24,8 +24,19 @@ def _unsaid(_: Schema) -> dict[str, Any]:
 WAYS: tuple[Callable[[Schema], dict[str, Any]], ...] = (_by_schema, _as_object, _unsaid)
 """The strictest first; the last is understood everywhere."""
 
+USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}
+"""Asks the server to say at the end what the answer has cost."""
+
 REFUSED = frozenset({400, 422})
 """HTTP statuses of servers that do not know a field of the request."""
+
+
+class Way(dict[str, Any]):
+    """Fields to add to a request. `strictness`: which of `WAYS` it is, None when no form is wanted."""
+
+    def __init__(self, fields: dict[str, Any], strictness: int | None) -> None:
+        super().__init__(fields)
+        self.strictness = strictness
 
 
 class Forms:
@@ -34,11 +45,25 @@ class Forms:
 
     def __init__(self) -> None:
         self._known = 0
+        self._counts: bool | None = None  # whether it takes `USAGE`; None: not known yet
 
-    def ways(self, schema: Schema | None) -> list[dict[str, Any]]:
+    def ways(self, schema: Schema | None) -> list[Way]:
         """Fields to add to a request, in the order in which they are worth a try."""
-        return [{}] if schema is None else [way(schema) for way in WAYS[self._known :]]
+        forms = [Way({}, None)] if schema is None else [Way(WAYS[n](schema), n) for n in range(self._known, len(WAYS))]
+        match self._counts:
+            case True:
+                return [Way({**form, **USAGE}, form.strictness) for form in forms]
+            case False:
+                return forms
+            case None:
+                return [Way({**forms[0], **USAGE}, forms[0].strictness), *forms]
 
-    def worked(self, left: int) -> None:
-        """An answer came, with so many ways left untried."""
-        self._known = len(WAYS) - 1 - left
+    def worked(self, tried: Sequence[Way]) -> None:
+        """The last of these gave an answer, those before it did not."""
+        way = tried[-1]
+        if way.strictness is not None:
+            self._known = way.strictness
+        if "stream_options" in way:
+            self._counts = True
+        elif len(tried) == 2:  # the same without it worked at once: it was that
+            self._counts = False

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from providers.ports import Text, Token, ToolCall
+from providers.ports import Text, Token, ToolCall, Usage
 
 LONGEST_EVENT = 1 << 20
 """Bytes; a server that sends more without a line break sends no answer."""
@@ -33,6 +33,7 @@ class Reply:
         self._bytes = b""
         self._data: list[str] = []
         self._calls: dict[str, int] = {}
+        self._counted = False
 
     def feed(self, data: bytes) -> Iterator[Token]:
         """The tokens in the next bytes.
@@ -76,6 +77,10 @@ class Reply:
             for position, call in enumerate(delta.get("tool_calls") or ()):
                 self.started = True
                 yield self._tool_call(call, position)
+        usage = event.get("usage")
+        if usage and self.finish and not self._counted:  # some count in every event; the last word is meant
+            self._counted = True
+            yield Usage(prompt=_count(usage, "prompt_tokens"), answer=_count(usage, "completion_tokens"))
 
     def _tool_call(self, call: dict[str, Any], position: int) -> ToolCall:
         identity, index, function = call.get("id") or "", call.get("index"), call.get("function") or {}
@@ -87,6 +92,11 @@ class Reply:
             name=_string(function.get("name") or ""),
             arguments=_string(function.get("arguments") or ""),
         )
+
+
+def _count(usage: Any, name: str) -> int:
+    count = usage.get(name)
+    return count if isinstance(count, int) else 0
 
 
 def _string(value: object) -> str:

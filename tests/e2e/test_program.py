@@ -642,3 +642,33 @@ def test_check_asks_the_language_model_something(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert re.search(r"missing +llm +.*cannot reach|missing +llm ", result.stdout)
     assert result.stdout.splitlines()[-1].startswith("cannot serve")
+
+
+@pytest.mark.req("LM-11", "B-82", "CF-4")
+def test_models_are_configured_anew_while_the_server_runs(tmp_path: Path) -> None:
+    """A signal, as for other servers; a mistake in the file changes nothing, and ends nothing."""
+
+    def until(server: Program, words: str, count: int = 1) -> None:
+        deadline = time.perf_counter() + 20
+        while server.log().count(words) < count:
+            assert server.process.poll() is None, server.log()
+            assert time.perf_counter() < deadline, server.log()
+            time.sleep(0.02)  # noqa: TID251 - another process is looked at
+
+    def reconfigure(server: Program, text: str) -> None:
+        config(tmp_path, NOTHING + text)
+        server.process.send_signal(signal.SIGHUP)
+
+    with program(tmp_path, NOTHING) as server:
+        until(server, "offline assistant")
+        reconfigure(server, "[llm.default]\nuse = 'openai'\n[llm.default.openai]\nbase_url = 'http://127.0.0.1:9/v1'\n")
+        until(server, "the configuration was read again")
+        until(server, "openai (gpt-4o-mini at 127.0.0.1)")
+        reconfigure(server, "[llm.default]\nuse = 'magic'\n[llm.default.openai]\napi_key = 5\n")
+        until(server, "the configuration stays as it was", count=2)
+        assert "***: must be a string" in server.log()
+        reconfigure(server, "[chat]\nhistory = 3\n")
+        until(server, "some settings take effect when the server is restarted")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=10) == 0
+        assert "Traceback" not in server.log()

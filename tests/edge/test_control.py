@@ -18,7 +18,7 @@ import pytest
 import structlog
 import trio
 
-from badge import push
+from badge import costs, push
 from badge.config_team import StoreSettings
 from badge.desk import RefusedError
 from badge.edge.control import (
@@ -31,7 +31,12 @@ from badge.edge.control import (
     control_path,
     open_control,
 )
+from badge.llms import Purpose
+from badge.llms.ledger import Ledger
+from badge.metrics import Metrics
+from badge.offices import operating
 from badge.offices.operating import operator_commands
+from providers.ports import Usage
 from tests.offices.street import Street
 
 ROOT = Path(__file__).parents[2]
@@ -252,7 +257,7 @@ async def test_push_speaks_leaves_a_message_or_says_who_is_here(tmp_path: Path) 
     path = tmp_path / "s.sock"
     async with trio.open_nursery() as nursery:
         street = await Street(nursery).open()
-        async with door(path, operator_commands(street.office, street.presence)):
+        async with door(path, operator_commands(street.office, street.presence, Ledger(Metrics()))):
             assert (await ask(path, {"command": "status"})) == {"ok": True, "count": 0, "online": []}
             answer = await ask(path, {"command": "push", "device": "b", "text": "hello"})
             assert (answer["code"], answer["message"]) == ("offline", "b is not online; nobody is online")
@@ -300,7 +305,7 @@ async def test_the_command_line_says_what_becomes_of_it(
         street = await Street(nursery).open()
         for device in online:
             street.enter(device)
-        async with door(path, operator_commands(street.office, street.presence)):
+        async with door(path, operator_commands(street.office, street.presence, Ledger(Metrics()))):
             args = parser.parse_args(arguments)
             assert await trio.to_thread.run_sync(push.run, args, settings, written.append) == status
         nursery.cancel_scope.cancel()
@@ -324,3 +329,27 @@ def test_without_a_server_the_program_says_so(tmp_path: Path, text: str, says: s
     )
     assert (done.returncode, done.stderr) == (1, "")
     assert says in done.stdout
+
+
+async def test_the_operator_sees_what_models_have_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By device, the latest first; what is too much to show is one sum, and nothing is lost."""
+    monkeypatch.setattr(operating, "MOST_SHOWN", 2)
+    path = tmp_path / "s.sock"
+    ledger = Ledger(Metrics())
+    for device in ("a", "b", "c", ""):
+        ledger.answered(device)
+        ledger.used(Purpose.CHAT, "default", device, Usage(prompt=100, answer=10))
+    async with trio.open_nursery() as nursery:
+        street = await Street(nursery).open()
+        async with door(path, operator_commands(street.office, street.presence, ledger)):
+            devices = (await ask(path, {"command": "usage"}))["devices"]
+        nursery.cancel_scope.cancel()
+    one = {"answers": 1, "prompt": 100, "answer": 10}
+    assert devices == {"c": one, "b": one, "": {"answers": 2, "prompt": 200, "answer": 20}}
+    assert [line.split() for line in costs.table(devices)] == [
+        ["device", "answers", "tokens", "in", "tokens", "out"],
+        ["c", "1", "100", "10"],
+        ["b", "1", "100", "10"],
+        ["(others)", "2", "200", "20"],
+        ["all", "4", "400", "40"],
+    ]

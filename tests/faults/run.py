@@ -283,5 +283,5 @@ def services_of(scenario: Scenario) -> Services:
         tts=of("tts"),
         recall=of("recall"),
         desk=understudy_desk(script),
-        llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
+        llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose, settings.llm)),
     )

@@ -193,3 +193,27 @@ def test_it_always_answers(text: str) -> None:
     """Whatever is said, there is something to say."""
     said = ask(text)
     assert said.strip()
+
+
+@pytest.mark.req("DG-1")
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("what is 1 plus 2", True),
+        ("现在几点", True),
+        ("how are you", False),
+        ("tell me about the sea", False),
+        ("", False),
+    ],
+)
+async def test_in_place_of_a_model_only_what_is_sure_is_said(text: str, known: bool) -> None:
+    """Whoever asked a model, and gets no answer, is not to be told that all is well."""
+    llm = OfflineLlm(lambda: NOW, last=None)
+    prompt = Prompt(messages=(ChatMessage(role="user", content=text),))
+    if known:
+        async with llm.stream(prompt) as tokens:
+            assert await tokens.receive()
+    else:
+        with pytest.raises(ProviderError, match="knows no answer"):
+            async with llm.stream(prompt):
+                pass

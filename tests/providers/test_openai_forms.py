@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from providers.ports import ProviderError, Schema, Text, single_error
+from providers.ports import ProviderError, Schema, Text, Usage, single_error
 from tests.providers.openai_server import Exchange, OpenAiServer, Reply, openai_server, refuses, says
 from tests.providers.test_openai import PROMPT, ask, running
 
@@ -58,12 +58,12 @@ async def test_a_form_is_asked_for_strictly(server: OpenAiServer) -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_a_server_that_knows_json_only_is_asked_for_json(server: OpenAiServer, status: int) -> None:
-    """What it understood is remembered: it is not bothered twice."""
+    """What it understood is remembered: it is not bothered twice. First it is tried whether the count was too much."""
     server.plan(knows(OBJECT, None, status=status))
     async with running(server) as llm:
         assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
         assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
-    assert forms_of(server) == [STRICT, OBJECT, OBJECT]
+    assert forms_of(server) == [STRICT, STRICT, OBJECT, OBJECT]
 
 
 async def test_a_server_that_knows_no_forms_is_asked_without(server: OpenAiServer) -> None:
@@ -72,17 +72,17 @@ async def test_a_server_that_knows_no_forms_is_asked_without(server: OpenAiServe
     async with running(server) as llm:
         assert await ask(llm, ASKED) == [Text('{"title": "t"}')]
         await ask(llm, ASKED)
-    assert forms_of(server) == [STRICT, OBJECT, None, None]
+    assert forms_of(server) == [STRICT, STRICT, OBJECT, None, None]
 
 
 async def test_a_request_that_is_refused_for_another_reason_teaches_nothing(server: OpenAiServer) -> None:
     """The error is the server's, and the next request is strict again."""
-    server.plan(refuses(400), refuses(400), refuses(400), says("{}"))
+    server.plan(refuses(400), refuses(400), refuses(400), refuses(400), says("{}"))
     async with running(server) as llm:
         with pytest.raises(ProviderError, match="HTTP 400"), single_error():
             await ask(llm, ASKED)
         await ask(llm, ASKED)
-    assert forms_of(server) == [STRICT, OBJECT, None, STRICT]
+    assert forms_of(server) == [STRICT, STRICT, OBJECT, None, STRICT]
 
 
 async def test_other_failures_are_no_reason_to_ask_in_another_way(server: OpenAiServer) -> None:
@@ -92,3 +92,68 @@ async def test_other_failures_are_no_reason_to_ask_in_another_way(server: OpenAi
         with pytest.raises(ProviderError, match="HTTP 401"), single_error():
             await ask(llm, ASKED)
     assert forms_of(server) == [STRICT]
+
+
+# --- what an answer has cost --------------------------------------------------------------------------------------------
+
+
+def counts(*words: str, **usage: Any) -> Reply:
+    """An answer, and at its end what it has cost, as servers say it: in an event of its own without a choice."""
+
+    async def reply(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.words(*words)
+        await exchange.chunk(finish="stop")
+        await exchange.event({"choices": [], "usage": usage})
+        await exchange.data("data: [DONE]\n\n")
+        await exchange.end()
+
+    return reply
+
+
+def plain_only(exchange: Exchange) -> Awaitable[None]:
+    """A server that does not know the field."""
+    return refuses(400)(exchange) if "stream_options" in exchange.body else says("ok")(exchange)
+
+
+async def test_the_cost_comes_last(server: OpenAiServer) -> None:
+    """In tokens, as the server counts."""
+    server.plan(counts("Yes", ".", prompt_tokens=30, completion_tokens=2))
+    async with running(server) as llm:
+        assert await ask(llm) == [Text("Yes"), Text("."), Usage(prompt=30, answer=2)]
+    assert server.exchanges[0].body["stream_options"] == {"include_usage": True}
+
+
+async def test_a_server_that_does_not_count_is_asked_once(server: OpenAiServer) -> None:
+    """It refuses the field: the same without it works, and from then on it is left out."""
+    server.plan(plain_only)
+    async with running(server) as llm:
+        for _ in range(3):
+            assert await ask(llm) == [Text("ok")]
+    assert ["stream_options" in one.body for one in server.exchanges] == [True, False, False, False]
+
+
+async def test_a_form_that_is_refused_says_nothing_about_the_count(server: OpenAiServer) -> None:
+    """A server that knows no forms may count all the same."""
+    server.plan(knows(OBJECT, None))
+    async with running(server) as llm:
+        await ask(llm, ASKED)
+        await ask(llm, ASKED)
+    assert "stream_options" in server.exchanges[-1].body
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "many"}])
+async def test_a_strange_count_harms_no_answer(server: OpenAiServer, usage: Any) -> None:
+    """What is no number counts as none."""
+
+    async def reply(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.words("Yes")
+        await exchange.chunk(finish="stop")
+        await exchange.event({"choices": [], "usage": usage})
+        await exchange.data("data: [DONE]\n\n")
+        await exchange.end()
+
+    server.plan(reply)
+    async with running(server) as llm:
+        assert [token for token in await ask(llm) if token != Usage(prompt=0, answer=0)] == [Text("Yes")]

@@ -23,15 +23,21 @@ import trio
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.app import Running, assemble, choose
-from badge.choice import Choice
+from badge.choice import Choice, Workshop
 from badge.clock import Ids, SystemClock
 from badge.config import Settings
+from badge.config_llm import LlmSettings
 from badge.recording.fileformat import read
 from badge.recording.journal import SUFFIX
 from tests.e2e.running import client, local, running
 from tests.house import changed
 from tests.providers.speech import MODELS
 from tests.recordings.stories import STORIES, Story
+
+
+def _as_it_is(settings: LlmSettings) -> LlmSettings:
+    return attrs.evolve(settings, use="openai")
+
 
 FOLDER = Path(__file__).parent
 
@@ -45,7 +51,14 @@ async def on_air(story: Story, folder: Path) -> AsyncIterator[Running]:
     choices = choose(settings, {}, clock)
     for name, make in story.providers.items():
         choice = Choice(candidates=(make(),), why="scripted")
-        choices = attrs.evolve(choices, **({"llms": {"default": choice}} if name == "llm" else {name: choice}))
+        choices = attrs.evolve(
+            choices,
+            **(
+                {"workshop": Workshop(settle=_as_it_is, make=lambda _, one=choice: one.candidates[0])}
+                if name == "llm"
+                else {name: choice}
+            ),
+        )
     made = assemble(settings, choices, clock, Ids())
     async with running(made) as server:
         for component in made.services.components() if story.loaded else ():

@@ -154,20 +154,21 @@ async def test_a_takeover_moves_the_dialogue_and_is_no_end_of_the_conversation(
 async def test_an_answer_that_is_cut_short_is_remembered_as_far_as_it_went(
     nursery: trio.Nursery, autojump_clock: Clock
 ) -> None:
-    llm = ScriptedLlm([Reply(pieces=["First. ", "Second. "], pause=3), Reply(first=50)])
+    llm = ScriptedLlm([Reply(pieces=["First…", "Second. "], pause=3), Reply(first=50)])
     house = House(nursery, llm=llm, team=True)
     badge = await house.enter(DEVICE)
     badge.tell(type="listen", state="detect", text="tell me")
     await badge.until("tts", "sentence_start")
+    await trio.sleep(0.3)
     badge.tell(type="abort")
     await badge.until("tts", "stop")
     badge.tell(type="listen", state="detect", text="unanswered")
     await trio.sleep(5)
-    assert [(one.user, one.answer) for one in await house.store.recall.exchanges(DEVICE)] == [("tell me", "First. ")]
+    assert [(one.user, one.answer) for one in await house.store.recall.exchanges(DEVICE)] == [("tell me", "First…")]
     await leave(badge)
     await trio.sleep(0.1)
     assert [(one.user, one.answer) for one in await house.store.recall.exchanges(DEVICE)] == [
-        ("tell me", "First. "),
+        ("tell me", "First…"),
         ("unanswered", ""),
     ]
 

@@ -1,44 +1,32 @@
-"""Which language model answers which purpose, and its whole answer for those who cannot use it piece by piece."""
+"""What sessions and offices ask of language models: one for a purpose, or its whole answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 
 import trio
 
 from badge.components import Component
-from badge.config import PurposeSettings
+from badge.config_llm import Purpose
 from badge.patience import patience
 from providers.ports import Llm, Prompt, Text, single_error
 
 
-class Purpose(StrEnum):
-    """What a language model is asked for; each purpose may have a model of its own."""
-
-    CHAT = "chat"
-    MEETING = "meeting"
-    CODING = "coding"
-    WORKING = "working"
-    INTENT = "intent"
-    MEMORY = "memory"
-
-
-def purposes(settings: PurposeSettings) -> dict[Purpose, str]:
-    """Which model answers what, as configured."""
-    return {purpose: str(getattr(settings, purpose)) for purpose in Purpose}
-
-
 class Llms:
-    """The configured models; purposes that name the same one share it."""
+    """A fixed set of models; purposes that name the same one share it."""
 
     def __init__(self, models: Mapping[str, Component[Llm]], by_purpose: Mapping[Purpose, str]) -> None:
         self._models = dict(models)
         self._by_purpose = dict(by_purpose)
 
-    def of(self, purpose: Purpose) -> Component[Llm]:
-        """The model of a purpose."""
+    def of(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> Component[Llm]:
+        """The model of a purpose, for a turn that begins now: ask again for the next one. `device`: whose turn it is;
+        `private`: purpose -> key of the device's own settings, where it has some."""
+        del device, private  # these models are the same for all
         return self._models[self._by_purpose[purpose]]
+
+    def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
+        """The model of a purpose will be asked in a moment: let it get ready. Never waits."""
 
     def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
         """The same models for the same purposes, each with something around it."""
@@ -49,13 +37,18 @@ class Llms:
         """The models that some purpose uses."""
         return [self._models[name] for name in sorted(set(self._by_purpose.values()))]
 
+    async def run(self) -> None:
+        """Whatever has to run beside the components."""
 
-async def whole_answer(llms: Llms, purpose: Purpose, prompt: Prompt, *, seconds: float, longest: int) -> str:
+
+async def whole_answer(
+    llms: Llms, purpose: Purpose, prompt: Prompt, *, seconds: float, longest: int, device: str = ""
+) -> str:
     """The first `longest` characters that the model says, which is all when it does what it is asked for; it may take so
     many seconds for its first and for each next word. Raises `ProviderError` and `trio.TooSlowError`."""
     pieces, room = [], longest
     with single_error(), patience(seconds) as patient:
-        llm = await llms.of(purpose).ready()
+        llm = await llms.of(purpose, device=device).ready()
         patient.begin()
         async with llm.stream(prompt) as tokens:
             while room > 0:

@@ -1,0 +1,134 @@
+"""One question to one model, and what that says about the model."""
+
+from __future__ import annotations
+
+from math import inf
+
+import trio
+from attrs import frozen
+
+from badge.boundary import boundary
+from badge.config_llm import LlmSettings, Purpose
+from badge.llms.breaker import Breaker, Breakers
+from badge.llms.ledger import Ledger
+from badge.llms.plan import PRIVATE, Endpoint
+from badge.log import get_log
+from badge.pool import Pool
+from providers.ports import Incoming, Llm, Prompt, ProviderError, Text, Token, ToolCall, Usage, single_error
+
+log = get_log(__name__)
+
+LINGER = 120.0
+"""Seconds for which the client of a device's own model stays after its last answer: as long as its connections do."""
+
+
+@frozen(kw_only=True)
+class Means:
+    """What all lines share. `stand_in` says what it knows without any model."""
+
+    pool: Pool[LlmSettings, Llm]
+    breakers: Breakers
+    ledger: Ledger
+    stand_in: Llm
+
+
+@frozen(kw_only=True)
+class Asker:
+    """Who asks, and what for: it is counted by that."""
+
+    purpose: Purpose
+    device: str = ""
+
+
+class Attempt:
+    """Passes the answer of one model on. `started`: a word of it came; `error`: why there is none, or no whole one; `left`:
+    nobody listens any more."""
+
+    def __init__(self, endpoint: Endpoint, means: Means, asker: Asker) -> None:
+        self.started = False
+        self.left = False
+        self.error: ProviderError | None = None
+        self._endpoint = endpoint
+        self._means = means
+        self._asker = asker
+        self._patience = trio.CancelScope()
+
+    async def run(self, prompt: Prompt, send: trio.MemorySendChannel[Token], seconds: float) -> None:
+        """Ask, unless the model is to be left alone; it has so many seconds for its first word."""
+        model, purpose, ledger = self._endpoint.model, self._asker.purpose, self._means.ledger
+        breaker = self._means.breakers.of(self._endpoint.server)
+        if not breaker.admits(trio.current_time()):
+            self.error = ProviderError(model, "is left alone for a while, because it has failed.", retryable=True)
+            ledger.skipped(purpose, model)
+            return
+        ledger.asked(purpose, model)
+        self._patience.deadline = trio.current_time() + seconds
+        try:
+            with self._patience, boundary("llm", log, on_error=self._break):
+                await self._ask(prompt, send)
+            if self._patience.cancelled_caught:
+                self.error = ProviderError(model, "did not begin to answer in time.", retryable=True)
+        finally:
+            self._judge(breaker)
+
+    async def _ask(self, prompt: Prompt, send: trio.MemorySendChannel[Token]) -> None:
+        try:
+            with single_error():
+                await self._stream(prompt, send)
+            if not (self.started or self.left):
+                self.error = ProviderError(self._endpoint.model, "the answer is empty.", retryable=True)
+        except ProviderError as exc:
+            self.error = exc
+        except trio.TooSlowError:
+            self.error = ProviderError(self._endpoint.model, "is too slow.", retryable=True)
+
+    async def _stream(self, prompt: Prompt, send: trio.MemorySendChannel[Token]) -> None:
+        linger = LINGER if self._endpoint.model == PRIVATE else 0.0
+        async with self._means.pool.lease(self._endpoint.key, linger) as llm, llm.stream(prompt) as tokens:
+            while (token := await next_of(tokens)) is not None:
+                self._note(token)
+                try:
+                    await _pass(token, send)
+                except trio.BrokenResourceError:
+                    self.left = True
+                    return
+
+    def _note(self, token: Token) -> None:
+        if isinstance(token, Usage):
+            self._means.ledger.used(self._asker.purpose, self._endpoint.model, self._asker.device, token)
+        elif isinstance(token, Text | ToolCall) and not self.started:
+            self.started = True
+            self._patience.deadline = inf
+            self._means.ledger.answered(self._asker.device)
+
+    def _break(self) -> None:
+        self.error = ProviderError(self._endpoint.model, "failed in an unforeseen way; the log says more.")
+
+    def _judge(self, breaker: Breaker) -> None:
+        """Who was interrupted before a word came knows nothing about the model."""
+        model, ledger = self._endpoint.model, self._means.ledger
+        if self.error is not None:
+            ledger.failed(self._asker.purpose, model)
+        if self.error is not None and not self.error.particular:
+            breaker.failed(trio.current_time(), self.error.pause)
+        elif self.started:
+            breaker.succeeded()
+        else:
+            breaker.undecided()
+        ledger.observed(model, breaker)
+
+
+async def _pass(token: Token, send: trio.MemorySendChannel[Token]) -> None:
+    """At once where there is room: a model that fails at this moment must not take the token along."""
+    try:
+        send.send_nowait(token)
+    except trio.WouldBlock:
+        await send.send(token)
+
+
+async def next_of(tokens: Incoming[Token]) -> Token | None:
+    """The next token, None after the last one."""
+    try:
+        return await tokens.receive()
+    except trio.EndOfChannel:
+        return None

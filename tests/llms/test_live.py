@@ -1,0 +1,360 @@
+"""The models of a running server: shared by all, changed while it runs, and those of single devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+import structlog
+import trio
+
+from badge.config_llm import LlmSettings, Purpose
+from badge.llms import private, whole_answer
+from badge.llms.ledger import MOST_DEVICES, Ledger
+from badge.metrics import Metrics
+from badge.pool import UnfitError
+from badge.recording.components import recorded_llms
+from badge.recording.records import Kind
+from providers.llm.openai_settings import OpenAiSettings
+from providers.ports import ProviderError, Text, Usage
+from providers.scripted import Reply
+from tests.llms.stage import Set, answer, failing, live, model, plan, prompt, said
+
+SLOW = {"script": [Reply(pieces=["one ", "two ", "three"], pause=5.0)]}
+
+
+# --- sharing ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("LM-6", "LM-7", "B-84", "LM-15")
+async def test_all_purposes_and_devices_share(autojump_clock: object) -> None:
+    """A hundred first questions at one tick, with two models among them."""
+    async with live(plan(chat="default", meeting={"max_tokens": 100}, coding={"max_tokens": 100})) as one:
+        async with trio.open_nursery() as nursery:
+            for number in range(100):
+                purpose = list(Purpose)[number % 6]
+                nursery.start_soon(lambda p=purpose, n=number: answer(one, p, device=f"device {n}"))
+        assert len(one.works.made) == 2
+        assert sum(len(made.prompts) for made in one.works.made) == 100
+
+
+@pytest.mark.req("AV-12", "B-72")
+async def test_a_session_that_ends_takes_no_model_along(autojump_clock: object) -> None:
+    """Another one is in the middle of its answer."""
+    async with live(plan(), {"d": SLOW}) as one:
+        heard: list[str] = []
+
+        async def other() -> None:
+            heard.append(await said(await one.llms.of(Purpose.CHAT, device="b").ready(), patience=60))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            async with trio.open_nursery() as session:
+                session.start_soon(answer, one)
+                await trio.sleep(7)
+                session.cancel_scope.cancel("the badge has gone")
+        assert heard == ["one two three"]
+        assert not one.works.made[0].closed
+
+
+@pytest.mark.req("LM-10")
+async def test_a_choice_lasts_as_long_as_the_configuration_and_leaves_nothing(autojump_clock: object) -> None:
+    """Turn after turn the same model; who has gone holds nothing."""
+    async with live(plan()) as one:
+        for _ in range(5):
+            assert await answer(one, device="a") == "d"
+        assert len(one.works.made) == 1
+        one.llms.renew(plan({"default": model("e")}))
+        await trio.testing.wait_all_tasks_blocked()
+        assert [made.closed for made in one.works.made] == [True, False]
+
+
+# --- a new configuration --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("LM-11", "LM-13", "B-82", "B-86")
+async def test_the_next_turn_has_the_new_model(autojump_clock: object) -> None:
+    """Of the session that began before, for every purpose, also where only the default was changed."""
+    async with live(plan(chat="default")) as one:
+        assert [await answer(one, purpose, device="a") for purpose in Purpose] == ["d"] * 6
+        models = {"default": model("e"), "big": model("b")}
+        one.llms.renew(plan(models, meeting="big"))
+        assert [await answer(one, purpose, device="a") for purpose in Purpose] == ["e", "b", "e", "e", "e", "e"]
+
+
+@pytest.mark.req("LM-12", "B-81")
+async def test_another_key_is_another_client(autojump_clock: object) -> None:
+    """The old one, with the old key, is closed; what did not change goes on."""
+    models = {"default": model("d", api_key="old"), "big": model("b")}
+    async with live(plan(models, meeting="big")) as one:
+        await answer(one)
+        one.llms.renew(plan({**models, "default": model("d", api_key="new")}, meeting="big"))
+        await answer(one)
+        await trio.testing.wait_all_tasks_blocked()
+        assert [(made.settings.openai.api_key, made.closed) for made in one.works.of("d")] == [
+            ("old", True),
+            ("new", False),
+        ]
+        assert [made.closed for made in one.works.of("b")] == [False]
+
+
+@pytest.mark.req("B-81")
+async def test_a_key_file_with_another_key_is_another_client(autojump_clock: object, tmp_path: Any) -> None:
+    file = tmp_path / "key"
+    file.write_text("old\n")
+    models = {"default": model("d", api_key_file=str(file))}
+    async with live(plan(models)) as one:
+        file.write_text("new\n")
+        one.llms.renew(plan(models))
+        await answer(one)
+        assert [made.settings.openai.api_key for made in one.works.made] == ["old", "new"]
+
+
+@pytest.mark.req("I-13", "LM-15", "B-86")
+async def test_a_turn_under_way_keeps_its_model_through_two_reloads(autojump_clock: object) -> None:
+    """Also when it asks again, as after a tool; what nobody needs any more goes at the end of the turn."""
+    async with live(plan(), {"d": SLOW}) as one:
+        line = await one.llms.of(Purpose.CHAT).ready()
+        async with line.stream(prompt()) as tokens:
+            assert await tokens.receive() == Text("one ")
+            one.llms.renew(plan({"default": model("e")}))
+            assert await answer(one) == "e"
+            assert await tokens.receive() == Text("two ")
+            one.llms.renew(plan({"default": model("f")}))
+            assert await answer(one) == "f"
+            assert await tokens.receive() == Text("three")
+            assert not one.works.of("d")[0].closed
+            assert one.works.of("e")[0].closed
+        await trio.testing.wait_all_tasks_blocked()
+        assert one.works.of("d")[0].closed
+        assert await said(line, patience=60) == "one two three"  # a line keeps to what it was made with
+        assert await answer(one) == "f"
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(one.pool) == 1
+
+
+@pytest.mark.req("LM-15")
+async def test_a_model_that_is_configured_again_is_the_same(autojump_clock: object) -> None:
+    """There and back while a turn goes on: no second client for it."""
+    async with live(plan(), {"d": SLOW}) as one:
+        async with (await one.llms.of(Purpose.CHAT).ready()).stream(prompt()) as tokens:
+            await tokens.receive()
+            one.llms.renew(plan({"default": model("e")}))
+            one.llms.renew(plan())
+        await trio.sleep(10)
+        assert len(one.works.of("d")) == 1
+        assert not one.works.of("d")[0].closed
+
+
+async def test_a_new_model_that_does_not_start_is_said_at_once(autojump_clock: object) -> None:
+    """Not when the first user waits for it; and users are answered by the next one."""
+    async with live(plan(), {"e": {"broken": ProviderError("e", "there is no API key.")}}) as one:
+        with structlog.testing.capture_logs() as lines:
+            one.llms.renew(plan({"default": model("e", fallback=["big"]), "big": model("b")}))
+            await trio.testing.wait_all_tasks_blocked()
+        assert [(line["event"][:5], line.get("error")) for line in lines if line["log_level"] == "error"] == [
+            ("实例化组件", "e: there is no API key.")
+        ]
+        assert await answer(one) == "b"
+
+
+@pytest.mark.req("LM-2", "LM-9")
+async def test_what_is_odd_about_a_configuration_is_said_once(autojump_clock: object) -> None:
+    odd = plan({"default": model("d"), "big": model("b")}, chat="gone", meeting="big", coding="big", working="big",
+               memory="big")  # fmt: skip
+    async with live(plan()) as one:
+        with structlog.testing.capture_logs() as lines:
+            one.llms.renew(odd)
+            for _ in range(3):
+                await answer(one)
+        warned = [line for line in lines if line["log_level"] == "warning"]
+        assert [(line["event"][:20], line["key"]) for line in warned] == [
+            ("get_llm_for: llm_by_", "chat"),
+            ("get_llm_for: 未找到用途 {", "intent"),
+        ]
+
+
+# --- devices with models of their own -------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("LM-14", "B-87")
+async def test_a_device_with_its_own_model_never_gets_that_of_the_server(autojump_clock: object) -> None:
+    """Whatever the purpose, and whatever is configured for it or reloaded; others do not get its model."""
+    async with live(plan({"default": model("d"), "big": model("b")}, meeting="big")) as one:
+        key = one.llms.admit(model("mine", api_key="K1"))
+        keys = {"chat": key}
+        assert [await answer(one, purpose, private=keys) for purpose in Purpose] == ["mine"] * 6
+        one.llms.renew(plan({"default": model("e")}))
+        assert await answer(one, Purpose.MEETING, private=keys) == "mine"
+        assert await answer(one, Purpose.MEETING) == "e"
+        assert {made.settings.openai.api_key for made in one.works.of("mine")} == {"K1"}
+        assert len(one.works.of("mine")) == 1
+
+
+@pytest.mark.req("LM-14", "B-87")
+async def test_offices_ask_in_the_name_of_a_device(autojump_clock: object) -> None:
+    """As when minutes are written: they know the device, and no keys."""
+    async with live(plan()) as one:
+        one.llms.assign("aa", {"chat": one.llms.admit(model("m1")), "meeting": one.llms.admit(model("m2"))})
+        asked = [(Purpose.MEETING, "aa"), (Purpose.MEMORY, "aa"), (Purpose.MEETING, "bb")]
+        heard = [await whole_answer(one.llms, p, prompt(), seconds=5, longest=99, device=d) for p, d in asked]
+        assert heard == ["m2", "m1", "d"]
+        one.llms.assign("aa", {})
+        assert await answer(one, device="aa") == "d"
+
+
+@pytest.mark.req("LM-14")
+async def test_a_key_that_is_not_known_gets_no_model(autojump_clock: object) -> None:
+    """Rather none than that of the server."""
+    async with live(plan()) as one:
+        with pytest.raises(ProviderError):
+            await answer(one, Purpose.MEETING, private={"chat": "private-7"})
+        assert "3" in await answer(one, text="what is 1 plus 2", private={"chat": "private-7"})
+        assert one.works.made[0].prompts == []
+
+
+@pytest.mark.req("LM-14")
+async def test_a_model_of_a_device_that_fails_is_not_replaced_by_one_of_the_server(autojump_clock: object) -> None:
+    async with live(plan({"default": model("d"), "big": model("b")}), {"mine": failing()}) as one:
+        key = one.llms.admit(model("mine", fallback=["big", "default"]))
+        with pytest.raises(ProviderError, match="HTTP 500"):
+            await answer(one, private={"chat": key})
+        assert not any(made.prompts for made in one.works.made if made.settings.openai.model != "mine")
+
+
+async def test_keys_tell_nothing_and_are_the_same_for_the_same(autojump_clock: object) -> None:
+    async with live(plan()) as one:
+        first = one.llms.admit(model("mine", api_key="sk-geheim"))
+        again = one.llms.admit(model("mine", api_key="sk-geheim"))
+        other = one.llms.admit(model("mine", api_key="sk-anders"))
+        assert first == again == "private-1"
+        assert other == "private-2"
+        assert one.llms.of(Purpose.CHAT, private={"chat": first}).kind == "llm.default"
+
+
+async def test_a_key_of_the_server_is_not_sent_anywhere_else(autojump_clock: object) -> None:
+    """A device's settings name an address; the server's own keys and files are not for it."""
+    async with live(plan()) as one:
+        mine = OpenAiSettings(base_url="http://elsewhere/v1", model="mine", api_key_file="/etc/hostname")
+        key = one.llms.admit(LlmSettings(openai=mine))
+        await answer(one, private={"chat": key})
+        made = one.works.of("mine")[0].settings.openai
+        assert (made.api_key, made.api_key_env, made.api_key_file) == ("", "", "")
+
+
+@pytest.mark.req("LM-12", "B-83")
+async def test_settings_of_a_device_that_cannot_be_compared_are_refused(autojump_clock: object) -> None:
+    async with live(plan()) as one:
+        with pytest.raises((UnfitError, ValueError), match="JSON"):
+            one.llms.admit(model("mine", extra={"stop": {1}}))
+
+
+@pytest.mark.req("LM-15")
+async def test_a_devices_client_stays_for_a_while_and_goes(autojump_clock: object) -> None:
+    """As long as its connection might be used again."""
+    async with live(plan()) as one:
+        keys = {"chat": one.llms.admit(model("mine"))}
+        for _ in range(3):
+            await answer(one, private=keys)
+            await trio.sleep(100)
+        assert len(one.works.of("mine")) == 1
+        await trio.sleep(100)
+        assert one.works.of("mine")[0].closed
+        assert await answer(one, private=keys) == "mine"
+        assert len(one.works.of("mine")) == 2
+
+
+async def test_only_so_many_are_known(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that were not used for the longest time go."""
+    monkeypatch.setattr(private, "MOST", 2)
+    async with live(plan()) as one:
+        a, b = one.llms.admit(model("a")), one.llms.admit(model("b"))
+        assert await answer(one, private={"chat": a}) == "a"
+        c = one.llms.admit(model("c"))
+        assert [await answer(one, private={"chat": key}) for key in (a, c)] == ["a", "c"]
+        with pytest.raises(ProviderError):
+            await answer(one, private={"chat": b})
+        assert one.llms.admit(model("b")) not in (a, b, c)
+
+
+# --- getting ready ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_model_of_a_purpose_gets_ready_once(autojump_clock: object) -> None:
+    """However many begin to speak; nobody waits for it."""
+    models = {"default": model("d", fallback=["big"]), "big": model("b")}
+    async with live(plan(models, meeting="big")) as one:
+        for _ in range(50):
+            one.llms.warm(Purpose.CHAT, device="a")
+        await trio.sleep(1)
+        one.llms.warm(Purpose.CHAT)
+        await trio.sleep(1)
+        assert (one.works.of("d")[0].warmings, one.works.of("b")[0].warmings) == (2, 0)
+        assert one.count("badge_llm_warmed_total", result="ready") == 2
+
+
+async def test_getting_ready_may_fail_or_hang(autojump_clock: object) -> None:
+    async with live(plan(), {"d": {"broken": ProviderError("d", "no")}}) as one:
+        one.llms.warm(Purpose.CHAT)
+        one.llms.warm(Purpose.MEETING, private={"chat": "private-9"})
+        await trio.sleep(10)
+        assert one.count("badge_llm_warmed_total", result="failed") == 1
+    async with live(plan(), {"d": {"load": 1e6}}) as one:
+        for _ in range(3):
+            one.llms.warm(Purpose.CHAT)
+            await trio.sleep(6)
+        assert one.count("badge_llm_warmed_total", result="failed") == 3
+
+
+# --- on record --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_recording_knows_one_name_through_a_reload(autojump_clock: object) -> None:
+    """That of the configuration at the start; no key, private settings or new name gets into it."""
+    noted: list[tuple[Kind, Any]] = []
+
+    class Notes:
+        def note(self, kind: Kind, *data: Any) -> None:
+            noted.append((kind, data))
+
+    models = {"default": model("d", api_key="sk-geheim"), "big": model("b")}
+    async with live(plan(models, chat="big")) as one:
+        assert sorted(component.kind for component in one.llms.components()) == ["llm.big", "llm.default"]
+        llms = recorded_llms(one.llms, Notes())  # type: ignore[arg-type]
+        assert await said(await llms.of(Purpose.CHAT).ready()) == "b"
+        one.llms.renew(plan({"default": model("e", api_key="sk-anders")}))
+        assert await said(await llms.of(Purpose.CHAT).ready()) == "e"
+        keys = {"chat": one.llms.admit(model("mine", api_key="sk-privat"))}
+        assert await said(await llms.of(Purpose.CHAT, private=keys).ready()) == "mine"
+        llms.warm(Purpose.CHAT)
+    opened = [data[:2] for kind, data in noted if kind is Kind.LLM_OPEN]
+    assert opened == [(1, "llm.big"), (2, "llm.big"), (3, "llm.big")]
+    assert not [secret for secret in ("geheim", "anders", "sk-privat", "private-") if secret in str(noted)]
+
+
+# --- what it has cost -------------------------------------------------------------------------------------------------------
+
+
+def test_sums_by_device_are_bounded() -> None:
+    ledger = Ledger(Metrics())
+    for number in range(MOST_DEVICES + 5):
+        ledger.answered(f"device {number}")
+        ledger.used(Purpose.CHAT, "default", f"device {number}", Usage(prompt=2, answer=1))
+    ledger.used(Purpose.MEMORY, "default", "", Usage(prompt=-5, answer=3))
+    sums = ledger.by_device()
+    assert len(sums) == MOST_DEVICES
+    assert next(iter(sums)) == f"device {MOST_DEVICES + 4}"
+    assert "device 5" not in sums
+    assert attrs.astuple(sums[""]) == (6, 12, 9)
+    assert sum(spent.prompt for spent in sums.values()) == 2 * (MOST_DEVICES + 5)
+
+
+async def test_nothing_with_a_device_or_secret_is_a_label(autojump_clock: object) -> None:
+    async with live(plan({"default": model("d", api_key="sk-geheim")})) as one:
+        await answer(one, device="aa:bb")
+        await answer(one, device="aa:bb", private={"chat": one.llms.admit(model("mine", api_key="sk-privat"))})
+        text = one.metrics.render().decode()
+        assert 'badge_llm_requests_total{model="private",purpose="chat"} 1.0' in text
+        assert not [word for word in ("geheim", "privat-", "sk-", "aa:bb", "mine") if word in text]
+        assert isinstance(one, Set)

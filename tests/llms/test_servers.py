@@ -1,0 +1,100 @@
+"""Chains of real clients and real HTTP servers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from badge.app import live_llms
+from badge.choice import workshop
+from badge.clock import SystemClock
+from badge.config import Settings
+from badge.config_llm import LlmSettings, PurposeSettings
+from badge.llms import Purpose
+from badge.llms.ledger import Ledger
+from badge.llms.live import LiveLlms
+from badge.metrics import Metrics
+from providers.llm.openai_settings import OpenAiSettings
+from providers.ports import ProviderError
+from tests.llms.stage import said
+from tests.providers.openai_server import Exchange, OpenAiServer, openai_server, refuses, says
+
+
+@asynccontextmanager
+async def two(**purposes: Any) -> AsyncIterator[tuple[LiveLlms, OpenAiServer, OpenAiServer]]:
+    """Models of a server as it is put together, with two HTTP servers behind them."""
+    async with AsyncExitStack() as stack:
+        first, second = [await stack.enter_async_context(openai_server()) for _ in range(2)]
+        second.plan(says("second"))
+        models = {
+            "default": LlmSettings(openai=OpenAiSettings(base_url=first.base_url, model="m"), fallback=["other"]),
+            "other": LlmSettings(openai=OpenAiSettings(base_url=second.base_url, model="m")),
+        }
+        settings = Settings(llm=models, llm_by_purpose=PurposeSettings(**purposes))
+        clock = SystemClock()
+        llms = live_llms(settings, workshop({}, clock), Ledger(Metrics()), clock)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(llms.run)
+        yield llms, first, second
+        nursery.cancel_scope.cancel()
+
+
+async def answer(llms: LiveLlms, patience: float = 10.0, purpose: Purpose = Purpose.CHAT) -> str:
+    """One turn."""
+    return await said(await llms.of(purpose).ready(), patience=patience)
+
+
+@pytest.mark.req("DG-5")
+async def test_a_rate_limit_goes_to_the_next_at_once_and_is_heeded() -> None:
+    """The server wants a minute: it gets that, and nobody waits."""
+    async with two() as (llms, first, second):
+        first.plan(refuses(429, headers={"retry-after": "60"}))
+        assert await answer(llms) == "second"
+        began = trio.current_time()
+        for _ in range(3):
+            assert await answer(llms) == "second"
+        assert trio.current_time() - began < 2
+        assert len(first.exchanges) == 1
+        assert len(second.exchanges) == 4
+
+
+@pytest.mark.req("DG-5", "DG-1")
+async def test_a_server_that_hangs_leaves_time_for_the_next() -> None:
+    async def hang(exchange: Exchange) -> None:
+        await trio.sleep_forever()
+
+    async with two() as (llms, first, _):
+        first.plan(says("first"))
+        assert await answer(llms) == "first"
+        first.plan(hang)
+        began = trio.current_time()
+        assert await answer(llms, patience=2.0) == "second"
+        assert 0.9 < trio.current_time() - began < 1.8
+        with trio.fail_after(2):
+            await first.exchanges[-1].gone.wait()
+
+
+async def test_one_client_and_few_connections_for_all() -> None:
+    """Purposes that say the same use the same connections."""
+    async with two(coding="default", meeting="other") as (llms, first, second):
+        first.plan(says("first"))
+        heard = [await answer(llms, purpose=purpose) for purpose in Purpose]
+        assert heard == ["first", "second", "first", "first", "first", "first"]
+        assert (first.connections, second.connections) == (1, 1)
+
+
+async def test_a_break_in_the_middle_is_the_end_of_the_answer() -> None:
+    async def breaks(exchange: Exchange) -> None:
+        await exchange.head()
+        await exchange.words("I am ")
+        await exchange.reset()
+
+    async with two() as (llms, first, second):
+        first.plan(breaks)
+        with pytest.raises(ProviderError, match=r"broke|failed"):
+            await answer(llms)
+        assert second.exchanges == []

@@ -1,0 +1,139 @@
+"""Sessions with models that change, fail and get ready, and recordings of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from badge import texts
+from badge.config import Settings
+from badge.config_llm import PurposeSettings
+from badge.llms.plan import Plan
+from badge.recording.recorder import session_settings
+from providers.ports import ProviderError, Usage
+from providers.scripted import Reply
+from tests.house import Guest, House
+from tests.llms.stage import Set, failing, live, model, plan
+
+DOWN = ProviderError("d", "the server failed (HTTP 500).", retryable=True)
+
+
+@asynccontextmanager
+async def staged(first: Plan, scripts: dict[str, Any] | None = None) -> AsyncIterator[tuple[House, Set]]:
+    """A house with live models."""
+    async with live(first, scripts) as one, trio.open_nursery() as nursery:
+        house = House(nursery)
+        house.services = attrs.evolve(house.services, llms=one.llms, metrics=one.metrics)
+        yield house, one
+        nursery.cancel_scope.cancel()
+
+
+async def ask(badge: Guest, text: str, count: int) -> str:
+    """What the badge says to a question, which is the so-manieth that it is asked."""
+    before = len(badge.of("tts", "sentence_start"))
+    badge.tell(type="listen", state="detect", text=text)
+    await badge.until("tts", "stop", count=count)
+    return " ".join(message["text"] for message in badge.of("tts", "sentence_start")[before:])
+
+
+@pytest.mark.req("B-82", "B-86", "LM-13", "LM-11")
+async def test_a_live_session_uses_the_new_model_at_its_next_turn(autojump_clock: object) -> None:
+    """The turn under way ends as it began."""
+    slow = {"script": [Reply(pieces=["This is the old one. ", "It goes on. ", "It ends."], pause=3.0)]}
+    async with staged(plan(), {"d": slow, "e": {"script": ["This is the new one."]}}) as (house, one):
+        badge = await house.enter()
+        badge.tell(type="listen", state="detect", text="who are you")
+        await badge.until("tts", "sentence_start")
+        one.llms.renew(plan({"default": model("x")}))
+        one.llms.renew(plan({"default": model("e")}))
+        await badge.until("tts", "stop")
+        said = [message["text"] for message in badge.of("tts", "sentence_start")]
+        assert said == ["This is the old one.", "It goes on.", "It ends."]
+        assert await ask(badge, "and now", 2) == "This is the new one."
+        assert one.works.of("d")[0].closed
+
+
+@pytest.mark.req("DG-1", "DG-5")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("tell me about the sea", texts.LLM_FAILED["en"]),
+        ("给我讲讲大海", "抱歉，我暂时无法理解您的问题，请稍后再试。"),
+    ],
+)
+async def test_when_every_model_fails_the_user_hears_so(autojump_clock: object, text: str, says: str) -> None:
+    async with staged(plan(), {"d": failing(DOWN)}) as (house, _):
+        badge = await house.enter()
+        assert "".join((await ask(badge, text, 1)).split()) == "".join(says.split())
+
+
+@pytest.mark.req("DG-5")
+async def test_when_every_model_fails_the_time_is_still_known(autojump_clock: object) -> None:
+    async with staged(plan(), {"d": failing(DOWN)}) as (house, _):
+        badge = await house.enter()
+        assert "9:30" in await ask(badge, "what time is it", 1)
+
+
+@pytest.mark.req("DG-5")
+async def test_a_hanging_model_is_replaced_within_the_patience(autojump_clock: object) -> None:
+    models = {"default": model("d", fallback=["big"]), "big": model("b")}
+    scripts = {"d": {"script": [Reply(pieces=["late"], first=1e6)]}, "b": {"script": ["Here I am."]}}
+    async with staged(plan(models), scripts) as (house, _):
+        badge = await house.enter()
+        began = trio.current_time()
+        assert await ask(badge, "hello you", 1) == "Here I am."
+        assert trio.current_time() - began < 8
+
+
+async def test_a_session_takes_no_harm_from_costs_and_they_are_its_devices(autojump_clock: object) -> None:
+    script = {"script": [Reply(pieces=["Yes.", Usage(prompt=40, answer=2)])]}
+    async with staged(plan(), {"d": script}) as (house, one):
+        badge = await house.enter("aa:bb:cc:00:00:07")
+        assert await ask(badge, "well", 1) == "Yes."
+        assert one.ledger.by_device()["aa:bb:cc:00:00:07"].prompt == 40
+
+
+@pytest.mark.req("AV-12", "B-72")
+async def test_a_badge_that_leaves_takes_no_model_from_another(autojump_clock: object) -> None:
+    slow = {"script": [Reply(pieces=["First part. ", "Second part."], pause=5.0)]}
+    async with staged(plan(), {"d": slow}) as (house, one):
+        gone, stays = await house.enter("aa:bb:cc:00:00:01"), await house.enter("aa:bb:cc:00:00:02")
+        for badge in (gone, stays):
+            badge.tell(type="listen", state="detect", text="go on")
+        await gone.until("tts", "sentence_start")
+        gone.vanish()
+        await gone.gone.wait()
+        await stays.until("tts", "stop")
+        assert [message["text"] for message in stays.of("tts", "sentence_start")] == ["First part.", "Second part."]
+        assert not one.works.made[0].closed
+        assert len(one.works.made) == 1
+
+
+async def test_when_somebody_begins_to_speak_the_model_gets_ready(autojump_clock: object) -> None:
+    """Before there are words to ask it about; in a meeting nobody asks it."""
+    async with staged(plan()) as (house, one):
+        badge = await house.enter()
+        await badge.speak(voice=0.9)
+        await badge.until("tts", "stop")
+        made = one.works.made[0]
+        assert made.warmings == 1
+        assert len(made.prompts) == 1
+
+
+def test_a_recording_says_which_models_there_are_and_no_more() -> None:
+    """What is different for a purpose may be a key."""
+    settings = Settings()
+    chosen = PurposeSettings(chat={"llm": "big", "api_key": "sk-geheim"}, meeting="gone")
+    header = session_settings(
+        attrs.evolve(settings, llm={"default": model("d", api_key="sk-auch"), "big": model("b")}, llm_by_purpose=chosen)
+    )
+    assert header["llm"] == {"default": {}, "big": {}}
+    assert header["llm_by_purpose"]["chat"] == "big"
+    assert header["llm_by_purpose"]["meeting"] == "default"
+    assert not [word for word in ("geheim", "auch") if word in json.dumps(header)]
