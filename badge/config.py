@@ -9,6 +9,7 @@ import attrs
 from attrs import frozen
 
 from badge import texts
+from badge.config_devices import DevicesSettings, wrong_devices
 from badge.config_team import (
     CodingSettings,
     MeetingSettings,
@@ -322,6 +323,7 @@ class Settings:
 
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
+    devices: DevicesSettings = DevicesSettings()
     listen: ListenSettings = ListenSettings()
     vad: VadSettings = VadSettings()
     asr: AsrSettings = AsrSettings()
@@ -357,6 +359,7 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
         if name not in {*settings.llm, "default"}:  # that there is no default is said already
             found.append((f"llm_by_purpose.{purpose}", name, f"must be one of {', '.join(sorted(settings.llm))}"))
     found.extend(_wrong_groups(settings.workflow.groups))
+    found.extend(wrong_devices(settings.devices))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")

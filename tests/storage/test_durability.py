@@ -177,7 +177,7 @@ async def test_a_full_disk_is_told_and_the_store_works_again_when_there_is_room(
 
             async def write_and_read(number: int) -> None:
                 try:
-                    await store.recall.save(f"d{number}", "x" * 9000)
+                    await store.recall.save(f"d{number}", "x" * 40_000)
                 except StoreError as exc:
                     answers.append(exc.detail)
                 assert len(await waiting_in(store)) == written
