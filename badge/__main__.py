@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, fetch, minutes, push, rerun, say
+from badge import backups, devices, fetch, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "start every provider and say what is missing"),
         ("say", _say, "speak or write to a server as a badge would"),
         ("push", _push, "have a badge of the running server say something"),
+        ("devices", _devices, "list badges, bind and unbind them"),
         ("models", _models, "list and fetch Vosk and Piper models"),
         ("replay", _replay, "repeat recorded sessions and compare"),
         ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
@@ -80,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
             say.add_arguments(one)
         elif command is _push:
             push.add_arguments(one)
+        elif command is _devices:
+            devices.add_arguments(one)
         elif command is _models:
             fetch.add_arguments(one)
         elif command is _replay:
@@ -189,6 +192,10 @@ def _say(args: argparse.Namespace) -> int:
 
 def _push(args: argparse.Namespace) -> int:
     return push.run(args, _settings(args).store, print)
+
+
+def _devices(args: argparse.Namespace) -> int:
+    return devices.run(args, _settings(args), SystemClock(), print)
 
 
 def _models(args: argparse.Namespace) -> int:

@@ -14,8 +14,9 @@ from badge.llms import Llms
 from badge.machines.base import Watch, unwatched
 from badge.meetings.office import Meetings
 from badge.offices.board import Board
-from badge.offices.closed import NoMemory, NoReports, NoTools, OpenHouse
+from badge.offices.closed import NoMemory, NoTools
 from badge.offices.groups import group_of
+from badge.offices.housing import HousingOffice, house_office
 from badge.offices.post import PostOffice
 from badge.offices.reminders import Reminders
 from badge.peers.delivery import Delivery
@@ -32,6 +33,7 @@ class BackOffice:
     post: PostOffice
     meetings: Meetings
     reminders: Reminders
+    housing: HousingOffice
 
     @property
     def desk(self) -> Desk:
@@ -43,8 +45,8 @@ class BackOffice:
             reminders=self.reminders,
             tools=NoTools(),
             memory=NoMemory(),
-            devices=OpenHouse(),
-            reports=NoReports(),
+            devices=self.housing.devices,
+            reports=self.housing.reports,
         )
 
     @property
@@ -57,15 +59,17 @@ class BackOffice:
         async with trio.open_nursery() as below:
             await below.start(self.store.run)
             async with trio.open_nursery() as nursery:
-                for office in (self.board, self.post, self.meetings, self.reminders):
+                for office in (*self.housing.running, self.board, self.post, self.meetings, self.reminders):
                     await nursery.start(office.run)
                 task_status.started()
             below.cancel_scope.cancel("the offices have closed")
 
     async def settle(self) -> None:
-        """Wait until everything that was told of meetings so far is stored; whoever else is told something, stores it before he
-        answers."""
-        await self.meetings.settle()
+        """Wait until everything that was told of meetings so far is stored, and what was said is reported; whoever else is told
+        something, stores it before he answers."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.meetings.settle)
+            nursery.start_soon(self.housing.settle)
 
 
 def furnish(
@@ -89,6 +93,7 @@ def furnish(
         ids=ids,
         language=settings.asr.language,
     )
+    housing = house_office(settings, store=store, presence=presence, clock=clock, ids=ids)
     board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, first=post.handed_over, watch=watch)
     return BackOffice(
         store=store,
@@ -103,6 +108,8 @@ def furnish(
             ids=ids,
             tasks=board,
             watch=watch,
+            whose=lambda device: housing.llms(llms, device),
         ),
         reminders=Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids),
+        housing=housing,
     )

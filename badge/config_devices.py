@@ -50,9 +50,7 @@ class DevicesSettings:
     pending: int = setting(
         1000, "badges that may wait to be bound; the one that was not seen for longest makes room", **between(1, 100000)
     )
-    codes_per_minute: int = setting(
-        60, "new codes in a minute, so that nobody can use them up", **between(1, 100000)
-    )
+    codes_per_minute: int = setting(60, "new codes in a minute, so that nobody can use them up", **between(1, 100000))
     address: str = setting("", "what a badge shows above its code, such as the address of a page that explains it")
     keys: dict[str, str] = setting(
         {},

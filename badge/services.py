@@ -16,7 +16,9 @@ from badge.metrics import Metrics
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.private import NoPrivate, Private
 from badge.sounds import Sounds
+from badge.tenancy import FREE, Tenancy
 from providers.ports import Asr, Recall, ToolSpec, Tts, Vad
 
 
@@ -40,6 +42,8 @@ class Services:
     watch: Watch = unwatched
     metrics: Metrics = field(factory=Metrics)
     sounds: Sounds = field(factory=Sounds)
+    private: Private = field(factory=NoPrivate)
+    tenancy: Tenancy = FREE
 
     def components(self) -> list[Component[Any]]:
         """Everything that has to load."""

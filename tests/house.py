@@ -268,6 +268,7 @@ class House:
             recall=of("recall", recall),
             desk=self.office.desk,
             tools=tools,
+            private=self.office.housing.private,
             deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )
         self.ready = trio.Event()

@@ -189,6 +189,7 @@ class Meeting:
                 holes=holes,
                 date=self._room.date(record.started),
                 session=self._book.session,
+                device=record.device,
             )
             minutes = await self._room.writer.minutes(order)
             self._book.update(minutes=dumps(minutes))

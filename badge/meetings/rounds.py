@@ -82,7 +82,7 @@ class Rounds:
         segments = await Parts(page, self._room.settings().part_chars, after=until).next()
         if not segments:
             return
-        summary = await self._room.writer.checkpoint(so_far, segments, self._book.session)
+        summary = await self._room.writer.checkpoint(so_far, segments, self._book.session, record.device)
         if summary:
             self._book.update(checkpoint=json.dumps([segments[-1].number, summary], ensure_ascii=False))
             log.info("checkpoint", meeting=record.id, segments=segments[-1].number, size=len(summary))

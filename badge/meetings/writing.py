@@ -47,13 +47,20 @@ class Order:
     holes: tuple[Hole, ...]
     date: str
     session: str
+    device: str = ""
 
 
 class Writer:
     """Writes the minutes of all meetings."""
 
-    def __init__(self, *, llms: Llms, settings: Callable[[], MeetingSettings]) -> None:
-        self._llms = llms
+    def __init__(
+        self,
+        *,
+        llms: Llms,
+        settings: Callable[[], MeetingSettings],
+        whose: Callable[[str], Llms] | None = None,
+    ) -> None:
+        self._whose = whose or (lambda _: llms)
         self._settings = settings
         self._turns = trio.CapacityLimiter(AT_ONCE)
 
@@ -61,22 +68,22 @@ class Writer:
         """The minutes of a meeting; whatever the model does, there are some."""
         async with self._turns:
             with boundary("minutes", log):
-                return await self._write(order, self._asker(order.session))
-            hopeless = self._asker(order.session)
+                return await self._write(order, self._asker(order.session, order.device))
+            hopeless = self._asker(order.session, order.device)
             hopeless.give_up()
             return await self._write(order, hopeless)
 
-    async def checkpoint(self, so_far: str, segments: Sequence[Segment], session: str) -> str:
+    async def checkpoint(self, so_far: str, segments: Sequence[Segment], session: str, device: str = "") -> str:
         """A summary so far, grown by what was said since; empty when the model is no help."""
         settings = self._settings()
         system, user = about_progress(so_far, segments)
         wish = Wish(
             system=system, user=user, schema=CHECKPOINT, tokens=settings.checkpoint_tokens, read=_read_checkpoint
         )
-        return await self._asker(session).ask(wish) or ""
+        return await self._asker(session, device).ask(wish) or ""
 
-    def _asker(self, session: str) -> Asker:
-        return Asker(llms=self._llms, patience_s=self._settings().patience_s, session=session)
+    def _asker(self, session: str, device: str) -> Asker:
+        return Asker(llms=self._whose(device), patience_s=self._settings().patience_s, session=session)
 
     async def _write(self, order: Order, asker: Asker) -> Minutes:
         return await Draft(order, asker, self._settings()).write()

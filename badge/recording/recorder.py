@@ -204,6 +204,8 @@ _OF_THE_SERVER = (
     "reminders",
 )
 _OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper")}
+_OF_DEVICES = ("binding",)
+"""What a session reads of [devices], where there are secrets, too."""
 
 
 def session_settings(settings: Settings) -> dict[str, Any]:
@@ -212,6 +214,7 @@ def session_settings(settings: Settings) -> dict[str, Any]:
         name: value for name, value in attrs.asdict(settings).items() if name not in _OF_THE_SERVER
     }
     tables["llm"] = {name: {} for name in tables["llm"]}
+    tables["devices"] = {name: tables["devices"][name] for name in _OF_DEVICES}
     for table, inner in _OF_PROVIDERS.items():
         for name in inner:
             del tables[table][name]

@@ -130,7 +130,7 @@ class Badge:
             case Kind.IN | Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
                 assert stage.wire is not None
                 stage.wire.happen(record)
-            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE:
+            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE | Kind.RENEW:
                 stage.presence.hear(record)
             case Kind.CANCEL:
                 stage.scope.cancel("as it was then")

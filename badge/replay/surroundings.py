@@ -62,6 +62,8 @@ class PlayedPresence(Presence):
                 self._mailbox.post(frame, stale=stale, arrival=_nobody if any(matters) else None)
             case Kind.ANNOUNCE, (kind, text, packets):
                 self._mailbox.announce(Notice(kind=kind, text=text, clip=tuple(packets)))
+            case Kind.RENEW, ():
+                self._mailbox.renew()
             case Kind.RETIRE, (goodbye,):
                 self._mailbox.retire(Goodbye[goodbye])
 

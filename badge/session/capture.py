@@ -11,11 +11,12 @@ from badge.modes.chat import CHAT
 class Capture:
     """Audio that grows until the utterance ends; it can be read again from the start, for another attempt.
 
-    `mode` is the mode that it was spoken in, `began` the time of day at which it began, in ms since the epoch. Trio times: `last_audio` when its last frame arrived, `voiced_at` when its last voice
+    `mode` is the mode that it was spoken in, `began` the time of day at which it began, in ms since the epoch. Trio times: `started`, `last_audio` when its last frame arrived, `voiced_at` when its last voice
     arrived, `ended_at` when it was over.
     """
 
     def __init__(self, *, limit: int, started: float) -> None:
+        self.started = started
         self.last_audio = started
         self.voiced_at = started
         self.ended_at: float | None = None

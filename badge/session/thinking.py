@@ -109,9 +109,9 @@ class Thinker:
                         await script.add(token.text)
 
     async def _remember(self, words: str) -> str:
-        component = self._services.recall
-        if component.disabled:
-            return ""
+        component, known = self._services.recall, self._services.tenancy.terms.memory
+        if known or component.disabled:
+            return known
         try:
             with trio.fail_after(self._services.settings.chat.first_token_s):
                 recall = await component.ready()
@@ -121,10 +121,12 @@ class Thinker:
             return ""
 
     def _prompt(self, dialogue: Dialogue, known: str) -> Prompt:
-        chat = self._services.settings.chat
-        system = f"{chat.prompt}\n\n{known}" if known else chat.prompt
+        chat, terms = self._services.settings.chat, self._services.tenancy.terms
+        own = chat.prompt if terms.prompt is None else terms.prompt
+        system = f"{own}\n\n{known}" if known else own
+        tools = tuple(tool for tool in self._services.tools if terms.functions is None or tool.name in terms.functions)
         return Prompt(
             messages=dialogue.messages(system, INTERRUPTED),
             session=self._traits.session_id,
-            tools=self._services.tools if chat.intent == "function_call" else (),
+            tools=tools if (terms.intent or chat.intent) == "function_call" else (),
         )
