@@ -78,11 +78,14 @@ class Console:
 
 async def _read(response: httpx2.Response) -> bytes:
     text = bytearray()
-    async with aclosing(response.aiter_bytes()) as pieces:
-        async for piece in pieces:
-            text += piece
-            if len(text) > LONGEST_ANSWER:
-                raise ConsoleError(f"its answer is longer than {LONGEST_ANSWER} bytes")
+    with trio.CancelScope() as scope:
+        async with aclosing(response.aiter_bytes()) as pieces:
+            async for piece in pieces:
+                text += piece
+                if len(text) > LONGEST_ANSWER:
+                    scope.cancel("too long")  # and not an exception: the generators inside have to be unwound
+    if len(text) > LONGEST_ANSWER:
+        raise ConsoleError(f"its answer is longer than {LONGEST_ANSWER} bytes")
     return bytes(text)
 
 
