@@ -195,7 +195,8 @@ def _push(args: argparse.Namespace) -> int:
 
 
 def _devices(args: argparse.Namespace) -> int:
-    return devices.run(args, _settings(args), SystemClock(), print)
+    with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
+        return devices.run(args, _settings(args), SystemClock(), print)
 
 
 def _models(args: argparse.Namespace) -> int:

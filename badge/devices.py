@@ -7,6 +7,7 @@ import datetime
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -41,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for one in (unbinding, renaming):
         one.add_argument("device", metavar="DEVICE", help="its id")
     renaming.add_argument("name", metavar="NAME")
+    for one in (listing, binding, unbinding, renaming):  # here, too
+        one.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace, settings: Settings, clock: WallClock, write: Write) -> int:
