@@ -23,6 +23,7 @@ from badge.llms import Llms, purposes
 from badge.notices import Notice
 from badge.peers.presence import Presence, Resident
 from badge.phrases import Phrases
+from badge.private import NoPrivate, Private
 from badge.recording.records import Kind, Record
 from badge.replay.script import Script
 from badge.services import Services
@@ -92,6 +93,7 @@ def services_of(
     component: Callable[[str], Component[Any]],
     presence: Presence,
     desk: Desk,
+    private: Private | None = None,
 ) -> Services:
     """All that a session shares with others: only it and its badge are real. `component` gives one by its kind."""
     return Services(
@@ -106,6 +108,7 @@ def services_of(
         recall=component("recall"),
         llms=Llms({name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose)),
         desk=desk,
+        private=private or NoPrivate(),
         tools=tuple(ToolSpec(**tool) for tool in script.header.get("tools", ())),
     )
 
