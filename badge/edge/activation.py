@@ -23,6 +23,18 @@ TIMEOUT_MS = 30_000
 DONE, PENDING, REFUSED = 200, 202, 403
 
 
+_TOLD = {
+    DONE: "the device is bound",
+    PENDING: "the device waits to be bound",
+    REFUSED: "the device has to prove that it has the key of its serial number",
+}
+
+
+def told(status: int) -> dict[str, Any]:
+    """What a badge is told with a status."""
+    return {"success": status == DONE, "message": _TOLD[status]}
+
+
 class Activation:
     """Offers codes and confirms bindings, as the settings want."""
 

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from badge.boundary import boundary
 from badge.clock import WallClock, milliseconds
-from badge.edge.activation import Activation
+from badge.edge.activation import Activation, told
 from badge.edge.ota import MAX_BODY, REFUSAL, Firmware, ota_reply, read_report, websocket_url
 from badge.log import get_log
 from badge.metrics import CONTENT_TYPE, Metrics
@@ -51,13 +51,6 @@ _CORS = {
 }
 
 _log = get_log(__name__)
-
-
-_ACTIVATED = {
-    200: "the device is bound",
-    202: "the device waits to be bound",
-    403: "the device has to prove that it has the key of its serial number",
-}
 
 
 def no_token(_device: str, _client: str) -> str:
@@ -120,9 +113,7 @@ class Ota:
         if report is None:
             return JSONResponse(REFUSAL, 400)
         status = 200 if self.activation is None else await self.activation.confirm(report, body)
-        return JSONResponse(
-            {"success": status == 200, "message": _ACTIVATED[status]}, status, headers={"cache-control": "no-store"}
-        )
+        return JSONResponse(told(status), status, headers={"cache-control": "no-store"})
 
     def _url(self, request: Request) -> str:
         reached = (request.scope.get("server") or ("",))[0]
