@@ -224,10 +224,7 @@ class Conversation:
             self._answers.mouth.complain(
                 ErrorCode.AUDIO_OVERRUN, f"the utterance had more than {limit:g} MB of audio; it was discarded"
             )
-        span = (
-            capture.started - self._services.settings.listen.pre_roll_ms / 1000,
-            capture.ended_at or capture.last_audio,
-        )
+        span = capture.started - self._services.settings.listen.pre_roll_ms / 1000, capture.last_audio
         heard = Heard(text=text, origin=Origin.VOICE, trace=_trace(capture), began=capture.began, span=span)
         if capture.mode.overhears:
             if text:
