@@ -15,7 +15,7 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, costs, fetch, memories, minutes, push, rerun, say
+from badge import backups, costs, devices, fetch, memories, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
 from badge.check import check
@@ -62,40 +62,32 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(parser, default=None)
     parser.set_defaults(command=_serve)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, command, about in (
-        ("serve", _serve, "serve badges (the default)"),
-        ("check", _check, "start every provider and say what is missing"),
-        ("say", _say, "speak or write to a server as a badge would"),
-        ("push", _push, "have a badge of the running server say something"),
-        ("usage", _usage, "show what language models have cost, by device"),
-        ("models", _models, "list and fetch Vosk and Piper models"),
-        ("replay", _replay, "repeat recorded sessions and compare"),
-        ("redact", _redact, "take words and sound out of a recording, so that it can be shared"),
-        ("meetings", _meetings, "list, show and export meetings and their minutes"),
-        ("memory", _memory, "see and erase what is remembered of each badge"),
-        ("backup", _backup, "copy what the server keeps, while it runs"),
-        ("diagram", _diagram, "print the state machines"),
-        ("config", _config, "print a config.toml with every key and its default"),
+    for name, command, about, add_arguments in (
+        ("serve", _serve, "serve badges (the default)", None),
+        ("check", _check, "start every provider and say what is missing", None),
+        ("say", _say, "speak or write to a server as a badge would", say.add_arguments),
+        ("push", _push, "have a badge of the running server say something", push.add_arguments),
+        ("usage", _usage, "show what language models have cost, by device", None),
+        ("devices", _devices, "list badges, bind and unbind them", devices.add_arguments),
+        ("models", _models, "list and fetch Vosk and Piper models", fetch.add_arguments),
+        ("replay", _replay, "repeat recorded sessions and compare", rerun.add_replay_arguments),
+        (
+            "redact",
+            _redact,
+            "take words and sound out of a recording, so that it can be shared",
+            rerun.add_redact_arguments,
+        ),
+        ("meetings", _meetings, "list, show and export meetings and their minutes", minutes.add_arguments),
+        ("memory", _memory, "see and erase what is remembered of each badge", memories.add_arguments),
+        ("backup", _backup, "copy what the server keeps, while it runs", backups.add_arguments),
+        ("diagram", _diagram, "print the state machines", None),
+        ("config", _config, "print a config.toml with every key and its default", None),
     ):
         one = commands.add_parser(name, help=about, description=about)
         one.set_defaults(command=command)
         _add_config(one, default=argparse.SUPPRESS)  # before the command or after it
-        if command is _say:
-            say.add_arguments(one)
-        elif command is _push:
-            push.add_arguments(one)
-        elif command is _models:
-            fetch.add_arguments(one)
-        elif command is _replay:
-            rerun.add_replay_arguments(one)
-        elif command is _redact:
-            rerun.add_redact_arguments(one)
-        elif command is _backup:
-            backups.add_arguments(one)
-        elif command is _meetings:
-            minutes.add_arguments(one)
-        elif command is _memory:
-            memories.add_arguments(one)
+        if add_arguments is not None:
+            add_arguments(one)
     return parser
 
 
@@ -201,6 +193,11 @@ def _push(args: argparse.Namespace) -> int:
 
 def _usage(args: argparse.Namespace) -> int:
     return costs.run(_settings(args).store, print)
+
+
+def _devices(args: argparse.Namespace) -> int:
+    with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
+        return devices.run(args, _settings(args), SystemClock(), print)
 
 
 def _models(args: argparse.Namespace) -> int:

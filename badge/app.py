@@ -27,6 +27,7 @@ from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config import Settings
 from badge.config_team import StoreSettings
+from badge.edge.activation import Activation
 from badge.edge.auth import Gate, signing_key
 from badge.edge.console import read_commands
 from badge.edge.control import control_path, open_control
@@ -43,7 +44,7 @@ from badge.llms.plan import plan_of
 from badge.llms.private import PrivateModels
 from badge.log import get_log
 from badge.metrics import Metrics
-from badge.offices.operating import operator_commands
+from badge.offices.operating import Command, device_commands, operator_commands
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.pool import Pool
@@ -111,6 +112,16 @@ class Server:
     llms: LiveLlms | None = None
     """models that can be configured anew"""
 
+    @property
+    def commands(self) -> dict[str, Command]:
+        """What the operator can ask for while it runs."""
+        office, presence = self.office, self.services.presence
+        return {
+            **operator_commands(office.post, presence, self.services.ledger),
+            **device_commands(office.housing.registry, presence),
+            **memory_commands(office.memory or office.store.recall),
+        }
+
 
 def open_store(settings: StoreSettings) -> Store:
     """The store that is configured."""
@@ -145,6 +156,7 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
         recall=office.recall,
         desk=office.desk,
         deliveries=office.deliveries,
+        private=office.housing.private,
     )
     return Server(services=services, office=office, llms=llms)
 
@@ -190,7 +202,8 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
         async with trio.open_nursery() as doors:
             listeners = await _listen(settings.server.host, settings.server.port)
             port = listeners[0].socket.getsockname()[1]
-            http_port = await _open_http(doors, services, gate, port)
+            activation = Activation(server.office.housing, settings.devices)
+            http_port = await _open_http(doors, services, gate, port, activation)
             http_url_for = partial(http_url, settings.server.public_http_url, port=http_port)
             receive = Reception(services, gate, recorder.attend, http_url_for).receive
             await doors.start(partial(trio.serve_listeners, receive, listeners, handler_nursery=sessions))
@@ -198,12 +211,7 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
                 providers.start_soon(component.run)
             providers.start_soon(services.llms.run)
             if (path := control_path(settings.store)) is not None:
-                memory = server.office.memory or server.office.store.recall
-                commands = {
-                    **operator_commands(server.office.post, services.presence, services.ledger),
-                    **memory_commands(memory),
-                }
-                await doors.start(open_control, path, commands)
+                await doors.start(open_control, path, server.commands)
             if settings.stats.broadcast:
                 doors.start_soon(broadcast_stats, settings.stats, services.presence, services.clock)
             log.info(texts.LOG_STARTED, host=settings.server.host, port=port, online_count=0, online=[])
@@ -275,7 +283,7 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
         raise cannot_listen(host, port, exc) from None
 
 
-async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: int) -> int:
+async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: int, activation: Activation) -> int:
     settings = services.settings
     ota = settings.ota
     app = make_app(
@@ -285,6 +293,7 @@ async def _open_http(doors: trio.Nursery, services: Services, gate: Gate, port: 
         framing=settings.server.framing or None,
         firmware=Firmware(version=ota.firmware_version, url=ota.firmware_url) if ota.firmware_version else None,
         issue_token=gate.token_for,
+        activation=activation,
         routes=[metrics_route(services.metrics), sounds_route(services.sounds)],
     )
     host, http_port = settings.server.host, settings.server.http_port

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from badge import texts
+from badge.config_devices import DevicesSettings, wrong_devices
 from badge.config_llm import BreakerSettings, LlmSettings, PurposeSettings, wrong_models
 from badge.config_mcp import MCP_DOC, McpSettings, wrong_servers
 from badge.config_memory import MemorySettings
@@ -336,6 +337,7 @@ class Settings:
 
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
+    devices: DevicesSettings = DevicesSettings()
     listen: ListenSettings = ListenSettings()
     vad: VadSettings = VadSettings()
     asr: AsrSettings = AsrSettings()
@@ -372,6 +374,7 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
     found.extend(_wrong_groups(settings.workflow.groups))
     found.extend(wrong_servers(settings.mcp))
     found.extend(wrong_tools(settings.tools))
+    found.extend(wrong_devices(settings.devices))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(
             ("vad.silero.threshold_low", settings.vad.silero.threshold_low, "must not be above vad.silero.threshold")

@@ -333,11 +333,13 @@ class Mailbox:
         retire: Callable[[Goodbye], None],
         announce: Callable[[Notice, Told], bool] = lambda *_: False,
         mode: Callable[[], str] = lambda: "chat",
+        renew: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._retire = retire
         self._announce = announce
         self._mode = mode
+        self._renew = renew
 
     def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
         """Hand over a text frame; False when it will not be written, so keep it. `arrival` is told later whether the
@@ -353,6 +355,10 @@ class Mailbox:
     def mode(self) -> str:
         """The session's mode: chat, meeting, coding or working."""
         return self._mode()
+
+    def renew(self) -> None:
+        """Tell the session that the terms on which its badge is served may have changed."""
+        self._renew()
 
     def retire(self, goodbye: Goodbye) -> None:
         """Ask the session to end, in its own time and way."""

@@ -17,7 +17,9 @@ from badge.metrics import Metrics
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
+from badge.private import NoPrivate, Private
 from badge.sounds import Sounds
+from badge.tenancy import FREE, Tenancy
 from providers.ports import Asr, Recall, Tts, Vad
 
 
@@ -41,6 +43,8 @@ class Services:
     metrics: Metrics = field(factory=Metrics)
     ledger: Ledger = field(default=Factory(lambda self: Ledger(self.metrics), takes_self=True))
     sounds: Sounds = field(factory=Sounds)
+    private: Private = field(factory=NoPrivate)
+    tenancy: Tenancy = FREE
 
     def components(self) -> list[Component[Any]]:
         """Everything that has to load."""

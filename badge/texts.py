@@ -14,6 +14,11 @@ MODE_FAILED = "the mode could not be entered: an error of the server; try again"
 HTTP_BODY = b"Server is running\n"
 INVALID_CATEGORY = "invalid category"
 
+TERMS_UNKNOWN = "配置服务暂时无法访问，已使用服务器默认配置。"
+"""The console does not answer: the settings of the server hold."""
+
+NOT_BOUND = "the device is not bound: it is not served until its owner has entered its code"
+
 # --- spoken -----------------------------------------------------------------------------------------------------------
 
 LLM_FAILED = {
@@ -31,6 +36,22 @@ SILENCE_GOODBYE = {
     "zh": "时间过得真快，我先休息了，再见。",
     "en": "You have been quiet for a while, so I will leave you now. Goodbye.",
 }
+BIND_ME = {
+    "zh": "请登录控制面板，输入{code}，绑定设备。",
+    "en": "Please open the control panel and enter {code} to bind this device.",
+}
+NOT_KNOWN = {
+    "zh": "没有找到该设备的版本信息，请正确配置 OTA地址，然后重新编译固件。",
+    "en": "This device is not known. Please set the right OTA address, then build the firmware again.",
+}
+NOW_BOUND = {"zh": "设备已绑定，我们可以开始对话了。", "en": "The device is bound. We can talk now."}
+SAID_ENOUGH = {
+    "zh": "今天说得够多了，我们明天再聊，再见。",
+    "en": "That was enough talking for today. Let us go on tomorrow. Goodbye.",
+}
+DIGITS = {"zh": ("，", "零一二三四五六七八九"), "en": (", ", "0123456789")}
+"""What stands between digits that are said one by one, and the digits."""
+
 MESSAGE_FROM = {"zh": "来自{name}的消息：{text}", "en": "Message from {name}: {text}"}
 CLIP_FROM = {"zh": "来自{name}的语音消息。", "en": "Voice message from {name}."}
 THE_OPERATOR = {"zh": "管理员", "en": "the operator"}
@@ -90,6 +111,7 @@ LOG_SNAPSHOT = "[Workflow] op=snapshot source={source} group={group} to={device}
 LOG_SNAPSHOT_REGISTER = LOG_SNAPSHOT + " test_mode={test_mode}"
 LOG_CALL_UNREADABLE = "function call error: {size} characters"
 LOG_USER_TEXT = "大模型收到用户消息: {size} characters"
+LOG_PRIVATE_CONFIG = "{seconds} 秒，获取差异化配置成功: {config}"
 LOG_COMPONENT_FAILED = "实例化组件失败: {error}"
 LOG_LLM_UNMAPPED = "get_llm_for: 未找到用途 {key} 的 llm_by_mode 配置，回退到 default"
 LOG_LLM_UNKNOWN = "get_llm_for: llm_by_mode[{key}] 别名未命中(alias={alias}), 回退默认LLM"

@@ -20,6 +20,7 @@ from badge.config import Settings
 from badge.desk import Tool, ToolDesk, ToolResult
 from badge.link import LinkClosedError
 from badge.llms import Llms, Purpose
+from badge.offices.closed import NoTools
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
@@ -293,7 +294,8 @@ class House:
             tts=of("tts", self.tts),
             llms=llms,
             recall=of("recall", recall),
-            desk=attrs.evolve(self.office.desk, tools=tools or self.office.desk.tools),
+            desk=attrs.evolve(self.office.desk, tools=tools or NoTools()),
+            private=self.office.housing.private,
             deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )
         self.ready = trio.Event()

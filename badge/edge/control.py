@@ -43,6 +43,10 @@ class ControlError(Exception):
     """The door cannot be opened, or there is nobody behind it; the message says why, and what to do."""
 
 
+class NobodyThereError(ControlError):
+    """No server runs with this store."""
+
+
 def control_path(store: StoreSettings) -> Path | None:
     """Where the door of the server with this store is; None when the store is no file, and there is no door."""
     if store.use == "memory":
@@ -94,7 +98,7 @@ async def ask(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
                 await stream.send_all(_line(request))
                 answer = json.loads(await _read_line(stream, LONGEST_ANSWER) or b"null")
     except (FileNotFoundError, ConnectionRefusedError):
-        raise ControlError(
+        raise NobodyThereError(
             f"no server runs with this store: there is nobody at {path}. Start one, or name its configuration with --config"
         ) from None
     except PermissionError:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from badge.boundary import boundary
 from badge.clock import WallClock, milliseconds
+from badge.edge.activation import Activation, told
 from badge.edge.ota import MAX_BODY, REFUSAL, Firmware, ota_reply, read_report, websocket_url
 from badge.log import get_log
 from badge.metrics import CONTENT_TYPE, Metrics
@@ -71,6 +72,7 @@ class Ota:
     framing: int | None = None
     firmware: Firmware | None = None
     issue_token: TokenIssuer = no_token
+    activation: Activation | None = None
 
     async def answer(self, request: Request) -> Response:
         """The answer to one request, whatever its body holds."""
@@ -95,8 +97,23 @@ class Ota:
             token=self.issue_token(report.device, report.client),
             version=self.framing,
             firmware=self.firmware,
+            activation=await self.activation.offer(report) if self.activation is not None else None,
         )
         return JSONResponse(reply, headers={"cache-control": "no-store"})
+
+    async def activate(self, request: Request) -> Response:
+        """Whether a badge has been bound since it was given a code."""
+        if request.method == "OPTIONS":
+            return Response(status_code=204)
+        try:
+            body = await _read_body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        report = read_report(request.headers.items(), b"")
+        if report is None:
+            return JSONResponse(REFUSAL, 400)
+        status = 200 if self.activation is None else await self.activation.confirm(report, body)
+        return JSONResponse(told(status), status, headers={"cache-control": "no-store"})
 
     def _url(self, request: Request) -> str:
         reached = (request.scope.get("server") or ("",))[0]
@@ -111,6 +128,7 @@ def make_app(
     framing: int | None = None,
     firmware: Firmware | None = None,
     issue_token: TokenIssuer = no_token,
+    activation: Activation | None = None,
     routes: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The HTTP application: OTA, `/healthz` and the given further routes; anything else is 404 in plain text.
@@ -124,12 +142,15 @@ def make_app(
         framing=framing,
         firmware=firmware,
         issue_token=issue_token,
+        activation=activation,
     )
     methods = ["GET", "POST", "OPTIONS"]
     app = Starlette(
         routes=[
             Route("/xiaozhi/ota", ota.answer, methods=methods),
             Route("/xiaozhi/ota/", ota.answer, methods=methods),
+            Route("/xiaozhi/ota/activate", ota.activate, methods=["POST", "OPTIONS"]),
+            Route("/xiaozhi/ota/activate/", ota.activate, methods=["POST", "OPTIONS"]),
             Route("/healthz", _health),
             *routes,
         ],

@@ -44,6 +44,7 @@ class Report:
     client: str
     version: str = ""
     model: str = ""
+    serial: str = ""
 
 
 def _dotted(_: object, __: object, value: str) -> None:
@@ -84,6 +85,7 @@ def read_report(headers: Iterable[tuple[str, str]], body: bytes) -> Report | Non
         client=client,
         version=next((v for v in versions if _DOTTED.fullmatch(v)), ""),
         model=next((m for m in models if m and len(m) <= MAX_ID and m.isprintable()), ""),
+        serial=_serial(lines.get("serial-number", "")),
     )
 
 
@@ -96,24 +98,26 @@ def ota_reply(
     token: str = "",
     version: int | None = None,
     firmware: Firmware | None = None,
+    activation: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The answer to a report.
 
     `now_ms` is ms since the epoch and `offset_minutes` what local time is ahead of UTC; `version` is the binary framing
     (1 to 3) that the badge shall use, None to leave it as it is. There is never an `mqtt` object: a badge that finds
     one prefers it. `firmware` is always there, because old firmware stops working without it; an empty url means
-    that there is nothing to fetch.
+    that there is nothing to fetch. `activation` is how a badge that is nobody's can be bound.
     """
     offered = firmware is not None and firmware.model in ("", report.model) and _newer(firmware.version, report.version)
     told = firmware if firmware is not None and offered else Firmware(version=report.version or UNKNOWN_VERSION)
     websocket: dict[str, Any] = {"url": url, "token": token}
     if version is not None:
         websocket["version"] = version
-    return {
+    reply = {
         "server_time": {"timestamp": now_ms, "timezone_offset": offset_minutes},
         "firmware": {"version": told.version, "url": told.url},
         "websocket": websocket,
     }
+    return reply if activation is None else {**reply, "activation": activation}
 
 
 def websocket_url(public: str, host: str, port: int, *, reached: str = "") -> str:
@@ -145,6 +149,11 @@ def _host(header: str) -> str:
     name, _, port = value.partition(":")
     plausible = len(name) <= 253 and _NAME.fullmatch(name) and (not port or (port.isascii() and port.isdigit()))
     return name.lower() if plausible else ""
+
+
+def _serial(line: str) -> str:
+    serial = line.strip()
+    return serial if len(serial) <= MAX_ID and serial.isprintable() else ""
 
 
 def _first_id(lines: dict[str, str], names: Iterable[str]) -> str:

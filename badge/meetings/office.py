@@ -61,7 +61,9 @@ class Meetings:
         ids: Ids,
         tasks: TaskDesk,
         watch: Watch = unwatched,
+        whose: Callable[[str], Llms] | None = None,
     ) -> None:
+        """`whose`: the models that answer for a device, where those are not the same for all."""
         self._store: MeetingStore = store.meetings
         self._ids = ids
         self._tasks = tasks
@@ -70,7 +72,7 @@ class Meetings:
             _furnish,
             presence=presence,
             store=store.meetings,
-            writer=Writer(llms=llms, settings=settings),
+            writer=Writer(llms=llms, settings=settings, whose=whose),
             settings=settings,
             clock=clock,
             watch=watch,

@@ -10,7 +10,9 @@ import attrs
 from badge.desk import RefusedError
 from badge.llms.ledger import Ledger
 from badge.offices.post import PostOffice
+from badge.offices.registry import Registry
 from badge.peers.presence import Presence
+from badge.storage.registry import DeviceRecord
 
 MOST_SHOWN = 1000
 """Device ids in one answer."""
@@ -49,6 +51,43 @@ def operator_commands(post: PostOffice, presence: Presence, ledger: Ledger) -> d
         return {"devices": dict(shown) | ({"": rest} if rest else {})}
 
     return {"push": push, "status": status, "usage": usage}
+
+
+def device_commands(registry: Registry, presence: Presence) -> dict[str, Command]:
+    """The commands about devices by name: devices, bind, unbind, rename."""
+
+    def shown(record: DeviceRecord) -> Mapping[str, Any]:
+        return {"device": {**attrs.asdict(record), "online": presence.is_online(record.device)}}
+
+    async def devices(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All devices that are known."""
+        known = await registry.known()
+        return {"devices": [shown(record)["device"] for record in known[:MOST_SHOWN]], "count": len(known)}
+
+    async def bind(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Bind the `device` with this id or code."""
+        owner = request.get("owner")
+        return shown(await registry.bind(_named(request), owner if isinstance(owner, str) else None))
+
+    async def unbind(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The `device` belongs to nobody any more."""
+        return shown(await registry.unbind(_named(request)))
+
+    async def rename(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Call the `device` by this `name`."""
+        name = request.get("name")
+        if not isinstance(name, str):
+            raise RefusedError("bad-request", "a name is missing")
+        return shown(await registry.rename(_named(request), name))
+
+    return {"devices": devices, "bind": bind, "unbind": unbind, "rename": rename}
+
+
+def _named(request: Mapping[str, Any]) -> str:
+    device = request.get("device")
+    if not isinstance(device, str):
+        raise RefusedError("bad-request", "a device is missing")
+    return device
 
 
 def _who(presence: Presence) -> str:

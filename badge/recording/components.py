@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from badge.components import Around, Component
-from badge.llms import Llms
+from badge.private import Private, PrivateKind
 from badge.recording.journal import Note
 from badge.recording.records import Kind
 from badge.recording.streams import Count, PromptMemory, RecordedLlm, describe_error
@@ -63,12 +63,46 @@ def standing(component: Component[Any]) -> dict[str, Any]:
     }
 
 
-def recorded_llms(llms: Llms, journal: Note) -> Llms:
-    """The models, each with a seam; their streams are numbered together."""
+Seam = Callable[[Component[Any]], Component[Any]]
+"""Puts a seam around a component."""
+
+
+def seam(journal: Note, wrap: Callable[..., Any]) -> Seam:
+    """A seam for one kind of component, whose streams are numbered together."""
+    numbers = Count()
+    return lambda component: RecordedComponent(component, journal, lambda provider, _: wrap(provider, journal, numbers))
+
+
+def seam_of_llms(journal: Note) -> Seam:
+    """The same for language models."""
     numbers, memory = Count(), PromptMemory()
 
     def around(component: Component[Llm]) -> Component[Llm]:
         kind = component.kind
         return RecordedComponent(component, journal, lambda llm, _: RecordedLlm(llm, journal, kind, numbers, memory))
 
-    return llms.around(around)
+    return around
+
+
+class RecordedPrivate:
+    """A `Private` as one session sees it: each component with a seam, and a note of how it stands when it is first seen."""
+
+    def __init__(self, private: Private, journal: Note, seams: Mapping[PrivateKind, Seam]) -> None:
+        self._private = private
+        self._journal = journal
+        self._seams = seams
+        self._seen: dict[str, tuple[Component[Any], Component[Any]]] = {}
+
+    def admit(self, kind: PrivateKind, settings: Mapping[str, Any]) -> str:
+        """Take settings in."""
+        return self._private.admit(kind, settings)
+
+    def component(self, kind: PrivateKind, key: str) -> Component[Any] | None:
+        """The provider of a key."""
+        component = self._private.component(kind, key)
+        if component is None:
+            return None
+        if key not in self._seen or self._seen[key][0] is not component:
+            self._journal.note(Kind.COMPONENT, key, standing(component))
+            self._seen[key] = component, self._seams[kind](component)
+        return self._seen[key][1]

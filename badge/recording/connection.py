@@ -89,6 +89,11 @@ class RecordedMailbox(Mailbox):
         """The session's mode."""
         return self._mailbox.mode
 
+    def renew(self) -> None:
+        """Tell the session that its terms may have changed."""
+        self._note(Kind.RENEW)
+        self._mailbox.renew()
+
     def retire(self, goodbye: Goodbye) -> None:
         """Ask the session to end."""
         self._note(Kind.RETIRE, goodbye.name)

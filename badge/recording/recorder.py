@@ -8,7 +8,6 @@ import json
 import platform
 import random
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from badge.config_llm import purposes
 from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics
-from badge.recording.components import RecordedComponent, recorded_llms, standing
+from badge.recording.components import RecordedPrivate, seam, seam_of_llms, standing
 from badge.recording.connection import RecordedClock, RecordedDelivery, RecordedPresence, RecordedWire
 from badge.recording.desk import recorded_desk
 from badge.recording.journal import SUFFIX, Archive, Journal, Note
@@ -141,18 +140,18 @@ async def _note_cancellation(over: trio.Event, journal: Note) -> None:
 def recorded(services: Services, journal: Note, seed: int) -> Services:
     """The same services, with a seam around each that the session talks to, and ids that can be repeated."""
 
-    def of(component: Any, wrap: Callable[..., Any]) -> RecordedComponent:
-        return RecordedComponent(component, journal, lambda provider, count: wrap(provider, journal, count))
-
+    vad, asr, tts = (seam(journal, wrap) for wrap in (RecordedVad, RecordedAsr, RecordedTts))
+    llm = seam_of_llms(journal)
     return attrs.evolve(
         services,
         ids=Ids(seed),
         presence=RecordedPresence(services.presence, journal),
-        vad=of(services.vad, RecordedVad),
-        asr=of(services.asr, RecordedAsr),
-        tts=of(services.tts, RecordedTts),
-        recall=of(services.recall, RecordedRecall),
-        llms=recorded_llms(services.llms, journal),
+        vad=vad(services.vad),
+        asr=asr(services.asr),
+        tts=tts(services.tts),
+        recall=seam(journal, RecordedRecall)(services.recall),
+        llms=services.llms.around(llm),
+        private=RecordedPrivate(services.private, journal, {"vad": vad, "asr": asr, "tts": tts, "llm": llm}),
         deliveries=tuple(RecordedDelivery(delivery) for delivery in services.deliveries),
         clock=RecordedClock(services.clock, journal),
         desk=recorded_desk(services.desk, journal),
@@ -206,6 +205,8 @@ _OF_THE_SERVER = (
     "reminders",
 )
 _OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper"), "memory": ("embeddings",)}
+_OF_DEVICES = ("binding",)
+"""What a session reads of [devices], where there are secrets, too."""
 
 
 def session_settings(settings: Settings) -> dict[str, Any]:
@@ -217,6 +218,7 @@ def session_settings(settings: Settings) -> dict[str, Any]:
     tables["tools"] = {"use": settings.tools.use}
     names = purposes(settings.llm_by_purpose, settings.llm)  # what else stands there may be secret
     tables["llm_by_purpose"] = {str(purpose): name for purpose, name in names.items()}
+    tables["devices"] = {name: tables["devices"][name] for name in _OF_DEVICES}
     for table, inner in _OF_PROVIDERS.items():
         for name in inner:
             del tables[table][name]

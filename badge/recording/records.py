@@ -57,6 +57,8 @@ class Kind(StrEnum):
     """input: kind, text, packets of Opus: somebody else wants to have something said"""
     RETIRE = "retire"
     """input: name of the goodbye: somebody else wants the session to end"""
+    RENEW = "renew"
+    """input: the terms on which the badge is served may have changed"""
     CANCEL = "cancel"
     """input: the session is cancelled from outside"""
 
@@ -149,6 +151,7 @@ INPUTS = frozenset(
         Kind.POST,
         Kind.ANNOUNCE,
         Kind.RETIRE,
+        Kind.RENEW,
         Kind.CANCEL,
         Kind.COMPONENT,
         Kind.DESK_ANSWER,
@@ -208,6 +211,7 @@ SHAPES: dict[Kind, tuple[tuple[type, ...], ...]] = {
     Kind.POST: (_TEXT, (bool,)),
     Kind.ANNOUNCE: (_TEXT, _TEXT, (list,)),
     Kind.RETIRE: (_TEXT,),
+    Kind.RENEW: (),
     Kind.CANCEL: (),
     Kind.DESK_ASK: (_NUMBER, _TEXT, (list,)),
     Kind.DESK_ANSWER: (_NUMBER, (object,)),

@@ -213,7 +213,7 @@ class _Stage:
             case Kind.LOST:
                 assert self._stream is not None
                 await self._stream.aclose()
-            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE:
+            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE | Kind.RENEW:
                 self._presence.hear(record)
             case Kind.CANCEL:
                 self._scope.cancel("as it was then")
@@ -273,7 +273,7 @@ HEARD_OUT = 600
 _SWITCHED = ("vad", "asr", "tts")
 """Components that the settings can switch off."""
 
-_DONE_TO_IT = (Kind.IN, Kind.LOST, Kind.POST, Kind.ANNOUNCE, Kind.RETIRE, Kind.CANCEL, Kind.COMPONENT)
+_DONE_TO_IT = (Kind.IN, Kind.LOST, Kind.POST, Kind.ANNOUNCE, Kind.RETIRE, Kind.RENEW, Kind.CANCEL, Kind.COMPONENT)
 """What is done to the session at its time. What providers say is said when they are asked."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from badge.recording.records import Kind
-from badge.replay.company import Company
+from badge.replay.company import PRIVATE, Company
 from badge.replay.playback import (
     Played,
     PlayedAsr,
@@ -44,7 +44,20 @@ class Cast(Company):
         }
         for name in script.settings.llm:
             providers[f"llm.{name}"] = PlayedLlm(known.get(f"llm.{name}", {}), self._reels["llm"])
+        for name in {r.data[0] for r in script.records if r.kind is Kind.COMPONENT and PRIVATE in r.data[0]}:
+            providers[name] = self._private(name, known.get(name, {}), script)
         super().__init__(providers, script.header["components"])
+
+    def _private(self, name: str, known: dict[str, Any], script: Script) -> Played:
+        match name.partition(".")[0]:
+            case "vad":
+                return PlayedVad(known, script.verdicts())
+            case "asr":
+                return PlayedAsr(known, self._reels["asr"])
+            case "tts":
+                return PlayedTts(known, self._reels["tts"])
+            case _:
+                return PlayedLlm(known, self._reels["llm"])
 
     def leave(self) -> None:
         """Nobody has to wait for a provider any more."""

@@ -39,7 +39,7 @@ MICROSECOND = 1_000_000
 SAID = frozenset({Kind.ASR_PARTIAL, Kind.ASR_FINAL, Kind.LLM_TOKEN, Kind.TTS_CHUNK})
 """What a provider says to a task of the session that waits for it."""
 
-AT_ONCE = frozenset({Kind.POST, Kind.ANNOUNCE, Kind.RETIRE, Kind.LLM_ERROR, Kind.TTS_ERROR})
+AT_ONCE = frozenset({Kind.POST, Kind.ANNOUNCE, Kind.RETIRE, Kind.RENEW, Kind.LLM_ERROR, Kind.TTS_ERROR})
 """Inputs that the session feels in the step in which they are done to it, or that are noted later than they are felt;
 others reach it in the next pass."""
 

@@ -92,7 +92,7 @@ class Script:
         for record in self.records:
             if record.kind is Kind.COMPONENT:
                 name, later = record.data
-                known[name] = {**later, **known[name]}
+                known[name] = {**later, **known.get(name, {})}
         return known
 
     def verdicts(self) -> dict[int, list[str | None]]:

@@ -35,7 +35,7 @@ async def perform(
     trio.lowlevel.add_instrument(comparison.passes)
     async with trio.open_nursery() as nursery:
         stage = Stage(script, comparison)
-        for component in stage.services.components():
+        for component in (*stage.services.components(), *stage.private.components()):
             nursery.start_soon(component.run)
         try:
             badge = await stage.connect(nursery)
@@ -63,7 +63,10 @@ class Stage:
         self._comparison = comparison
         self.players = Cast(script)
         self.presence = PlayedPresence(script)
-        self.services = services_of(script, script.settings, self.players.component, self.presence, self.players.desk)
+        self.private = self.players.private()
+        self.services = services_of(
+            script, script.settings, self.players.component, self.presence, self.players.desk, self.private
+        )
         self.over = trio.Event()
         self.scope = trio.CancelScope()
         self.wire: PlayedWire | None = None
@@ -130,7 +133,7 @@ class Badge:
             case Kind.IN | Kind.SENT | Kind.UNSENT | Kind.PONG | Kind.UNPONGED:
                 assert stage.wire is not None
                 stage.wire.happen(record)
-            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE:
+            case Kind.POST | Kind.ANNOUNCE | Kind.RETIRE | Kind.RENEW:
                 stage.presence.hear(record)
             case Kind.CANCEL:
                 stage.scope.cancel("as it was then")

@@ -23,6 +23,7 @@ from badge.llms import Llms, purposes
 from badge.notices import Notice
 from badge.peers.presence import Presence, Resident
 from badge.phrases import Phrases
+from badge.private import NoPrivate, Private
 from badge.recording.records import Kind, Record
 from badge.replay.script import Script
 from badge.services import Services
@@ -62,6 +63,8 @@ class PlayedPresence(Presence):
                 self._mailbox.post(frame, stale=stale, arrival=_nobody if any(matters) else None)
             case Kind.ANNOUNCE, (kind, text, packets):
                 self._mailbox.announce(Notice(kind=kind, text=text, clip=tuple(packets)))
+            case Kind.RENEW, ():
+                self._mailbox.renew()
             case Kind.RETIRE, (goodbye,):
                 if Goodbye[goodbye] is Goodbye.SUPERSEDED and self.is_online(self._device):
                     super().enter(self._device, Mailbox(Outbox(lambda: None), lambda _: None), Dialogue(1))
@@ -92,6 +95,7 @@ def services_of(
     component: Callable[[str], Component[Any]],
     presence: Presence,
     desk: Desk,
+    private: Private | None = None,
 ) -> Services:
     """All that a session shares with others: only it and its badge are real. `component` gives one by its kind."""
     return Services(
@@ -108,6 +112,7 @@ def services_of(
             {name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose, settings.llm)
         ),
         desk=desk,
+        private=private or NoPrivate(),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import attrs
 import trio
 
+from badge import texts
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, Outbox
 from badge.machines.turn import TurnMachine
@@ -22,7 +23,7 @@ from badge.session.clerk import Clerk
 from badge.session.drafting import Drafts
 from badge.session.modeslot import ModeSlot
 from badge.session.notifying import Notifier
-from badge.session.plan import Heard, Origin, Plan, announcement, likely_ask, plan_turn
+from badge.session.plan import Heard, Origin, Plan, announcement, leave_taking, likely_ask, plan_turn
 from badge.session.remembering import Remembering
 from badge.session.speaking import Mouth
 from badge.session.thinking import Thinker
@@ -219,7 +220,13 @@ class Answers:
         """Answer words that were said in a mode."""
         self.drafts.settle(heard.text)
         self._interrupted = None
-        phrases = self._services.settings.phrases
+        phrases, reporting = self._services.settings.phrases, self._services.tenancy.reporting
+        if not mode.overhears:
+            reporting.heard(heard.text, heard.span)
+            if reporting.spent:
+                said_enough = texts.SAID_ENOUGH[self._services.settings.asr.language]
+                self.begin(leave_taking(said_enough, heard.trace))
+                return
         meaning = self._services.phrases.interpret(heard.text)
         if isinstance(meaning, SwitchMode) and self.takes_turns:
             self._switch(meaning, heard, overheard=mode.overhears)
@@ -290,6 +297,13 @@ class Answers:
             self._turns.queue(plan)
         else:
             self.floor.heard(plan)
+
+    def begin_after(self, plan: Plan) -> None:
+        """Say this when the answer under way has been given."""
+        if self._turns.current:
+            self._turns.queue(plan)
+        else:
+            self.begin(plan)
 
     def _acknowledge(self, plan: Plan) -> None:
         """Words that get no answer: show them. After a wake word the badge is in its speaking state; have it out of that."""

@@ -17,6 +17,7 @@ class Capture:
     """
 
     def __init__(self, *, limit: int, started: float) -> None:
+        self.started = started
         self.last_audio = started
         self.voiced_at = started
         self.voiced = 0

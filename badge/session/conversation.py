@@ -19,7 +19,7 @@ from badge.session.answering import Answers, Door
 from badge.session.capture import Capture
 from badge.session.eagerness import Eagerness
 from badge.session.hearing import Attention, Bound, Ear
-from badge.session.plan import Heard, Origin, farewell, say_again
+from badge.session.plan import Heard, Origin, farewell, leave_taking, say_again
 from badge.session.scribe import Scribe
 from badge.session.tempo import Tempo
 from badge.session.trace import TurnTrace
@@ -133,6 +133,10 @@ class Conversation:
         """Leave when the answer under way has been given or interrupted."""
         self._answers.part(goodbye)
 
+    def take_leave(self, text: str) -> None:
+        """Say this after the answer under way, and leave."""
+        self._answers.begin_after(leave_taking(text, TurnTrace(trio.current_time())))
+
     def end(self) -> None:
         """The connection ends: stop listening and speaking."""
         self._ear.forget()
@@ -241,7 +245,8 @@ class Conversation:
             self._answers.mouth.complain(
                 ErrorCode.AUDIO_OVERRUN, f"the utterance had more than {limit:g} MB of audio; it was discarded"
             )
-        heard = Heard(text=text, origin=Origin.VOICE, trace=_trace(capture), began=capture.began)
+        span = capture.started - self._services.settings.listen.pre_roll_ms / 1000, capture.last_audio
+        heard = Heard(text=text, origin=Origin.VOICE, trace=_trace(capture), began=capture.began, span=span)
         if capture.mode.overhears:
             if text:
                 self._answers.answer(heard, capture.mode)
@@ -285,7 +290,9 @@ class Conversation:
         heard, self._unanswered = self._unanswered, []
         if heard:
             words = " ".join(one.text for one in heard)
-            self._answers.answer(attrs.evolve(heard[0], text=words, trace=_trace(capture)), self._modes.current)
+            span = heard[0].span[0], heard[-1].span[1]
+            whole = attrs.evolve(heard[0], text=words, trace=_trace(capture), span=span)
+            self._answers.answer(whole, self._modes.current)
         return bool(heard)
 
     def _discard(self) -> None:

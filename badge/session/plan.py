@@ -57,6 +57,8 @@ class Heard:
     origin: Origin
     trace: TurnTrace
     began: int
+    span: tuple[float, float] = (0.0, 0.0)
+    """Trio time of its first and last sound; nothing for typed words"""
 
 
 def plan_turn(
@@ -98,6 +100,11 @@ def announcement(notice: Notice, trace: TurnTrace) -> Plan:
 def say_again(language: Language, trace: TurnTrace) -> Plan:
     """Ask the user to repeat what could not be recognised."""
     return Plan(answer=NOT_RECOGNISED[language], origin=Origin.SERVER, trace=trace)
+
+
+def leave_taking(text: str, trace: TurnTrace) -> Plan:
+    """Say this and leave."""
+    return Plan(answer=Say(text), origin=Origin.SERVER, trace=trace, parting=Goodbye.EXIT)
 
 
 def farewell(language: Language, trace: TurnTrace) -> Plan:

@@ -27,11 +27,13 @@ from badge.session.conversation import Conversation
 from badge.session.devicetools import DeviceTools
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
+from badge.session.housing import Housing
 from badge.session.modeslot import ModeSlot
 from badge.session.remembering import tell_over
 from badge.session.toolbox import DeskTools, Toolbox
 from badge.session.traits import Traits
 from badge.session.watchdog import Watchdog
+from badge.tenancy import FREE
 from protocol import (
     AudioPacket,
     Echo,
@@ -73,10 +75,10 @@ class Session:
             http_url=identity.http_url,
         )
         self.outbox = Outbox(lambda: self._watchdog.ring(too_slow=True))
-        self._services = services
+        self._services = self._housed(services, identity.client)
         self._wire = wire
         self._life = SessionMachine(self, services.watch)
-        self._watchdog = Watchdog(settings.timeouts, self._life, self._busy)
+        self._watchdog = Watchdog(settings.timeouts, self._life, lambda: self.busy)
         self._goodbye: Goodbye | None = Goodbye.SHUTDOWN  # the reason when this task is simply cancelled
         self._tasks: trio.Nursery | None = None
         self._context = Context()  # of its log lines
@@ -102,7 +104,8 @@ class Session:
     async def _register_and_talk(self) -> None:
         presence = self._services.presence
         dialogue = Dialogue(self._services.settings.chat.history)
-        mailbox = Mailbox(self.outbox, self.retire, self.announce, lambda: self._modes.state if self._modes else "chat")
+        mode = lambda: self._modes.state if self._modes else "chat"  # noqa: E731
+        mailbox = Mailbox(self.outbox, self.retire, self.announce, mode, self._services.tenancy.renew)
         try:
             resident, previous = presence.enter(self.traits.device, mailbox, dialogue)
         except HouseFullError as exc:
@@ -135,10 +138,18 @@ class Session:
         async with trio.open_nursery() as self._tasks:
             for task in (self._read, self._write, self._ping, self._watchdog.run):
                 self._tasks.start_soon(self._run, task)
-            for delivery in self._services.deliveries:  # from now on there are tasks for what they want to have said
-                delivery.arrived(self.traits.device, self._mailbox)
-            if self._mode_before != "chat":  # the device was in it on the connection that this one replaces
-                self.modes.start(self._mode_before, again=True)
+            self._services.tenancy.begin()
+            if self._services.tenancy is FREE:
+                self.open_up()
+
+    def open_up(self) -> None:
+        """The badge is served: from now on there are tasks for what others want to have said."""
+        for delivery in self._services.deliveries:
+            delivery.arrived(self.traits.device, self._mailbox)
+            if self.traits.introduced:
+                delivery.greeted(self.traits.device, self._mailbox)
+        if self._mode_before != "chat":  # the device was in it on the connection that this one replaces
+            self.modes.start(self._mode_before, again=True)
 
     async def _run(self, task: Callable[[], Awaitable[None]]) -> None:
         assert self._tasks is not None
@@ -183,7 +194,15 @@ class Session:
             self._device_tools = DeviceTools(self.tell, self.traits.session_id)
         return self._device_tools
 
-    def _busy(self) -> bool:
+    def _housed(self, services: Services, client: str) -> Services:
+        """The services as this badge gets them."""
+        if services.settings.devices.binding == "open":
+            return services
+        return Housing(services, self.traits, client, self).services
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being given."""
         return self._conversation is not None and self._conversation.busy
 
     # --- tasks ---
@@ -231,7 +250,7 @@ class Session:
         limit = self.traits.longest_packet
         if len(packet.opus) > limit:
             raise RemoteProtocolError(ErrorCode.BAD_FRAME, f"an audio packet has at most {limit} bytes")
-        self.conversation.hear(packet)
+        self._services.tenancy.admit(packet, lambda packet: self.conversation.hear(packet))
 
     def _dispatch(self, message: object) -> None:
         if isinstance(message, Echo):
@@ -244,7 +263,10 @@ class Session:
         name = wire_name(message)
         log.info(texts.LOG_RECEIVED, kind=texts.RECEIVED_KIND.get(name, name), message=describe(message))
         require_legal(self._phase, message)
-        handler = HANDLERS[type(message)]
+        self._services.tenancy.admit(message, self._handle)
+
+    def _handle(self, message: object) -> None:
+        name, handler = wire_name(message), HANDLERS[type(message)]
         with boundary(name, log, on_error=lambda: self._complain(ErrorCode.INTERNAL, f"{name} failed", {"type": name})):
             try:
                 handler(self, message)
@@ -316,13 +338,26 @@ class Session:
         """Have something said as soon as the badge is free; false when it will not be."""
         if self.traits.features.peer_audio and notice.kind in ("message", "waiting"):
             return False
+        return self._services.tenancy.terms.bound and self.say(notice, told)
+
+    def say(self, notice: Notice, told: Told) -> bool:
+        """Have something said by ourselves as soon as the badge is free; false when it will not be."""
         return self.takes_turns and self.conversation.announce(notice, told)
+
+    def part(self, text: str) -> None:
+        """Say this after the running answer, and leave."""
+        self.conversation.take_leave(text)
+
+    def complain(self, code: str, message: str, ref: dict[str, object]) -> None:
+        """Tell the badge of an error."""
+        self._complain(code, message, ref)
 
     def greet(self) -> None:
         """Answer a hello: the welcome once more, and what waits for badges that say hello."""
         self.welcome()
-        for delivery in self._services.deliveries:
-            delivery.greeted(self.traits.device, self._mailbox)
+        if self._services.tenancy.terms.bound:
+            for delivery in self._services.deliveries:
+                delivery.greeted(self.traits.device, self._mailbox)
 
     @property
     def takes_turns(self) -> bool:
@@ -337,7 +372,7 @@ class Session:
         """Somebody outside wants the session to end: at once when it is quiet, after the running answer otherwise."""
         if goodbye is Goodbye.SUPERSEDED:
             self._life.supersede()
-        elif self._busy():
+        elif self.busy:
             self.conversation.part(goodbye)
         else:
             self._life.close(goodbye)

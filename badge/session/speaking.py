@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -49,6 +49,7 @@ class Mouth:
         thinker: Thinker,
     ) -> None:
         self._voice = voice
+        self._reporting = services.tenancy.reporting
         self._settings = services.settings.tts
         self._acknowledge_after = services.settings.chat.acknowledge_after_ms / 1000
         self._traits = traits
@@ -71,6 +72,7 @@ class Mouth:
             cut = None if turn.played_out else heard(turn.passages, left=self._outbox.left, played=turn.played_ms)
             self._thinker.over(turn.exchange, cut)
         self._outbox.silence()
+        self._reporting.speaking("")
         self._say(Tts(state="stop", session_id=self._traits.session_id))
         if self._traits.features.ledger:
             trace = turn.plan.trace
@@ -159,12 +161,14 @@ class Mouth:
 
     async def _play(self, turn: Turn, clips: trio.MemoryReceiveChannel[Piece]) -> None:
         gate = turn.opened + self._settings.start_gap_ms / 1000
-        deck = _Deck(turn, self._traits, self._outbox, lead=self._settings.lead_frames, gate=gate)
+        lead, played = self._settings.lead_frames, self._reporting.played
+        deck = _Deck(turn, self._traits, self._outbox, lead=lead, gate=gate, played=played)
         clip = await self._first(turn, clips, deck)
         while clip is not None:
             if isinstance(clip, Sentence):
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
                 await deck.mark(encode_text(mark), clip)
+                self._reporting.speaking(clip.text)
             else:
                 await deck.play(clip)
             clip = await next_of(clips)
@@ -192,7 +196,9 @@ class Mouth:
 class _Deck:
     """Encodes audio into frames and gives each its due time, the first one not before `gate` (Trio time)."""
 
-    def __init__(self, turn: Turn, traits: Traits, outbox: Outbox, *, lead: int, gate: float) -> None:
+    def __init__(
+        self, turn: Turn, traits: Traits, outbox: Outbox, *, lead: int, gate: float, played: Callable[[bytes], None]
+    ) -> None:
         self._turn = turn
         self._traits = traits
         self._outbox = outbox
@@ -200,6 +206,7 @@ class _Deck:
         self._decoder = Decoder(MOUTH_RATE) if traits.audio_format == "pcm" else None
         self._pacer = Pacer(frame=traits.frame_ms / 1000, lead=lead)
         self._gate = gate
+        self._played = played
         self._rest = b""
         self._count = 0
         self._before = 0  # frames that are no part of the answer
@@ -261,6 +268,7 @@ class _Deck:
         frame = encode_frame(self._traits.framing, packet, timestamp=timestamp, sequence=self._count)
         if await self._outbox.put(frame, self._turn, due=due, lasts=self._traits.frame_ms / 1000):
             self._count += 1
+            self._played(packet)
             if self._count == self._before + 1:
                 await self._first_leaves(now, due)
 

@@ -160,7 +160,7 @@ class Thinker:
 
     def draft(self, ask: Ask) -> None:
         """Have the model begin on what it is likely to be asked next; the dialogue stays as it is."""
-        if self._settings.intent != "intent_llm":  # which decides first, and then asks something else
+        if self._intent != "intent_llm":  # which decides first, and then asks something else
             self._drafts.begin(ask.words, ask.purpose, partial(self._foresee, ask))
 
     async def _foresee(self, ask: Ask) -> Prompt:
@@ -173,7 +173,7 @@ class Thinker:
     async def _rounds(self, inquiry: _Inquiry) -> bool:
         """Ask the model, and again with what tools have answered, until it has its say; true when that may be nothing."""
         system, kit = await self._system(inquiry.ask), await self._kit()
-        if self._settings.intent == "intent_llm":
+        if self._intent == "intent_llm":
             return await self._decided(inquiry, system, kit)
         for more in range(self._settings.tool_rounds, -1, -1):
             messages = self._dialogue.messages(system, INTERRUPTED)
@@ -263,17 +263,22 @@ class Thinker:
             await inquiry.script.fill(texts.ONE_MOMENT[language_of(inquiry.ask.words)])
 
     async def _kit(self) -> Kit:
-        none = self._settings.intent == "none" or self._services.settings.tools.use == "none"
-        return Kit() if none else await self._toolbox().kit()
+        none = self._intent == "none" or self._services.settings.tools.use == "none"
+        return Kit() if none else (await self._toolbox().kit()).only(self._services.tenancy.terms.functions)
+
+    @property
+    def _intent(self) -> str:
+        return self._services.tenancy.terms.intent or self._settings.intent
 
     async def _system(self, ask: Ask) -> str:
         memory = await self._remember(ask.words)
-        return "\n\n".join(filter(None, (self._settings.prompt, memory, ask.context)))
+        own = self._services.tenancy.terms.prompt
+        return "\n\n".join(filter(None, (self._settings.prompt if own is None else own, memory, ask.context)))
 
     async def _remember(self, words: str) -> str:
-        component = self._services.recall
-        if component.disabled:
-            return ""
+        component, known = self._services.recall, self._services.tenancy.terms.memory
+        if known or component.disabled:
+            return known
         try:
             with trio.fail_after(self._settings.first_token_s):
                 recall = await component.ready()

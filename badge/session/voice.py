@@ -64,7 +64,7 @@ class Voice:
     async def speak(self, tts: Synthesis, sentence: str, take: Callable[[Sound], Awaitable[None]]) -> None:
         """Have `take` called with each piece of a sentence as it is made. Raises `ProviderError`, `trio.TooSlowError`."""
         with single_error(), patience(self._settings.timeout_s) as patient:
-            async with tts.speak(sentence) as audio:
+            async with tts.speak(self._services.tenancy.aloud(sentence)) as audio:
                 while (data := await next_of(audio)) is not None:
                     patient.pause()
                     await take(Sound(data, packet=tts.encoding == "opus"))

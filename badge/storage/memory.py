@@ -9,6 +9,7 @@ import attrs
 import trio
 from trio.lowlevel import checkpoint
 
+from badge.storage.memory_devices import MemoryDevices
 from badge.storage.memory_recall import MemoryRecall
 from badge.storage.ports import StoreError
 from badge.storage.records import (
@@ -36,6 +37,7 @@ class MemoryStore:
         self.recall = MemoryRecall()
         self.reminders = MemoryReminders()
         self.presence = MemoryPresence()
+        self.devices = MemoryDevices()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Report `started`, and wait to be cancelled."""

@@ -18,6 +18,7 @@ from badge.storage.records import (
     Segment,
     Waiting,
 )
+from badge.storage.registry import DeviceEdit, DeviceRecord, Visit
 from badge.storage.tasks import Command, Decision, Snapshot
 
 
@@ -186,6 +187,31 @@ class PresenceStore(Protocol):
         """All devices of a group, here or not, in the order of their ids."""
 
 
+class DeviceStore(Protocol):
+    """Who belongs here."""
+
+    async def get(self, device: str) -> DeviceRecord | None:
+        """What is known of a device."""
+
+    async def of_code(self, code: str, *, now: int) -> DeviceRecord | None:
+        """The device that waits with this code."""
+
+    async def known(self, *, limit: int = 1_000_000) -> tuple[DeviceRecord, ...]:
+        """All devices, those that were seen last first."""
+
+    async def visit(self, visit: Visit, *, most: int) -> DeviceRecord:
+        """A device came: what is known of it by now, by `badge.storage.registry.visited`. Codes are unique among those
+        that are good. When `most` devices that are not bound are known already, the one that was not seen for longest
+        makes room; a device that needs a code and gets none is not kept."""
+
+    async def edit(self, device: str, edit: DeviceEdit, *, now: int) -> DeviceRecord:
+        """The operator changes something, by `badge.storage.registry.edited`; a device that is not known is added."""
+
+    async def speak(self, device: str, day: str, characters: int) -> int:
+        """So many characters were spoken on this day; gives how many there were on it in all. Days before are
+        forgotten."""
+
+
 class Store(Protocol):
     """All stores, opened and closed together."""
 
@@ -211,7 +237,11 @@ class Store(Protocol):
 
     @property
     def presence(self) -> PresenceStore:
-        """Devices."""
+        """Who has ever been here."""
+
+    @property
+    def devices(self) -> DeviceStore:
+        """Who belongs here."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Open, report `started`, and serve until cancelled; what was begun is finished. Raises `StoreError` when it cannot be opened."""

@@ -91,7 +91,19 @@ _SECOND: Script = (
     ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: Sequence[Script] = (_FIRST, _SECOND)
+
+_THIRD: Script = (
+    """CREATE TABLE registry (
+        device TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, bound INTEGER NOT NULL,
+        client TEXT NOT NULL, asking TEXT NOT NULL, code TEXT NOT NULL, expires INTEGER NOT NULL, serial TEXT NOT NULL,
+        first INTEGER NOT NULL, seen INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX registry_codes ON registry (code) WHERE code <> ''",
+    "CREATE INDEX registry_unbound ON registry (seen, device) WHERE NOT bound",
+    "CREATE TABLE spoken (device TEXT NOT NULL PRIMARY KEY, day TEXT NOT NULL, characters INTEGER NOT NULL) WITHOUT ROWID",
+)
+
+MIGRATIONS: Sequence[Script] = (_FIRST, _SECOND, _THIRD)
 """One script for each version, in order. Those that were ever released never change: files are at any of them."""
 
 VERSION = len(MIGRATIONS)

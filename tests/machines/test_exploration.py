@@ -87,12 +87,20 @@ def test_every_cell_of_every_table_is_reached(everything: tuple[list[Explored], 
 
 
 TASKS, WIRE, ENDPOINTING = "tasks do not run here", "the world sends well-formed frames", "edges come in order"
+OPEN = "every badge is served here; see tests/session/test_housing.py"
 HELLO = "the badge of the world says hello at once"
 PLAYED = "badges of the world do not know what they have played"
 ONE_WAY = {
     "Answers._acknowledge: plan.show is not None": "whatever gets no answer has words",
     "Conversation.partly_understood: self._traits.features.partials": "partial texts move nothing",
     "Answers._strange: not self._traits.introduced": HELLO,
+    "Answers.answer: reporting.spent": OPEN,
+    "Answers.begin_after: self._turns.current": OPEN,
+    "Session._housed: services.settings.devices.binding == 'open'": OPEN,
+    "Session.announce: self._services.tenancy.terms.bound": OPEN,
+    "Session.greet: self._services.tenancy.terms.bound": OPEN,
+    "Session.open_up: self._mode_before != 'chat'": TASKS,
+    "Session.open_up: self.traits.introduced": TASKS,
     "Answers._strange: trio.current_time() < self._begun + HELLO_WITHIN": HELLO,
     "Answers.announce: self._strange": HELLO,
     "Answers.announce_next: self._strange": HELLO,

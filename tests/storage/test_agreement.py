@@ -21,6 +21,7 @@ from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store, StoreError
 from badge.storage.recollections import Exchanged, Fact, Lesson
 from badge.storage.records import Hole, Letter, MeetingRecord, Reminder
+from badge.storage.registry import DeviceEdit, Visit
 from badge.storage.sqlite import SqliteStore
 from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish
 from badge.storage.terms import sought
@@ -94,6 +95,18 @@ meetings = st.builds(
 holes = st.builds(Hole, since=times, until=times, reason=texts)
 reminders = st.builds(Reminder, id=ids, device=devices, due=times, text=texts, created=times)
 
+codes = st.sampled_from(["", "1", "2", "3"])
+visits = st.builds(
+    Visit, device=devices, client=ids, serial=st.sampled_from(["", "s"]), at=times, codes=some(codes), expires=times
+)
+device_edits = st.builds(
+    DeviceEdit,
+    bound=st.none() | st.booleans(),
+    client=st.none() | ids,
+    name=st.none() | texts,
+    owner=st.none() | texts,
+)
+
 TASKS = asks("tasks", "carry_out", groups, commands)
 MAIL = st.one_of(
     asks("mail", "post", letters, bound=st.integers(0, 3), sparing=some(st.tuples(devices, ids)).map(frozenset)),
@@ -157,7 +170,14 @@ OTHERS = st.one_of(
     asks("reminders", "due", now=times),
     asks("reminders", "next", after=times),
     asks("presence", "seen", devices, groups, now=times),
+    asks("devices", "speak", devices, codes, times),
     st.just(REOPEN),
+)
+DEVICES = st.one_of(
+    asks("devices", "visit", visits, most=st.integers(1, 3)),
+    asks("devices", "edit", devices, device_edits, now=times),
+    asks("devices", "of_code", codes, now=times),
+    asks("devices", "known", limit=st.integers(0, 4)),
 )
 
 EVERYTHING = [
@@ -182,6 +202,9 @@ EVERYTHING = [
     *(Ask("reminders", "of", (device,), {}) for device in ("a", "b", "A")),
     *(Ask("presence", "members", (group,), {}) for group in ("g", "h")),
     *(Ask("mail", "waiting", (device,), {"now": 0}) for device in ("a", "b", "A")),
+    *(Ask("devices", "get", (device,), {}) for device in ("a", "b", "A")),
+    *(Ask("devices", "speak", (device, "1", 0), {}) for device in ("a", "b", "A")),
+    Ask("devices", "known", (), {}),
     Ask("mail", "expire", (), {"now": 99}),
     Ask("meetings", "latest", (), {}),
 ]
@@ -218,7 +241,7 @@ async def compare(file: Path, wishes: list[Ask]) -> None:
         )
     ]
 )
-@given(st.lists(st.one_of(TASKS, MAIL, MEETINGS, RECALL, OTHERS), min_size=1, max_size=60))
+@given(st.lists(st.one_of(TASKS, MAIL, MEETINGS, RECALL, DEVICES, OTHERS), min_size=1, max_size=60))
 def test_the_stores_agree(wishes: list[Ask]) -> None:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(tasks, "MOST_TASKS", 4):
         trio.run(compare, Path(folder) / "badge.db", [*wishes, REOPEN, *EVERYTHING])

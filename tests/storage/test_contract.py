@@ -12,6 +12,7 @@ from badge.storage import tasks
 from badge.storage.ports import Store, StoreError
 from badge.storage.recollections import Lesson
 from badge.storage.records import Found, Hole, Posted, Segment, Waiting
+from badge.storage.registry import DeviceEdit, DeviceRecord, Visit
 from badge.storage.tasks import Assign, Change, Claim, Complete, Create, Draft, Edit, Finish, Snapshot, Task
 from badge.storage.terms import LONGEST_QUESTION, sought
 from tests.storage.stores import KINDS, exchange, fact, letter, load, meeting, reminder, save, store_of
@@ -428,6 +429,55 @@ async def test_presence(store: Store) -> None:
     assert await store.presence.members("nobody") == ()
 
 
+def visit(device: str, *, at: int = 0, client: str = "c", codes: tuple[str, ...] = (), expires: int = 100) -> Visit:
+    return Visit(device=device, client=client, at=at, codes=codes, expires=expires)
+
+
+async def test_a_device_keeps_its_code_until_it_is_bound_or_the_code_expires(store: Store) -> None:
+    first = await store.devices.visit(visit("a", codes=("111111",)), most=9)
+    assert (first.code, first.expires, first.bound) == ("111111", 100, False)
+    assert (await store.devices.visit(visit("a", at=50, codes=("222222",)), most=9)).code == "111111"
+    assert await store.devices.of_code("111111", now=99) == first
+    assert await store.devices.of_code("111111", now=100) is None
+    assert (await store.devices.visit(visit("a", at=100, codes=("222222",), expires=200), most=9)).code == "222222"
+    bound = await store.devices.edit("a", DeviceEdit(bound=True, client="c"), now=101)
+    assert (bound.bound, bound.code, bound.client) == (True, "", "c")
+    assert await store.devices.of_code("222222", now=101) is None
+    assert (await store.devices.visit(visit("a", at=102, codes=("333333",)), most=9)).code == ""
+
+
+@pytest.mark.req("AU-8")
+async def test_a_device_is_bound_together_with_its_client_id(store: Store) -> None:
+    await store.devices.edit("a", DeviceEdit(bound=True), now=0)
+    assert (await store.devices.visit(visit("a", client="mine"), most=9)).admits("mine")
+    other = await store.devices.visit(visit("a", client="other", codes=("111111",)), most=9)
+    assert (other.admits("other"), other.admits("mine"), other.waits("other", 1)) == (False, True, True)
+    assert (await store.devices.visit(visit("a", client="mine"), most=9)).admits("mine")
+    await store.devices.edit("a", DeviceEdit(bound=True, client="other"), now=1)
+    assert (await store.devices.visit(visit("a", client="other"), most=9)).admits("other")
+
+
+async def test_codes_are_unique_and_devices_that_are_not_bound_are_few(store: Store) -> None:
+    assert (await store.devices.visit(visit("a", at=1, codes=("1",)), most=2)).code == "1"
+    assert (await store.devices.visit(visit("b", at=2, codes=("1", "2")), most=2)).code == "2"
+    assert (await store.devices.visit(visit("c", at=3, codes=("1", "2")), most=2)).code == ""
+    assert await store.devices.get("c") is None
+    await store.devices.edit("x", DeviceEdit(bound=True, name="desk", owner="Ann"), now=0)
+    assert (await store.devices.visit(visit("a", at=70_000), most=2)).seen == 70_000
+    assert (await store.devices.visit(visit("d", at=80_000, codes=("4",)), most=2)).code == "4"
+    assert [one.device for one in await store.devices.known()] == ["d", "a", "x"]
+    assert await store.devices.get("x") == DeviceRecord(device="x", bound=True, name="desk", owner="Ann")
+    unbound = await store.devices.edit("x", DeviceEdit(bound=False), now=1)
+    assert (unbound.bound, unbound.name) == (False, "desk")
+
+
+async def test_what_is_spoken_is_counted_by_day(store: Store) -> None:
+    assert await store.devices.speak("a", "2026-11-21", 5) == 5
+    assert await store.devices.speak("a", "2026-11-21", 7) == 12
+    assert await store.devices.speak("b", "2026-11-21", 1) == 1
+    assert await store.devices.speak("a", "2026-11-22", 2) == 2
+
+
 # --- all of them ------------------------------------------------------------------------------------------------------
 
 
@@ -444,6 +494,7 @@ async def test_any_text_is_kept_exactly_and_is_no_other(store: Store) -> None:
         assert await store.recall.learn(lesson, keep=9, summaries=9)
         await store.reminders.add(reminder(odd, due=1, device=odd))
         await store.presence.seen(odd, odd, now=1)
+        await store.devices.edit(odd, DeviceEdit(name=odd, owner=odd, client=odd), now=1)
     for odd in ODD:
         assert [(task.id, task.title, task.by) for task in (await store.tasks.snapshot(odd)).tasks] == [
             (o, o, odd) for o in ODD
@@ -459,6 +510,7 @@ async def test_any_text_is_kept_exactly_and_is_no_other(store: Store) -> None:
         assert await store.recall.matching(odd, words, limit=9) == ((fact(odd, odd, device=odd),) * bool(words))
         assert await store.reminders.of(odd) == (reminder(odd, due=1, device=odd),)
         assert await store.presence.members(odd) == (odd,)
+        assert await store.devices.get(odd) == DeviceRecord(device=odd, name=odd, owner=odd, client=odd, first=1)
 
 
 async def test_large_values_are_kept(store: Store) -> None:

@@ -1,8 +1,9 @@
-"""The six stores over SQLite: each knows its tables, and has its operations carried out by others."""
+"""The stores over SQLite: each knows its tables, and has its operations carried out by others."""
 
 from __future__ import annotations
 
 from badge.storage.carrying import Carry
+from badge.storage.tables.devices import SqliteDevices
 from badge.storage.tables.mail import SqliteMail
 from badge.storage.tables.meetings import SqliteMeetings
 from badge.storage.tables.presence import SqlitePresence
@@ -21,3 +22,4 @@ class Tables:
         self.recall = SqliteRecall(carry)
         self.reminders = SqliteReminders(carry)
         self.presence = SqlitePresence(carry)
+        self.devices = SqliteDevices(carry)

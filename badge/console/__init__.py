@@ -1,0 +1,1 @@
+"""The management console: asking it about devices, and reading what it says."""

@@ -1,0 +1,188 @@
+"""Private providers: those that the console has configured for single devices. Devices with the same settings share one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import attrs
+import trio
+
+from badge.boundary import boundary
+from badge.components import Component
+from badge.log import get_log
+from providers.asr.pocketsphinx import PocketsphinxAsr, PocketsphinxSettings
+from providers.asr.vosk import VoskAsr, VoskSettings
+from providers.llm.openai import OpenAiLlm
+from providers.llm.openai_settings import OpenAiSettings
+from providers.ports import Provider
+from providers.tts.espeak import EspeakSettings, EspeakTts
+from providers.tts.piper import PiperSettings, PiperTts
+from providers.vad.energy import EnergySettings, EnergyVad
+from providers.vad.silero import SileroSettings, SileroVad
+
+log = get_log(__name__)
+
+PrivateKind = Literal["llm", "tts", "asr", "vad"]
+
+MOST = 64
+"""Providers at one time. When one more is wanted, the one that was not asked for for longest is stopped, unless it was asked
+for within `IN_USE` seconds; then there is no room."""
+
+IN_USE = 900.0
+
+Make = Callable[[Mapping[str, Any]], Provider]
+
+
+class Private(Protocol):
+    """Where private settings are handed in, and who gets the provider that they make."""
+
+    def admit(self, kind: PrivateKind, settings: Mapping[str, Any]) -> str:
+        """Take settings in; gives a key that says nothing about them, empty when they make no provider."""
+
+    def component(self, kind: PrivateKind, key: str) -> Component[Any] | None:
+        """The provider of a key; None when there is none, any more."""
+
+
+class NoPrivate:
+    """A `Private` that has nothing."""
+
+    def admit(self, _kind: PrivateKind, _settings: Mapping[str, Any]) -> str:
+        """Nothing is taken in."""
+        return ""
+
+    def component(self, _kind: PrivateKind, _key: str) -> Component[Any] | None:
+        """There is none."""
+        return None
+
+
+@attrs.define(eq=False)
+class _Lodger:
+    component: Component[Any]
+    asked: float
+    scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
+
+
+class Lodgings:
+    """A `Private` that keeps providers, each started when it is first admitted."""
+
+    def __init__(self, makers: Mapping[tuple[str, str], Make] | None = None, *, most: int = MOST) -> None:
+        """`makers`: what makes a provider of settings, by kind and the `type` in them."""
+        self._makers = MAKERS if makers is None else makers
+        self._most = most
+        self._keys: dict[str, str] = {}  # settings -> key
+        self._lodgers: dict[str, _Lodger] = {}
+        self._count = 0
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep them until cancelled."""
+        async with trio.open_nursery() as self._nursery:
+            task_status.started()
+            await trio.sleep_forever()
+
+    def admit(self, kind: PrivateKind, settings: Mapping[str, Any]) -> str:
+        """Take settings in."""
+        make = self._makers.get((kind, str(settings.get("type", "")).lower()))
+        if make is None or self._nursery is None:
+            return ""
+        same = json.dumps([kind, settings], sort_keys=True, default=str)
+        key = self._keys.get(same, "")
+        if key in self._lodgers:
+            self._lodgers[key].asked = trio.current_time()
+            return key
+        if not self._has_room():
+            log.warning("there is no room for another private provider", kind=kind, most=self._most)
+            return ""
+        with boundary("private settings", log):  # whatever is in them, it is no reason to fail
+            return self._begin(kind, same, make(settings))
+        return ""
+
+    def component(self, kind: PrivateKind, key: str) -> Component[Any] | None:
+        """The provider of a key."""
+        lodger = self._lodgers.get(key) if key.startswith(f"{kind}.") else None
+        if lodger is None:
+            return None
+        lodger.asked = trio.current_time()
+        return lodger.component
+
+    def _begin(self, kind: str, same: str, provider: Provider) -> str:
+        assert self._nursery is not None
+        self._count += 1
+        key = f"{kind}.private-{self._count}"
+        self._keys[same] = key
+        self._lodgers[key] = lodger = _Lodger(Component(key, (provider,)), trio.current_time())
+        self._nursery.start_soon(partial(self._keep, lodger))
+        return key
+
+    async def _keep(self, lodger: _Lodger) -> None:
+        with lodger.scope, boundary("private provider", log):
+            await lodger.component.run()
+
+    def _has_room(self) -> bool:
+        if len(self._lodgers) < self._most:
+            return True
+        key, oldest = min(self._lodgers.items(), key=lambda one: one[1].asked)
+        if trio.current_time() - oldest.asked < IN_USE:
+            return False
+        oldest.scope.cancel("others need the room")
+        del self._lodgers[key]
+        self._keys = {same: theirs for same, theirs in self._keys.items() if theirs != key}
+        return True
+
+
+def fitting(cls: type[Any], settings: Mapping[str, Any]) -> Any:
+    """Settings of a class, of whatever fits it among those that came."""
+    made = cls()
+    for name, attribute in attrs.fields_dict(cls).items():
+        value = settings.get(name)
+        if (
+            type(value) is str
+            and isinstance(attribute.default, int | float)
+            and not isinstance(attribute.default, bool)
+        ):
+            value = _number(value)
+        if type(value) is int and type(attribute.default) is float:
+            value = float(value)
+        if value is not None and type(value) is type(attribute.default):
+            try:
+                made = attrs.evolve(made, **{name: value})
+            except ValueError:
+                log.info("a private setting is out of range, and left as it is", setting=name)
+    return made
+
+
+def _number(text: str) -> int | float | None:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None
+
+
+def _openai(settings: Mapping[str, Any]) -> OpenAiLlm:
+    """A language model by the names that consoles use: `url` or `base_url`, `model_name` or `model`, `api_key`."""
+    wanted = {
+        **settings,
+        "base_url": str(settings.get("base_url") or settings.get("url") or ""),
+        "model": str(settings.get("model_name") or settings.get("model") or OpenAiSettings().model),
+        "api_key_env": "KEY",
+        "api_key_file": "",
+        "extra": None,
+    }
+    return OpenAiLlm(fitting(OpenAiSettings, wanted), {"KEY": str(settings.get("api_key") or "")})
+
+
+MAKERS: Mapping[tuple[str, str], Make] = {
+    ("llm", "openai"): _openai,
+    ("tts", "espeak"): lambda settings: EspeakTts(fitting(EspeakSettings, settings)),
+    ("tts", "piper"): lambda settings: PiperTts(fitting(PiperSettings, settings)),
+    ("asr", "vosk"): lambda settings: VoskAsr(fitting(VoskSettings, settings)),
+    ("asr", "pocketsphinx"): lambda settings: PocketsphinxAsr(fitting(PocketsphinxSettings, settings)),
+    ("vad", "silero"): lambda settings: SileroVad(fitting(SileroSettings, settings)),
+    ("vad", "energy"): lambda settings: EnergyVad(fitting(EnergySettings, settings)),
+}
+"""What the server can make of private settings, by kind and type."""
