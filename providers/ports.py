@@ -24,15 +24,27 @@ class ProviderError(Exception):
     """A provider cannot start or cannot answer.
 
     `detail` says what is missing or what went wrong, `remedy` what the operator can do about it, `retryable` whether
-    the same request may succeed when it is made again.
+    the same request may succeed when it is made again, and `pause` how many s to leave it alone before that.
+    `unreachable` is true when there was no connection to be had: the network is down, or nobody listens.
     """
 
-    def __init__(self, provider: str, detail: str, *, remedy: str = "", retryable: bool = False) -> None:
+    def __init__(
+        self,
+        provider: str,
+        detail: str,
+        *,
+        remedy: str = "",
+        retryable: bool = False,
+        pause: float = 0.0,
+        unreachable: bool = False,
+    ) -> None:
         super().__init__(f"{provider}: {detail}" + (f" {remedy}" if remedy else ""))
         self.provider = provider
         self.detail = detail
         self.remedy = remedy
         self.retryable = retryable
+        self.pause = pause
+        self.unreachable = unreachable
 
 
 def alone(exc: BaseException) -> BaseException:

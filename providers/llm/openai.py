@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from math import inf
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import trio
 from attrs import frozen
 
-from providers.llm.openai_failures import Failure, failure_of, silent, unfinished
+from providers.llm.openai_failures import failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
+from providers.openai_client import Account, closing, host_of, source_of, open_client
+from providers.openai_failures import Failure
 from providers.ports import Prompt, ProviderError, Token
 from providers.settings import between, setting
-
-OFFICIAL = "https://api.openai.com/v1"
 
 QUEUE = 16
 """Tokens that may wait for the receiver; beyond it the connection is read no further and the server has to wait."""
@@ -27,23 +25,11 @@ QUEUE = 16
 GRACE = 0.25
 """Seconds that a server has for its closing words once it said that the answer is finished; some never send them."""
 
-LINGER = 0.05
-"""Seconds in which the last bytes after a complete answer may come, so that the connection can be used again."""
-
-KEEP_ALIVE = 120.0
-"""Seconds for which an idle connection stays open: the next question then saves the TLS handshake."""
-
 
 @frozen(kw_only=True)
-class OpenAiSettings:
+class OpenAiSettings(Account):
     """A server with the OpenAI API: the official one, another company's, or a local one such as Ollama or llama.cpp."""
 
-    base_url: str = setting(
-        "",
-        "address of the API, such as http://localhost:11434/v1; empty: the official one",
-        check=lambda v: not v or (v.startswith(("http://", "https://")) and bool(urlsplit(v).hostname)),
-        expected="empty or an address that begins with http:// or https://",
-    )
     model: str = setting("gpt-4o-mini", "name of the model", check=bool, expected="the name of a model")
     temperature: float = setting(-1.0, "randomness, 0 to 2; -1 leaves it to the server", **between(-1, 2))
     top_p: float = setting(
@@ -51,9 +37,6 @@ class OpenAiSettings:
     )
     max_tokens: int = setting(0, "longest answer in tokens; 0 leaves it to the server", **between(0, 1_000_000))
     extra: dict[str, Any] = setting({}, "further fields of the request, such as { enable_thinking = false }")
-    api_key_env: str = setting("OPENAI_API_KEY", "environment variable with the key; a base_url may do without a key")
-    api_key_file: str = setting("", "file with the key; it goes before the variable")
-    connect_timeout_s: float = setting(5.0, "longest wait for a connection", **between(0.1, 60))
     first_token_timeout_s: float = setting(10.0, "longest wait for the first word", **between(0.1, 300))
     token_timeout_s: float = setting(10.0, "longest wait between two words", **between(0.1, 300))
     retry: bool = setting(True, "ask once more when the server fails before the first word and there is time left")
@@ -67,20 +50,17 @@ class OpenAiLlm:
         self._environment = environment
         self._client: Any = None
         self._forms = Forms()
-        self.name = f"openai ({settings.model} at {urlsplit(settings.base_url or OFFICIAL).hostname})"
+        self.name = f"openai ({settings.model} at {host_of(settings)})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Build the client in a thread (0.7 s of imports), then stay. Raises `ProviderError` without a usable key."""
-        key = _key(self.name, self._settings, self._environment)
-        client = await trio.to_thread.run_sync(_client, self.name, self._settings, key)
-        self._client = client
-        try:
-            task_status.started()
-            await trio.sleep_forever()
-        finally:
-            self._client = None
-            with trio.move_on_after(2, shield=True):
-                await client.close()
+        async with open_client(self.name, self._settings, self._environment, _completions) as client:
+            self._client = client
+            try:
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                self._client = None
 
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
@@ -138,7 +118,7 @@ class OpenAiLlm:
             except trio.BrokenResourceError:  # the receiver closed its channel: nobody asks any more
                 return None
             except Exception as exc:  # noqa: BLE001 - the vendor's exceptions become failures, by a table
-                failure = failure_of(self.name, exc, _key_source(self._settings))
+                failure = failure_of(self.name, exc, source_of(self._settings))
         if reply.started and reply.finish:  # all is said, whatever came after it
             return None
         if patience.cancelled_caught:
@@ -157,7 +137,7 @@ class OpenAiLlm:
         patience: trio.CancelScope,
     ) -> None:
         completions = self._client.chat.completions.with_streaming_response
-        async with completions.create(**request) as response, _closing(response) as body:
+        async with completions.create(**request) as response, closing(response) as body:
             while not reply.complete:
                 data = await anext(body, None)
                 for token in reply.end() if data is None else reply.feed(data):
@@ -170,23 +150,8 @@ class OpenAiLlm:
                     patience.deadline = min(patience.deadline, trio.current_time() + GRACE)
 
 
-@asynccontextmanager
-async def _closing(response: Any) -> AsyncIterator[Any]:
-    """The body of a response, which is closed at the end wherever that comes.
-
-    The package reads through nested async generators, some of which nobody closes. Read to the end they end; resumed
-    in a cancelled scope they end as well, in the pending read, and that closes the connection. Left alone they would
-    wait for the garbage collector.
-    """
-    body = response.http_response.aiter_bytes()
-    patience = 0.0
-    try:
-        yield body
-        patience = LINGER
-    finally:
-        with trio.move_on_after(patience, shield=True), suppress(Exception):
-            while True:
-                await anext(body)
+def _completions(client: Any) -> Any:
+    return client.chat.completions.create
 
 
 def _fields(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:
@@ -213,54 +178,3 @@ def _fields(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:
     if settings.extra:
         request["extra_body"] = dict(settings.extra)
     return request
-
-
-def _key(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) -> str:
-    """The API key, or a word in its place for a server that needs none."""
-    source, key = _key_source(settings), environment.get(settings.api_key_env, "")
-    if settings.api_key_file:
-        try:
-            key = Path(settings.api_key_file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as exc:
-            reason = getattr(exc, "strerror", None) or "it is not text"
-            raise ProviderError(name, f"{source} cannot be read: {reason}.", remedy="Check api_key_file.") from None
-    key = key.strip()
-    if not key and settings.base_url:
-        return "none"
-    if not key:
-        remedy = f"Set the environment variable {settings.api_key_env}, or api_key_file or base_url in config.toml."
-        raise ProviderError(name, "there is no API key.", remedy=remedy)
-    if not all("!" <= character <= "~" for character in key):
-        raise ProviderError(
-            name, f"the API key in {source} has characters that no key has.", remedy="Copy the key again, one line."
-        )
-    return key
-
-
-def _key_source(settings: OpenAiSettings) -> str:
-    if settings.api_key_file:
-        return f"the file {settings.api_key_file}"
-    return f"the environment variable {settings.api_key_env}"
-
-
-def _client(name: str, settings: OpenAiSettings, key: str) -> Any:
-    try:
-        import httpx2
-        import openai
-    except ImportError as exc:
-        raise ProviderError(name, f"the package openai does not load: {exc}.", remedy=_REMEDY) from None
-    http_client = openai.DefaultAsyncHttpxClient(
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE)
-    )
-    client = openai.AsyncOpenAI(
-        api_key=key,
-        base_url=settings.base_url or OFFICIAL,
-        timeout=openai.Timeout(None, connect=settings.connect_timeout_s),  # the other waits are measured in tokens
-        max_retries=0,
-        http_client=http_client,
-    )
-    _ = client.chat.completions.create  # imports 30 ms more, here and not within the first question
-    return client
-
-
-_REMEDY = 'Run: pip install "openai>=3.0"'

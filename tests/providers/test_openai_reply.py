@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.llm.openai_reply import LONGEST_EVENT, Reply, ReplyError
+from providers.llm.openai_reply import Reply, ReplyError
+from providers.sse import LONGEST_EVENT
 from providers.ports import Text, Token, ToolCall
 
 
