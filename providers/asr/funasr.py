@@ -58,6 +58,7 @@ class FunasrAsr:
         self._settings = settings
         self._environment = environment
         self._address: Address | None = None
+        self._mirrored: bool | None = None  # learnt from the server
         self.name = f"funasr ({settings.mode} at {urlsplit(settings.url).hostname or 'no address'})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -79,20 +80,22 @@ class FunasrAsr:
         """Start on one utterance. Raises `ProviderError` when the provider does not run."""
         if self._address is None:
             raise ProviderError(self.name, "is not running.", retryable=True)
-        recognition = FunasrRecognition(self.name, self._settings)
+        reply = Reply(self._settings.mode, replacing=self._settings.replacing, mirrored=self._mirrored)
+        recognition = FunasrRecognition(self.name, self._settings, reply)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(recognition.converse, self._address)
             yield recognition
             nursery.cancel_scope.cancel("the utterance is over")
+        self._mirrored = reply.mirrored
 
 
 class FunasrRecognition:
     """One utterance: a queue of audio towards the server, and what the server said so far."""
 
-    def __init__(self, name: str, settings: FunasrSettings) -> None:
+    def __init__(self, name: str, settings: FunasrSettings, reply: Reply) -> None:
         self._name = name
         self._settings = settings
-        self._reply = Reply(settings.mode, replacing=settings.replacing)
+        self._reply = reply
         self._audio = _Audio()
         self._quiet = trio.CancelScope()
         self._failure: ProviderError | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 from urllib.parse import urlsplit
 
 import trio
@@ -61,7 +62,7 @@ async def open_line(address: Address) -> AsyncIterator[WebSocketConnection]:
             raw = await trio.open_tcp_stream(address.host, address.port)
             try:
                 socket = await _greet(nursery, raw, address)
-                patience.deadline = trio.current_time() + 1e9
+                patience.deadline = inf
                 yield socket
                 with trio.move_on_after(GOODBYE):
                     await socket.aclose()
@@ -89,8 +90,11 @@ async def _greet(nursery: trio.Nursery, raw: trio.SocketStream, address: Address
 
 
 def failure_of(name: str, exc: BaseException) -> ProviderError | None:
-    """What an error on the line means: one table. None for what has nothing to do with it."""
-    exc = alone(exc)
+    """What an error on the line means: one table. None for what has nothing to do with it. Of several errors, as when
+    both directions break, the first one counts."""
+    if isinstance(exc, BaseExceptionGroup):
+        failures = [failure_of(name, inner) for inner in exc.exceptions]
+        return None if None in failures else failures[0]
     match exc:
         case ConnectionRejected():
             return _refused(name, exc.status_code)

@@ -33,15 +33,17 @@ class ServerError(Exception):
 class Reply:
     """The text of one utterance. What the second pass says replaces what the first pass said about the same stretch."""
 
-    def __init__(self, mode: Mode, *, replacing: bool = False) -> None:
-        """`replacing`: a first-pass text is the whole stretch so far, else it goes on from the one before."""
+    def __init__(self, mode: Mode, *, replacing: bool = False, mirrored: bool | None = None) -> None:
+        """`replacing`: a first-pass text is the whole stretch so far, else it goes on from the one before. `mirrored`:
+        whether this server is known to send `is_final` the wrong way round, or not to."""
         self.final = False
         """There is nothing more to come."""
+        self.mirrored = mirrored
+        """Whether `is_final` is the wrong way round, as far as known."""
         self._one_pass = mode == "online"
         self._replacing = replacing
         self._asked = False
         self._settled = False
-        self._mirrored: bool | None = None  # whether is_final is the wrong way round, as far as known
         self._done: list[str] = []
         self._passing = ""
 
@@ -55,11 +57,13 @@ class Reply:
         """Seconds without a message after which nothing more is to be expected; endless where a final text is owed."""
         if not self._asked:
             return inf
-        if self._passing:
-            return NEXT_FIRST_PASS if self._one_pass else inf
-        if self._settled:
+        if self._settled and not self._passing:
             return NEXT_SETTLED
-        return NEXT_AT_ALL if self._done else inf
+        if self._one_pass and self._passing:
+            return NEXT_FIRST_PASS
+        if self.mirrored or (self._done and not self._passing):  # such a server is silent about what it takes for noise
+            return NEXT_AT_ALL
+        return inf
 
     def ask(self) -> None:
         """The end was announced: from now on a message can be the last one."""
@@ -93,7 +97,7 @@ class Reply:
             self._one_pass = True
         elif first:
             self._pass(_text(value), replacing=self._replacing)
-        else:
+        elif "text" in value:
             self._settle(_text(value))
         self._conclude(value, first=first)
 
@@ -101,14 +105,14 @@ class Reply:
         """Whether this message was the last one."""
         last = value.get("is_final")
         if not self._asked:
-            if self._mirrored is None and isinstance(last, bool):
-                self._mirrored = last
+            if self.mirrored is None and isinstance(last, bool):
+                self.mirrored = last
         elif value.get("is_end") is True:
             self.final = True
-        elif self._mirrored:
+        elif self.mirrored:
             self.final = last is False and not first
         else:
-            self.final = last is True and not (first and self._mirrored is None)
+            self.final = last is True and not (first and self.mirrored is None)
 
     def _pass(self, text: str, *, replacing: bool) -> None:
         if text.strip():
@@ -118,7 +122,7 @@ class Reply:
         if text.strip():
             self._done.append(text.strip())
             self._passing = ""
-            self._settled = self._asked
+        self._settled = self._asked
 
 
 def _text(value: object) -> str:

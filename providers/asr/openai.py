@@ -13,7 +13,7 @@ from attrs import frozen
 from providers.asr.openai_answer import LONGEST_ANSWER, text_of
 from providers.audiofile import ogg_bytes, wav_bytes
 from providers.language import without_gaps
-from providers.openai_client import Account, closing, host_of, source_of, open_client
+from providers.openai_client import Account, closing, host_of, open_client, source_of
 from providers.openai_failures import Failure, failure_of
 from providers.opus import OpusError
 from providers.pcm import byte_count, seconds

@@ -14,7 +14,7 @@ from attrs import frozen
 from providers.llm.openai_failures import failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
-from providers.openai_client import Account, closing, host_of, source_of, open_client
+from providers.openai_client import Account, closing, host_of, open_client, source_of
 from providers.openai_failures import Failure
 from providers.ports import Prompt, ProviderError, Token
 from providers.settings import between, setting

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from providers.audiofile import AudioFileError, decode_audio
 from providers.language import language_of
-from providers.openai_client import Account, closing, host_of, source_of, open_client
+from providers.openai_client import Account, closing, host_of, open_client, source_of
 from providers.openai_failures import Failure, failure_of
 from providers.pcm import Resampler, byte_count
 from providers.ports import MOUTH_RATE, ProviderError

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.llm.openai_reply import Reply, ReplyError
-from providers.sse import LONGEST_EVENT
 from providers.ports import Text, Token, ToolCall
+from providers.sse import LONGEST_EVENT
 
 
 def chunk(finish: str | None = None, **delta: Any) -> str:
