@@ -20,6 +20,10 @@ LLM_FAILED = {
     "zh": "抱歉，我暂时无法理解您的问题，请稍后再试。",
     "en": "Sorry, I cannot answer right now. Please try again later.",
 }
+NETWORK_DOWN = {
+    "zh": "网络连接中断，请检查网络设置",
+    "en": "The network connection is down. Please check the network settings.",
+}
 NOT_UNDERSTOOD = {"zh": "抱歉，我没有听清，请再说一遍。", "en": "Sorry, I did not catch that. Please say it again."}
 GOODBYE = {"zh": "好的，再见。", "en": "Goodbye."}
 SILENCE_GOODBYE = {

@@ -203,7 +203,7 @@ _OF_THE_SERVER = (
     "peer",
     "reminders",
 )
-_OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper")}
+_OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx", "openai", "funasr"), "tts": ("espeak", "piper", "openai")}
 
 
 def session_settings(settings: Settings) -> dict[str, Any]:
