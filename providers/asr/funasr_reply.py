@@ -86,9 +86,10 @@ class Reply:
             raise ValueError("an endless text")
 
     def _object(self, value: dict[str, Any]) -> None:
-        if value.get("status") == "error" or value.get("error"):
+        status = value.get("status")
+        if status == "error" or value.get("error"):
             raise ServerError
-        if value.get("status") in STATUSES:
+        if isinstance(status, str) and status in STATUSES:
             return
         nested = "text" not in value and isinstance(value.get("payload_msg"), dict)
         first = nested or value.get("mode") in ("2pass-online", "online")

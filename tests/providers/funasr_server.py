@@ -45,6 +45,10 @@ class Utterance:
     async def hear_out(self) -> None:
         """Take in everything."""
         await self.open()
+        await self.hear_out_rest()
+
+    async def hear_out_rest(self) -> None:
+        """Take in all audio."""
         while await self.audio() is not None:
             pass
 
