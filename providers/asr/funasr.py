@@ -6,7 +6,7 @@ import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,12 +119,11 @@ class FunasrRecognition:
     async def _handed_over(self, pcm: bytes, *, last: bool) -> None:
         if self._audio.gap:
             raise ProviderError(self._name, "this utterance was given up in the middle.", retryable=True)
-        try:
+        with suppress(trio.BrokenResourceError):
             await self._audio.put(pcm, last=last)
-        except trio.BrokenResourceError:
-            await self._over.wait()
-            failure = ProviderError(self._name, "the server ended the utterance early.", retryable=True)
-            raise self._failure or failure from None
+            return
+        await self._over.wait()
+        raise self._failure or ProviderError(self._name, "the server ended the utterance early.", retryable=True)
 
     async def converse(self, address: Address) -> None:
         """Connect, send the audio, take in what is said about it, until the final text or a failure."""

@@ -177,7 +177,7 @@ async def _read(body: Any, take: Send) -> None:
         await take(data)
 
 
-async def _collect(into: bytearray, data: bytes) -> None:
+async def _collect(into: bytearray, data: bytes) -> None:  # noqa: ASYNC124 - as `Send` has it
     into += data
 
 

@@ -8,7 +8,9 @@ import attrs
 import pytest
 import trio
 
+from badge.check import check
 from badge.client import Introduction, connect
+from badge.clock import SystemClock
 from badge.config import Settings
 from providers.asr.vosk import VoskAsr, VoskSettings
 from providers.tts.espeak import EspeakSettings, EspeakTts
@@ -83,3 +85,36 @@ async def test_a_turn_over_one_server_for_both() -> None:
     assert answer
     assert loudness(packets) > 0.01
     assert {exchange.path.rpartition("/")[2] for exchange in web.exchanges} == {"transcriptions", "speech"}
+
+
+@pytest.mark.req("SU-6")
+async def test_check_asks_the_servers_something() -> None:
+    """And says what is wrong, with what steps in; no key is shown."""
+    ear, voice = VoskAsr(VoskSettings(model=MODEL)), EspeakTts(EspeakSettings())
+    environment = {"OPENAI_API_KEY": "sk-t0p-secret"}
+
+    async def lines(chosen: Settings) -> list[str]:
+        told: list[str] = []
+        assert await check(chosen, environment, SystemClock(), told.append) == 0
+        assert "t0p-secret" not in "".join(told)
+        return [" ".join(line.split()) for line in told]
+
+    def like(lines: list[str], start: str) -> bool:
+        return any(line.startswith(start) for line in lines)
+
+    async with running(ear, voice), openai_server() as web, funasr_server() as line:
+        web.plan(serves(ear, voice))
+        line.manner = recognises(ear)
+        chosen = remote("funasr", asr={"url": line.url}, tts={"base_url": web.base_url})
+        chosen = attrs.evolve(chosen, llm={"default": attrs.evolve(chosen.llm["default"], use="offline")})
+        told = await lines(chosen)
+        assert like(told, "ok asr funasr funasr (2pass at 127.0.0.1)")
+        assert like(told, "ok tts openai openai (gpt-4o-mini-tts at 127.0.0.1)")
+        assert like(told, "ok asr funasr (2pass at 127.0.0.1), else vosk")
+        assert {exchange.path for exchange in web.exchanges} == {"/v1/audio/speech"}
+    told = await lines(chosen)
+    assert like(told, "missing asr funasr funasr (2pass at 127.0.0.1): the connection failed")
+    assert like(told, "missing asr funasr (2pass at 127.0.0.1): the connection failed")
+    assert like(told, "ok asr vosk")
+    assert like(told, "missing tts openai openai (gpt-4o-mini-tts at 127.0.0.1): the connection failed")
+    assert like(told, "ok tts openai (gpt-4o-mini-tts at 127.0.0.1), else espeak-ng")  # which spoke
