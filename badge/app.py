@@ -96,10 +96,10 @@ def choose(settings: Settings, environment: Mapping[str, str], clock: WallClock)
     folder = model_folder(settings)
     return Choices(
         vad=choose_vad(settings),
-        asr=choose_asr(settings, folder),
+        asr=choose_asr(settings, folder, environment),
         llms={name: choose_llm(llm, environment, clock) for name, llm in settings.llm.items()},
         workshop=workshop(environment, clock),
-        tts=choose_tts(settings, folder),
+        tts=choose_tts(settings, folder, environment),
     )
 
 

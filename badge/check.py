@@ -16,9 +16,13 @@ from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_f
 from badge.clock import WallClock
 from badge.config import Settings
 from badge.config_llm import Purpose, purposes
+from providers.asr.funasr import FunasrAsr
+from providers.asr.openai import OpenAiAsr
 from providers.audiofile import AudioFileError, ffmpeg_version
 from providers.opus import OpusError, opus_version
-from providers.ports import ChatMessage, Llm, Prompt, Provider, ProviderError, single_error
+from providers.ports import EAR_RATE, Asr, ChatMessage, Llm, Prompt, Provider, ProviderError, Tts, single_error
+from providers.scripted import tone
+from providers.tts.openai import OpenAiTts
 
 START_WITHIN = 60.0
 """Seconds that one provider has to load."""
@@ -58,7 +62,7 @@ async def check(
     ):
         verdict = Verdict(part, works=True, detail=choice.why)
         if choice.candidates:
-            verdict = await _first(part, choice.candidates)
+            verdict = await _first(part, choice.candidates, write)
         serves &= verdict.works
         _show(verdict, write)
         write(f"           chosen: {choice.why}")
@@ -75,12 +79,18 @@ def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -
     asrs = (attrs.evolve(settings.asr, use="pocketsphinx"), attrs.evolve(settings.asr, use="vosk"))
     ttss = (attrs.evolve(settings.tts, use="espeak"), attrs.evolve(settings.tts, use="piper"))
     llm = settings.llm[_conversation(settings)]
+    remote: list[tuple[str, Provider]] = [
+        ("asr openai", OpenAiAsr(settings.asr.openai, settings.asr.language, environment)),
+        ("asr funasr", FunasrAsr(settings.asr.funasr, environment)),
+        ("tts openai", OpenAiTts(settings.tts.openai, environment)),
+    ]
     llms = (attrs.evolve(llm, use="offline"), attrs.evolve(llm, use="openai"))
     return [
         *((f"vad {v.use}", choose_vad(attrs.evolve(settings, vad=v)).candidates[0]) for v in vads),
         *((f"asr {a.use}", choose_asr(attrs.evolve(settings, asr=a), folder).candidates[0]) for a in asrs),
         *((f"llm {one.use}", choose_llm(one, environment, clock).candidates[0]) for one in llms),
         *((f"tts {t.use}", choose_tts(attrs.evolve(settings, tts=t), folder).candidates[0]) for t in ttss),
+        *remote,
     ]
 
 
@@ -89,13 +99,15 @@ def _conversation(settings: Settings) -> str:
     return purposes(settings.llm_by_purpose, settings.llm)[Purpose.CHAT]
 
 
-async def _first(part: str, candidates: tuple[Provider, ...]) -> Verdict:
-    verdict = Verdict(part, works=False, detail="nothing to try")
-    for candidate in candidates:
+async def _first(part: str, candidates: tuple[Provider, ...], write: Callable[[str], None]) -> Verdict:
+    """The verdict on the first one that works, else on the last one; those before it are shown."""
+    *before, last = candidates
+    for candidate in before:
         verdict = await _try(part, candidate)
         if verdict.works:
-            break
-    return verdict
+            return verdict
+        _show(verdict, write)
+    return await _try(part, last)
 
 
 async def _try(part: str, provider: Provider) -> Verdict:
@@ -103,8 +115,7 @@ async def _try(part: str, provider: Provider) -> Verdict:
         with trio.move_on_after(START_WITHIN):
             async with trio.open_nursery() as nursery:
                 await nursery.start(provider.run)
-                if part.startswith("llm"):  # it starts without asking its server
-                    await _converse(cast("Llm", provider))
+                await _ask(part, provider)
                 nursery.cancel_scope.cancel()
             return Verdict(part, works=True, detail=provider.name)
     except* ProviderError as group:
@@ -112,6 +123,39 @@ async def _try(part: str, provider: Provider) -> Verdict:
     else:
         verdict = Verdict(part, works=False, detail=f"did not start and answer within {START_WITHIN:g} s")
     return verdict
+
+
+async def _ask(part: str, provider: Provider) -> None:
+    """Have it do the least that it is there for: remote ones start without asking their server. Raises `ProviderError`."""
+    match part.split()[0]:
+        case "llm":
+            await _converse(cast("Llm", provider))
+        case "asr":
+            await _listen(cast("Asr", provider))
+        case "tts":
+            await _speak(cast("Tts", provider))
+
+
+async def _listen(asr: Asr) -> None:
+    """Have a short sound recognised, whatever is heard in it. Raises `ProviderError`."""
+    with single_error():
+        async with asr.recognise() as recognition:
+            await recognition.feed(tone(0.6, EAR_RATE))
+            await recognition.finish()
+
+
+async def _speak(tts: Tts) -> None:
+    """Have a word spoken. Raises `ProviderError`."""
+    with single_error():
+        async with tts.speak("Hello.") as audio:
+            try:
+                await audio.receive()
+            except trio.EndOfChannel:
+                silent = True
+            else:
+                silent = False
+    if silent:
+        raise ProviderError("tts", "no sound comes.")
 
 
 async def _converse(llm: Llm) -> None:

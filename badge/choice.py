@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from badge.clock import WallClock
 from badge.config import Settings
 from badge.config_llm import LlmSettings
 from badge.config_memory import MemorySettings
+from badge.fallback import FallbackAsr, FallbackTts
+from providers.asr.funasr import FunasrAsr
+from providers.asr.openai import OpenAiAsr
 from providers.asr.pocketsphinx import PocketsphinxAsr
 from providers.asr.vosk import VoskAsr
 from providers.embeddings import OpenAiEmbeddings
@@ -22,6 +26,7 @@ from providers.llm.openai import OpenAiLlm
 from providers.models import ModelFolder, default_folder
 from providers.ports import Asr, Embedder, Llm, Provider, Tts, Vad
 from providers.tts.espeak import EspeakTts
+from providers.tts.openai import OpenAiTts
 from providers.tts.piper import PiperTts
 from providers.vad.energy import EnergyVad
 from providers.vad.silero import SileroVad
@@ -30,6 +35,9 @@ P = TypeVar("P", bound=Provider)
 
 VOSK_MODELS = {"en": "vosk-model-small-en-us-0.15", "zh": "vosk-model-small-cn-0.22"}
 PIPER_VOICES = {"en": "en_US-lessac-medium", "zh": "zh_CN-huayan-medium"}
+
+SHARE = 0.7
+"""Of the patience with speech, how much a server may use up before the provider of this machine steps in."""
 
 
 @frozen(kw_only=True)
@@ -76,8 +84,10 @@ def choose_vad(settings: Settings) -> Choice[Vad]:
             return Choice(candidates=(), why="off: badges must bound their utterances themselves (manual mode)")
 
 
-def choose_asr(settings: Settings, folder: ModelFolder) -> Choice[Asr]:
-    """A Vosk model of the language where there is one, else the embedded recogniser."""
+def choose_asr(settings: Settings, folder: ModelFolder, environment: Mapping[str, str] = os.environ) -> Choice[Asr]:
+    """A Vosk model of the language where there is one, else the embedded recogniser; or a server, before these."""
+    if settings.asr.use in ("openai", "funasr"):
+        return _remote_asr(settings, folder, environment)
     asr, language = settings.asr, settings.asr.language
     installed = [model for model in folder.vosk_models() if model.language == language]
     model = asr.vosk.model or (str(installed[0].path) if installed else "")
@@ -111,6 +121,18 @@ def settled(settings: LlmSettings, environment: Mapping[str, str]) -> LlmSetting
     return attrs.evolve(settings, use=use, openai=openai)
 
 
+def _remote_asr(settings: Settings, folder: ModelFolder, environment: Mapping[str, str]) -> Choice[Asr]:
+    asr = settings.asr
+    remote: Asr = FunasrAsr(asr.funasr, environment)
+    if asr.use == "openai":
+        remote = OpenAiAsr(asr.openai, asr.language, environment)
+    local = choose_asr(attrs.evolve(settings, asr=attrs.evolve(asr, use="auto")), folder)
+    if asr.language == "zh" and not isinstance(local.candidates[0], VoskAsr):  # what it hears in Mandarin is no words
+        return Choice(candidates=(remote,), why=f"{remote.name}, and nothing beside it", better=local.better)
+    both = FallbackAsr("asr", remote, *local.candidates, seconds=asr.timeout_s * SHARE)
+    return Choice(candidates=(both, *local.candidates), why=f"{remote.name}, else {local.why}")
+
+
 def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: WallClock) -> Choice[Llm]:
     """A language model where one is configured, else the offline assistant."""
     openai, offline = OpenAiLlm(settings.openai, environment), OfflineLlm(clock.now)
@@ -130,9 +152,15 @@ def choose_embedder(settings: MemorySettings) -> tuple[Embedder, ...]:
     return (OpenAiEmbeddings(settings.embeddings),) if wanted else ()
 
 
-def choose_tts(settings: Settings, folder: ModelFolder) -> Choice[Tts]:
-    """Piper voices where there are some, else espeak, which also steps in when Piper does not start."""
+def choose_tts(settings: Settings, folder: ModelFolder, environment: Mapping[str, str] = os.environ) -> Choice[Tts]:
+    """Piper voices where there are some, else espeak, which also steps in when Piper does not start; or a server, before
+    these."""
     tts = settings.tts
+    if tts.use == "openai":
+        remote = OpenAiTts(tts.openai, environment)
+        local = choose_tts(attrs.evolve(settings, tts=attrs.evolve(tts, use="auto")), folder)
+        both = FallbackTts("tts", remote, *local.candidates, seconds=tts.timeout_s * SHARE)
+        return Choice(candidates=(both, *local.candidates), why=f"{remote.name}, else {local.why}")
     espeak = EspeakTts(tts.espeak)
     if tts.use == "none":
         return Choice(candidates=(), why="off: answers are text only")

@@ -23,11 +23,14 @@ from badge.config_team import (
 from badge.config_tools import ToolSettings, wrong_tools
 from protocol.identity import normalise
 from protocol.vocabulary import ListenMode
+from providers.asr.funasr import FunasrSettings
+from providers.asr.openai import OpenAiAsrSettings
 from providers.asr.pocketsphinx import PocketsphinxSettings
 from providers.asr.vosk import VoskSettings
 from providers.ports import Language
 from providers.settings import between, setting
 from providers.tts.espeak import EspeakSettings
+from providers.tts.openai import OpenAiTtsSettings
 from providers.tts.piper import PiperSettings
 from providers.vad.energy import EnergySettings
 from providers.vad.silero import SileroSettings
@@ -163,22 +166,28 @@ class VadSettings:
 class AsrSettings:
     """Speech recognition."""
 
-    use: Literal["auto", "vosk", "pocketsphinx", "none"] = setting(
-        "auto", "auto takes a Vosk model of the language when one is installed, else pocketsphinx (English only)"
+    use: Literal["auto", "vosk", "pocketsphinx", "openai", "funasr", "none"] = setting(
+        "auto",
+        "auto takes a Vosk model of the language when one is installed, else pocketsphinx (English only); openai and "
+        "funasr send what is said to a server, and what auto takes steps in when that fails",
     )
     language: Language = setting("en", "language that users speak: en or zh")
     timeout_s: float = setting(3.0, "longest wait for the recogniser", **between(0.5, 60))
     attempts: int = setting(3, "tries on the same audio before the user is asked to say it again", **between(1, 5))
     vosk: VoskSettings = VoskSettings()
     pocketsphinx: PocketsphinxSettings = PocketsphinxSettings()
+    openai: OpenAiAsrSettings = OpenAiAsrSettings()
+    funasr: FunasrSettings = FunasrSettings()
 
 
 @frozen(kw_only=True)
 class TtsSettings:
     """Speech synthesis and how it is sent."""
 
-    use: Literal["auto", "piper", "espeak", "none"] = setting(
-        "auto", "auto takes Piper voices when some are installed, else espeak; none answers in text only"
+    use: Literal["auto", "piper", "espeak", "openai", "none"] = setting(
+        "auto",
+        "auto takes Piper voices when some are installed, else espeak; openai sends the answers to a server, and what "
+        "auto takes steps in when that fails; none answers in text only",
     )
     timeout_s: float = setting(5.0, "longest wait for the next piece of audio", **between(0.5, 60))
     frame_ms: int = setting(
@@ -200,6 +209,7 @@ class TtsSettings:
     longest_sentence: int = setting(200, "characters after which a sentence is cut", **between(20, 1000))
     espeak: EspeakSettings = EspeakSettings()
     piper: PiperSettings = PiperSettings()
+    openai: OpenAiTtsSettings = OpenAiTtsSettings()
 
 
 @frozen(kw_only=True)
@@ -371,6 +381,8 @@ class Settings:
 def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
     """What no single field can see: (key, value, what would be right)."""
     found = wrong_models(settings.llm, settings.llm_by_purpose)
+    if settings.asr.use == "funasr" and not settings.asr.funasr.url:
+        found.append(("asr.funasr.url", "", "must be the address of the server when asr.use is funasr"))
     found.extend(_wrong_groups(settings.workflow.groups))
     found.extend(wrong_servers(settings.mcp))
     found.extend(wrong_tools(settings.tools))

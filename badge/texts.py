@@ -30,6 +30,10 @@ TOOL_FAILED = {
     "en": "Sorry, that did not work. Please try again later.",
 }
 ONE_MOMENT = {"zh": "请稍等。", "en": "One moment, please."}
+NETWORK_DOWN = {
+    "zh": "网络连接中断，请检查网络设置",
+    "en": "The network connection is down. Please check the network settings.",
+}
 NOT_UNDERSTOOD = {"zh": "抱歉，我没有听清，请再说一遍。", "en": "Sorry, I did not catch that. Please say it again."}
 GOODBYE = {"zh": "好的，再见。", "en": "Goodbye."}
 SILENCE_GOODBYE = {

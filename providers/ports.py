@@ -24,8 +24,8 @@ class ProviderError(Exception):
     """A provider cannot start or cannot answer.
 
     `detail` says what is missing or what went wrong, `remedy` what the operator can do about it, `retryable` whether
-    the same request may succeed when it is made again. `pause`: s for which the provider asks to be left alone.
-    `particular`: the reason is this request, others may do better.
+    the same request may succeed when it is made again, and `pause` how many s to leave it alone before that.
+    `particular`: the reason is this request, others may do better. `unreachable` is true when there was no connection to be had: the network is down, or nobody listens.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class ProviderError(Exception):
         retryable: bool = False,
         pause: float = 0.0,
         particular: bool = False,
+        unreachable: bool = False,
     ) -> None:
         super().__init__(f"{provider}: {detail}" + (f" {remedy}" if remedy else ""))
         self.provider = provider
@@ -45,6 +46,7 @@ class ProviderError(Exception):
         self.retryable = retryable
         self.pause = pause
         self.particular = particular
+        self.unreachable = unreachable
 
 
 def alone(exc: BaseException) -> BaseException:

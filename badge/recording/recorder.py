@@ -204,7 +204,11 @@ _OF_THE_SERVER = (
     "peer",
     "reminders",
 )
-_OF_PROVIDERS = {"asr": ("vosk", "pocketsphinx"), "tts": ("espeak", "piper"), "memory": ("embeddings",)}
+_OF_PROVIDERS = {
+    "asr": ("vosk", "pocketsphinx", "openai", "funasr"),
+    "tts": ("espeak", "piper", "openai"),
+    "memory": ("embeddings",),
+}
 _OF_DEVICES = ("binding",)
 """What a session reads of [devices], where there are secrets, too."""
 

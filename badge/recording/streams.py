@@ -36,11 +36,13 @@ T = TypeVar("T")
 def describe_error(exc: BaseException) -> dict[str, Any]:
     """An error as it stands in a recording."""
     if isinstance(exc, ProviderError):
+        seldom = {"pause": exc.pause, "unreachable": exc.unreachable}
         return {
             "provider": exc.provider,
             "detail": exc.detail,
             "remedy": exc.remedy,
             "retryable": exc.retryable,
+            **{name: value for name, value in seldom.items() if value},
         }
     return {"unforeseen": type(exc).__name__}
 

@@ -21,7 +21,12 @@ def error_of(error: dict[str, Any]) -> Exception:
     if "unforeseen" in error:
         return RecordedFailure(error["unforeseen"])
     return ProviderError(
-        error["provider"], error["detail"], remedy=error.get("remedy", ""), retryable=error.get("retryable", False)
+        error["provider"],
+        error["detail"],
+        remedy=error.get("remedy", ""),
+        retryable=error.get("retryable", False),
+        pause=error.get("pause", 0.0),
+        unreachable=error.get("unreachable", False),
     )
 
 

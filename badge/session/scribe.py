@@ -113,8 +113,10 @@ class Scribe:
             except ProviderError as exc:
                 error = exc
             log.warning("recognition failed", attempt=attempt, error=str(error))
-            if not error.retryable:
+            pause = error.pause * 2 ** (attempt - 1)
+            if not error.retryable or pause > self._settings.timeout_s or attempt == self._settings.attempts:
                 break
+            await trio.sleep(pause)
         return error
 
     async def _attempt(self, capture: Capture) -> str:

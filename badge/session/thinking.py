@@ -146,16 +146,17 @@ class Thinker:
     async def think(self, ask: Ask, exchange: Exchange, script: Script) -> None:
         """Answer in the exchange; when nothing comes of it that can be said, an apology is said instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
-        inquiry = _Inquiry(ask, exchange, script)
+        inquiry, excuse = _Inquiry(ask, exchange, script), texts.LLM_FAILED
         try:
             with single_error():
                 answered = await self._rounds(inquiry)
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("the model failed", error=str(exc) or "too slow")
             answered = False
+            excuse = texts.NETWORK_DOWN if getattr(exc, "unreachable", False) else excuse
         await script.end()
         if not (script.spoke or answered):
-            await inquiry.say(texts.LLM_FAILED[language_of(ask.words)])
+            await inquiry.say(excuse[language_of(ask.words)])
             await script.end()
 
     def draft(self, ask: Ask) -> None:

@@ -71,11 +71,13 @@ def failure_of(name: str, exc: Exception, source: str) -> Failure:
     if isinstance(exc, ReplyError):
         return _in_stream(name, exc.code, source)
     if isinstance(exc, openai.APITimeoutError):
-        return Failure(ProviderError(name, "the server does not take the connection in time.", retryable=True))
+        detail = "the server does not take the connection in time."
+        return Failure(ProviderError(name, detail, retryable=True, unreachable=True))
     if isinstance(exc, openai.APIConnectionError | httpx2.RequestError | OSError):
-        cause = type(exc.__cause__ if isinstance(exc, openai.APIConnectionError) else exc).__name__
+        cause = exc.__cause__ if isinstance(exc, openai.APIConnectionError) else exc
         remedy = "Check the network and base_url in config.toml."
-        return Failure(ProviderError(name, f"the connection failed ({cause}).", remedy=remedy, retryable=True))
+        detail, none = f"the connection failed ({type(cause).__name__}).", isinstance(cause, httpx2.ConnectError)
+        return Failure(ProviderError(name, detail, remedy=remedy, retryable=True, unreachable=none))
     if isinstance(exc, ValueError | TypeError | AttributeError | LookupError | RecursionError):
         return Failure(ProviderError(name, "the server sent something that is no answer.", retryable=True))
     return Failure(ProviderError(name, f"the request failed ({type(exc).__name__})."))

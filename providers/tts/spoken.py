@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Literal
 
 import trio
@@ -16,39 +17,54 @@ LONGEST_PIECE = 300
 """Characters of one request: about 20 s of speech, so that others need not wait long and little is made in vain."""
 
 
+Send = Callable[[bytes], Awaitable[None]]
+"""Hands on a piece of audio; waits until it is taken."""
+
+
 class SpeakingProcess(WorkerProcess):
     """A synthesiser whose process answers a piece of text with pieces of audio at `MOUTH_RATE`."""
 
     encoding: Literal["pcm", "opus"] = "pcm"
 
-    @asynccontextmanager
-    async def speak(self, text: str) -> AsyncIterator[trio.MemoryReceiveChannel[bytes]]:
+    def speak(self, text: str) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[bytes]]:
         """The audio of a text as it is made; a text without anything to say gives none.
 
-        A piece of the text is only asked for when the audio of the one before it has been taken. When one fails, the
-        receiver first gets all audio that came, and `ProviderError` ends the context.
+        A piece of the text is only asked for when the audio of the one before it has been taken.
         """
-        send, receive = trio.open_memory_channel[bytes](0)
-        errors: list[ProviderError] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._speak, text, send, errors)
-            with receive:
-                yield receive
-            nursery.cancel_scope.cancel("the receiver left")
-        if errors:
-            raise errors[0]
+        return spoken(partial(self._speak, text))
 
-    async def _speak(self, text: str, send: trio.MemorySendChannel[bytes], errors: list[ProviderError]) -> None:
+    async def _speak(self, text: str, send: Send) -> None:
+        for piece in pieces(text):
+            async with self.request(piece) as chunks:
+                async for chunk in chunks:
+                    await send(chunk)
+
+
+@asynccontextmanager
+async def spoken(make: Callable[[Send], Awaitable[None]]) -> AsyncIterator[trio.MemoryReceiveChannel[bytes]]:
+    """What `Tts.speak` gives: the audio that `make` sends, each piece when the one before it has been taken.
+
+    When it fails, the receiver first gets all audio that came, and `ProviderError` ends the context.
+    """
+    send, receive = trio.open_memory_channel[bytes](0)
+    errors: list[ProviderError] = []
+
+    async def work() -> None:
         with send:
             try:
-                for piece in pieces(text):
-                    async with self.request(piece) as chunks:
-                        async for chunk in chunks:
-                            await send.send(chunk)
+                await make(send.send)
             except ProviderError as exc:
                 errors.append(exc)
             except trio.BrokenResourceError:
                 pass  # the receiver was closed early
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        with receive:
+            yield receive
+        nursery.cancel_scope.cancel("the receiver left")
+    if errors:
+        raise errors[0]
 
 
 def pieces(text: str) -> Iterator[str]:

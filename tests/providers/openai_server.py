@@ -26,18 +26,23 @@ class Exchange:
         self._connection = connection
         self.path = request.target.decode()
         self.headers = {name.decode(): value.decode() for name, value in request.headers}
-        self.body: dict[str, Any] = json.loads(body or b"{}")
+        self.content = body
         self.gone = trio.Event()
         """The client closed the connection before the answer was complete."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The request, as JSON."""
+        return json.loads(self.content or b"{}")
 
     async def head(self, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Status line and headers; the body follows in chunks."""
         fields = {"content-type": "text/event-stream", **(headers or {})}
         await self._send(h11.Response(status_code=status, headers=list(fields.items()), reason=b""))
 
-    async def data(self, text: str) -> None:
+    async def data(self, piece: str | bytes) -> None:
         """A piece of the body."""
-        await self._send(h11.Data(data=text.encode()))
+        await self._send(h11.Data(data=piece.encode() if isinstance(piece, str) else piece))
 
     async def event(self, value: Any) -> None:
         """A server-sent event with a JSON value."""
@@ -144,10 +149,10 @@ class OpenAiServer:
         request = await _next_event(stream, connection)
         if not isinstance(request, h11.Request):
             raise EOFError
-        body = b""
+        body = bytearray()
         while isinstance(event := await _next_event(stream, connection), h11.Data):
             body += event.data
-        exchange = Exchange(stream, connection, request, body)
+        exchange = Exchange(stream, connection, request, bytes(body))
         self.exchanges.append(exchange)
         self.asked.set()
         reply = self._replies.popleft() if len(self._replies) > 1 else self._replies[0]
@@ -155,7 +160,7 @@ class OpenAiServer:
             nursery.start_soon(_watch, stream, connection, exchange, nursery.cancel_scope)
             try:
                 await reply(exchange)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
+            except* (trio.BrokenResourceError, trio.ClosedResourceError):
                 exchange.gone.set()
             nursery.cancel_scope.cancel()
         if exchange.gone.is_set():
@@ -184,9 +189,9 @@ async def _watch(
 
 
 @asynccontextmanager
-async def openai_server() -> AsyncIterator[OpenAiServer]:
-    """A server on a free port of this machine."""
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+async def openai_server(port: int = 0) -> AsyncIterator[OpenAiServer]:
+    """A server on this machine, on a free port unless one is named."""
+    listeners = await trio.open_tcp_listeners(port, host="127.0.0.1")
     server = OpenAiServer(listeners[0].socket.getsockname()[1])
     async with trio.open_nursery() as nursery:
         await nursery.start(trio.serve_listeners, server.serve, listeners)

@@ -49,11 +49,13 @@ async def say(tts: Tts, text: str) -> bytes:
         return b"".join([chunk async for chunk in chunks])
 
 
-async def hear(asr: Asr, pcm: bytes, *, step: int = 1920) -> str:
-    """The words of an utterance that comes in pieces of 60 ms."""
+async def hear(asr: Asr, pcm: bytes, *, step: int = 1920, pause: float = 0.0) -> str:
+    """The words of an utterance that comes in pieces of 60 ms, with a pause in s after each."""
     async with asr.recognise() as recognition:
         for at in range(0, len(pcm), step):
             await recognition.feed(pcm[at : at + step])
+            if pause:
+                await trio.sleep(pause)
         return (await recognition.finish()).text
 
 

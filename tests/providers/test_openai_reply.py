@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.llm.openai_reply import LONGEST_EVENT, Reply, ReplyError
+from providers.llm.openai_reply import Reply, ReplyError
 from providers.ports import Text, Token, ToolCall
+from providers.sse import LONGEST_EVENT
 
 
 def chunk(finish: str | None = None, **delta: Any) -> str:

@@ -18,9 +18,9 @@ from badge.desk import Terms
 from badge.llms import Purpose
 from badge.private import Lodgings
 from badge.session.housing import CODE_EVERY, HELD
-from providers.ports import ProviderError, ToolSpec
+from providers.ports import ProviderError
 from providers.scripted import ScriptedAsr, ScriptedLlm, ScriptedTts
-from tests.house import Guest, House, changed
+from tests.house import Guest, House, Workshop, changed
 
 DEVICE = "aa:bb:cc:00:00:01"
 CODED = changed(devices={"binding": "code"})
@@ -311,13 +311,16 @@ def lodge(house: House, nursery: trio.Nursery, **makers: Callable[[Any], Any]) -
     return lodgings
 
 
+async def nothing() -> str:
+    return ""
+
+
 @pytest.mark.req("PC-2", "PC-3", "AV-5")
 async def test_prompt_memory_model_voice_and_tools_are_private(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter, mine, voice = Counter(), ScriptedLlm(["I am yours."]), ScriptedTts()
-    tools = tuple(ToolSpec(name=name, description="", parameters={}) for name in ("weather", "news"))
-    house = housed(nursery, counter, tools=tools)
+    house = housed(nursery, counter, tools=Workshop(weather=nothing, news=nothing))
     lodgings = lodge(house, nursery, llm=lambda _: mine, tts=lambda _: voice)
     await nursery.start(lodgings.run)
     llm, tts = lodgings.admit("llm", {"type": "mine"}), lodgings.admit("tts", {"type": "mine"})

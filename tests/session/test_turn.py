@@ -193,6 +193,19 @@ async def test_a_model_that_fails_at_once_is_excused_aloud(
     assert roles == ["system", "user", "assistant", "user"]
 
 
+@pytest.mark.req("DG-4")
+@pytest.mark.parametrize(("question", "language"), [("几点了", "zh"), ("what time is it", "en")])
+async def test_a_model_that_cannot_be_reached_is_the_networks_fault(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, question: str, language: str
+) -> None:
+    away = ProviderError("llm", "the connection failed.", retryable=True, unreachable=True)
+    badge = await House(nursery, llm=ScriptedLlm([Reply(error=away)])).enter()
+    badge.tell(type="listen", state="detect", text=question)
+    await badge.until("tts", "stop")
+    said = "".join(m["text"] for m in badge.of("tts", "sentence_start")).replace(" ", "")
+    assert said == texts.NETWORK_DOWN[language].replace(" ", "")
+
+
 @pytest.mark.req("CH-25", "B-39", "AV-15")
 @pytest.mark.parametrize("stall", [False, True])
 async def test_a_model_that_breaks_midway_keeps_what_it_said(
