@@ -14,7 +14,7 @@ from badge.llms import private, whole_answer
 from badge.llms.ledger import MOST_DEVICES, Ledger
 from badge.metrics import Metrics
 from badge.pool import UnfitError
-from badge.recording.components import recorded_llms
+from badge.recording.components import seam_of_llms
 from badge.recording.records import Kind
 from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import ProviderError, Text, Usage
@@ -321,7 +321,7 @@ async def test_a_recording_knows_one_name_through_a_reload(autojump_clock: objec
     models = {"default": model("d", api_key="sk-geheim"), "big": model("b")}
     async with live(plan(models, chat="big")) as one:
         assert sorted(component.kind for component in one.llms.components()) == ["llm.big", "llm.default"]
-        llms = recorded_llms(one.llms, Notes())  # type: ignore[arg-type]
+        llms = one.llms.around(seam_of_llms(Notes()))  # type: ignore[arg-type]
         assert await said(await llms.of(Purpose.CHAT).ready()) == "b"
         one.llms.renew(plan({"default": model("e", api_key="sk-anders")}))
         assert await said(await llms.of(Purpose.CHAT).ready()) == "e"
