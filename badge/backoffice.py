@@ -114,7 +114,7 @@ def furnish(
         language=settings.asr.language,
     )
     reminders = Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids)
-    housing = house_office(settings, store=store, presence=presence, clock=clock, ids=ids)
+    housing = house_office(settings, store=store, presence=presence, llms=llms, clock=clock, ids=ids)
     board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, first=post.handed_over, watch=watch)
     return BackOffice(
         store=store,
@@ -129,7 +129,6 @@ def furnish(
             ids=ids,
             tasks=board,
             watch=watch,
-            whose=lambda device: housing.llms(llms, device),
         ),
         reminders=reminders,
         memory=Memory(

@@ -15,8 +15,6 @@ from badge.components import Component
 from badge.log import get_log
 from providers.asr.pocketsphinx import PocketsphinxAsr, PocketsphinxSettings
 from providers.asr.vosk import VoskAsr, VoskSettings
-from providers.llm.openai import OpenAiLlm
-from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import Provider
 from providers.tts.espeak import EspeakSettings, EspeakTts
 from providers.tts.piper import PiperSettings, PiperTts
@@ -25,7 +23,7 @@ from providers.vad.silero import SileroSettings, SileroVad
 
 log = get_log(__name__)
 
-PrivateKind = Literal["llm", "tts", "asr", "vad"]
+PrivateKind = Literal["tts", "asr", "vad"]
 
 MOST = 64
 """Providers at one time. When one more is wanted, the one that was not asked for for longest is stopped, unless it was asked
@@ -163,21 +161,7 @@ def _number(text: str) -> int | float | None:
     return None
 
 
-def _openai(settings: Mapping[str, Any]) -> OpenAiLlm:
-    """A language model by the names that consoles use: `url` or `base_url`, `model_name` or `model`, `api_key`."""
-    wanted = {
-        **settings,
-        "base_url": str(settings.get("base_url") or settings.get("url") or ""),
-        "model": str(settings.get("model_name") or settings.get("model") or OpenAiSettings().model),
-        "api_key_env": "KEY",
-        "api_key_file": "",
-        "extra": None,
-    }
-    return OpenAiLlm(fitting(OpenAiSettings, wanted), {"KEY": str(settings.get("api_key") or "")})
-
-
 MAKERS: Mapping[tuple[str, str], Make] = {
-    ("llm", "openai"): _openai,
     ("tts", "espeak"): lambda settings: EspeakTts(fitting(EspeakSettings, settings)),
     ("tts", "piper"): lambda settings: PiperTts(fitting(PiperSettings, settings)),
     ("asr", "vosk"): lambda settings: VoskAsr(fitting(VoskSettings, settings)),

@@ -61,9 +61,7 @@ class Meetings:
         ids: Ids,
         tasks: TaskDesk,
         watch: Watch = unwatched,
-        whose: Callable[[str], Llms] | None = None,
     ) -> None:
-        """`whose`: the models that answer for a device, where those are not the same for all."""
         self._store: MeetingStore = store.meetings
         self._ids = ids
         self._tasks = tasks
@@ -72,7 +70,7 @@ class Meetings:
             _furnish,
             presence=presence,
             store=store.meetings,
-            writer=Writer(llms=llms, settings=settings, whose=whose),
+            writer=Writer(llms=llms, settings=settings),
             settings=settings,
             clock=clock,
             watch=watch,

@@ -54,14 +54,8 @@ class Order:
 class Writer:
     """Writes the minutes of all meetings."""
 
-    def __init__(
-        self,
-        *,
-        llms: Llms,
-        settings: Callable[[], MeetingSettings],
-        whose: Callable[[str], Llms] | None = None,
-    ) -> None:
-        self._whose = whose or (lambda _: llms)
+    def __init__(self, *, llms: Llms, settings: Callable[[], MeetingSettings]) -> None:
+        self._llms = llms
         self._settings = settings
         self._turns = trio.CapacityLimiter(AT_ONCE)
 
@@ -84,7 +78,7 @@ class Writer:
         return await self._asker(session, device).ask(wish) or ""
 
     def _asker(self, session: str, device: str) -> Asker:
-        return Asker(llms=self._whose(device), patience_s=self._settings().patience_s, session=session, device=device)
+        return Asker(llms=self._llms, patience_s=self._settings().patience_s, session=session, device=device)
 
     async def _write(self, order: Order, asker: Asker) -> Minutes:
         return await Draft(order, asker, self._settings()).write()

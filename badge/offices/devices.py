@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -13,14 +14,17 @@ from attrs import field, frozen
 from badge import texts
 from badge.clock import WallClock
 from badge.config import Settings
+from badge.config_llm import LlmSettings
 from badge.console.answers import PrivateConfig, RubbishError, Unbound, read_answer, shown
 from badge.console.calling import Console, ConsoleError
 from badge.desk import Terms
-from badge.llms import Purpose
+from badge.llms import Llms, Purpose
 from badge.log import get_log
 from badge.offices.registry import Registry
-from badge.private import Private, PrivateKind
+from badge.pool import UnfitError
+from badge.private import Private, PrivateKind, fitting
 from badge.storage.ports import DeviceStore, StoreError
+from providers.llm.openai_settings import OpenAiSettings
 
 log = get_log(__name__)
 
@@ -98,9 +102,17 @@ class ConsoleHouse:
     """A `DeviceDesk` that asks a console."""
 
     def __init__(
-        self, *, console: Console, private: Private, settings: Settings, store: DeviceStore, clock: WallClock
+        self,
+        *,
+        console: Console,
+        llms: Llms,
+        private: Private,
+        settings: Settings,
+        store: DeviceStore,
+        clock: WallClock,
     ) -> None:
         self._console = console
+        self._llms = llms
         self._private = private
         self._settings = settings
         self._tally = Tally(store, clock)
@@ -135,11 +147,6 @@ class ConsoleHouse:
         kept = self._kept.get(device)
         return kept.plugins if kept is not None else {}
 
-    def keys(self, device: str) -> Mapping[str, str]:
-        """Purpose -> key of a private language model, as the console said last."""
-        kept = self._kept.get(device)
-        return kept.terms.llms if kept is not None else {}
-
     def _keep(self, device: str, terms: Terms, plugins: Mapping[str, Mapping[str, Any]]) -> Terms:
         self._kept[device] = _Kept(terms=terms, plugins=plugins, at=trio.current_time())
         self._kept.move_to_end(device)
@@ -147,6 +154,7 @@ class ConsoleHouse:
             forgotten, _ = self._kept.popitem(last=False)
             self._tally.limit(forgotten, 0)
         self._tally.limit(device, terms.longest_output)
+        self._llms.assign(device, terms.llms)
         return terms
 
     def _last(self, device: str) -> Terms:
@@ -159,10 +167,7 @@ class ConsoleHouse:
     def _terms(self, config: PrivateConfig, device: str) -> Terms:
         if config.malformed:
             log.warning("plugins with settings that are no JSON are left out", device=device, plugins=config.malformed)
-        model = config.modules.get("LLM")
-        key = self._private.admit("llm", {**model.settings, "type": model.type}) if model else ""
-        if model and not key:
-            log.warning("a private model cannot be used: the server's answers", device=device, type=model.type)
+        key = self._own_model(config, device)
         terms = Terms(
             prompt=config.prompt,
             memory="" if self._forgets(config) else config.memory,
@@ -174,6 +179,17 @@ class ConsoleHouse:
             reported=config.reported,
         )
         return self._with_intent(terms, config)
+
+    def _own_model(self, config: PrivateConfig, device: str) -> str:
+        """The key of the device's own language model; empty where the server's answer."""
+        module = config.modules.get("LLM")
+        if module is None:
+            return ""
+        if module.type == "openai":
+            with suppress(UnfitError):
+                return self._llms.admit(own_model(module.settings))
+        log.warning("a private model cannot be used: the server's answers", device=device, type=module.type)
+        return ""
 
     def _admitted(self, kind: str, config: PrivateConfig, device: str) -> str:
         """The key of a private provider; empty where the server's own serves. Of ears another type is wanted, or nothing."""
@@ -208,3 +224,17 @@ class ConsoleHouse:
             case "intent_llm":
                 return attrs.evolve(terms, intent="intent_llm", functions=functions)
         return attrs.evolve(terms, functions=functions)
+
+
+def own_model(settings: Mapping[str, Any]) -> LlmSettings:
+    """A language model by the names that consoles use: `url` or `base_url`, `model_name` or `model`, `api_key`."""
+    wanted = {
+        **settings,
+        "base_url": str(settings.get("base_url") or settings.get("url") or ""),
+        "model": str(settings.get("model_name") or settings.get("model") or OpenAiSettings().model),
+        "api_key": str(settings.get("api_key") or ""),
+        "api_key_env": "",
+        "api_key_file": "",
+        "extra": None,
+    }
+    return LlmSettings(use="openai", openai=fitting(OpenAiSettings, wanted))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
 from attrs import field, frozen
 
 from badge.clock import Ids, WallClock
-from badge.components import Component
 from badge.config import Settings
 from badge.console.calling import Console
 from badge.desk import DeviceDesk, ReportDesk
-from badge.llms import Llms, Purpose
+from badge.llms import Llms
 from badge.offices.closed import NoReports, OpenHouse
 from badge.offices.devices import CodeHouse, ConsoleHouse
 from badge.offices.registry import Registry
@@ -21,7 +20,6 @@ from badge.offices.reports import Reports
 from badge.peers.presence import Presence
 from badge.private import Lodgings, NoPrivate, Private
 from badge.storage.ports import Store
-from providers.ports import Llm
 
 
 class Office(Protocol):
@@ -33,10 +31,6 @@ class Office(Protocol):
 
 async def _nothing() -> None:
     """There is nothing to wait for."""
-
-
-def _no_keys(_: str) -> Mapping[str, str]:
-    return {}
 
 
 @frozen(kw_only=True)
@@ -51,32 +45,11 @@ class HousingOffice:
     """what has to run for it"""
     settle: Callable[[], Awaitable[None]] = _nothing
     """waits until what was told so far is where it belongs"""
-    keys: Callable[[str], Mapping[str, str]] = _no_keys
-    """purpose -> key of the private model of a device"""
-
-    def llms(self, llms: Llms, device: str) -> Llms:
-        """The models that answer for one device."""
-        keys = self.keys(device)
-        return PrivateLlms(llms, keys, self.private) if keys else llms
 
 
-class PrivateLlms(Llms):
-    """The server's models, but for the purposes that have a key the private ones."""
-
-    def __init__(self, llms: Llms, keys: Mapping[str, str], private: Private) -> None:
-        self._llms = llms
-        self._keys = keys
-        self._private = private
-
-    def of(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> Component[Llm]:
-        """The model of a purpose."""
-        key = self._keys.get(purpose, "")
-        return (self._private.component("llm", key) if key else None) or self._llms.of(
-            purpose, device=device, private=private
-        )
-
-
-def house_office(settings: Settings, *, store: Store, presence: Presence, clock: WallClock, ids: Ids) -> HousingOffice:
+def house_office(
+    settings: Settings, *, store: Store, presence: Presence, llms: Llms, clock: WallClock, ids: Ids
+) -> HousingOffice:
     """Put together what the settings want."""
 
     def changed(device: str) -> None:
@@ -90,13 +63,15 @@ def house_office(settings: Settings, *, store: Store, presence: Presence, clock:
         case "code":
             return HousingOffice(registry=registry, devices=CodeHouse(registry))
         case "console":
-            return _with_console(settings, registry, store, clock)
+            return _with_console(settings, registry, store, llms, clock)
 
 
-def _with_console(settings: Settings, registry: Registry, store: Store, clock: WallClock) -> HousingOffice:
+def _with_console(settings: Settings, registry: Registry, store: Store, llms: Llms, clock: WallClock) -> HousingOffice:
     console = Console(settings.devices.console, settings.auth.manager_secret)
     private = Lodgings()
-    devices = ConsoleHouse(console=console, private=private, settings=settings, store=store.devices, clock=clock)
+    devices = ConsoleHouse(
+        console=console, llms=llms, private=private, settings=settings, store=store.devices, clock=clock
+    )
     reports = Reports(console, most=settings.devices.console.report_queue)
     return HousingOffice(
         registry=registry,
@@ -105,5 +80,4 @@ def _with_console(settings: Settings, registry: Registry, store: Store, clock: W
         private=private,
         running=(console, private, reports),
         settle=reports.settle,
-        keys=devices.keys,
     )

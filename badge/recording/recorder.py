@@ -151,7 +151,7 @@ def recorded(services: Services, journal: Note, seed: int) -> Services:
         tts=tts(services.tts),
         recall=seam(journal, RecordedRecall)(services.recall),
         llms=services.llms.around(llm),
-        private=RecordedPrivate(services.private, journal, {"vad": vad, "asr": asr, "tts": tts, "llm": llm}),
+        private=RecordedPrivate(services.private, journal, {"vad": vad, "asr": asr, "tts": tts}),
         deliveries=tuple(RecordedDelivery(delivery) for delivery in services.deliveries),
         clock=RecordedClock(services.clock, journal),
         desk=recorded_desk(services.desk, journal),

@@ -54,10 +54,8 @@ class Cast(Company):
                 return PlayedVad(known, script.verdicts())
             case "asr":
                 return PlayedAsr(known, self._reels["asr"])
-            case "tts":
-                return PlayedTts(known, self._reels["tts"])
             case _:
-                return PlayedLlm(known, self._reels["llm"])
+                return PlayedTts(known, self._reels["tts"])
 
     def leave(self) -> None:
         """Nobody has to wait for a provider any more."""

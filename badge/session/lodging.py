@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal
 
 import attrs
 
 from badge.components import Around, Component
 from badge.desk import Terms
-from badge.llms import Llms, Purpose
 from badge.log import get_log
 from badge.services import Services
-from providers.ports import Llm, Provider, ProviderError
+from providers.ports import Provider, ProviderError
 
 log = get_log(__name__)
 
@@ -59,32 +58,6 @@ class Chosen(Around[Any]):
             await super().settled()
 
 
-class ChosenLlms(Llms):
-    """The server's models, but private ones for the purposes that the terms name. A private model that does not work is
-    not replaced: what is said to one is not for another."""
-
-    def __init__(self, llms: Llms, private: Callable[[Purpose], Component[Llm] | None]) -> None:
-        self._llms = llms
-        self._private = private
-
-    def of(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> Component[Llm]:
-        """The model of a purpose."""
-        return self._private(purpose) or self._llms.of(purpose, device=device, private=private)
-
-    def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
-        """Have the model of a purpose get ready, if it is the server's."""
-        if self._private(purpose) is None:
-            self._llms.warm(purpose, device=device, private=private)
-
-    def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
-        """The server's models with something around them; the private ones as they are."""
-        return ChosenLlms(self._llms.around(wrap), self._private)
-
-    def components(self) -> list[Component[Llm]]:
-        """The server's models."""
-        return self._llms.components()
-
-
 def lodged(services: Services, terms: TermsNow) -> Services:
     """The services of one session: private providers as its terms want at each moment."""
 
@@ -95,14 +68,9 @@ def lodged(services: Services, terms: TermsNow) -> Services:
 
         return Chosen(component, private)
 
-    def model(purpose: Purpose) -> Component[Llm] | None:
-        key = terms().llms.get(purpose, "")
-        return services.private.component("llm", key) if key else None
-
     return attrs.evolve(
         services,
         vad=chosen("vad", services.vad),
         asr=chosen("asr", services.asr),
         tts=chosen("tts", services.tts),
-        llms=ChosenLlms(services.llms, model),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,13 +12,18 @@ import pytest
 import structlog.testing
 import trio
 
+from badge.app import live_llms
+from badge.choice import workshop
 from badge.clock import Ids
 from badge.config import Settings
 from badge.config_devices import ConsoleSettings
+from badge.config_llm import LlmSettings
 from badge.console.calling import LONGEST_ANSWER
 from badge.desk import Terms
 from badge.llms import Llms, Purpose
+from badge.llms.ledger import Ledger
 from badge.log import fill_template
+from badge.metrics import Metrics
 from badge.offices.devices import ConsoleHouse
 from badge.offices.housing import HousingOffice, house_office
 from badge.peers.presence import Presence
@@ -36,10 +41,34 @@ def with_console(url: str, **console: Any) -> Settings:
     return attrs.evolve(settings, devices=attrs.evolve(settings.devices, console=ConsoleSettings(**console)))
 
 
+class OwnModels(Llms):
+    """Notes the models that devices have of their own."""
+
+    def __init__(self) -> None:
+        super().__init__({}, {})
+        self.admitted: dict[str, LlmSettings] = {}
+        self.assigned: dict[str, Mapping[str, str]] = {}
+
+    def admit(self, settings: LlmSettings) -> str:
+        key = f"private-{len(self.admitted) + 1}"
+        self.admitted[key] = settings
+        return key
+
+    def assign(self, device: str, keys: Mapping[str, str]) -> None:
+        self.assigned[device] = keys
+
+
 @asynccontextmanager
-async def office(settings: Settings) -> AsyncIterator[HousingOffice]:
+async def office(settings: Settings, llms: Llms | None = None) -> AsyncIterator[HousingOffice]:
     """The offices that ask a console, while they run."""
-    made = house_office(settings, store=MemoryStore(), presence=Presence(9), clock=FrozenClock(), ids=Ids(1))
+    made = house_office(
+        settings,
+        store=MemoryStore(),
+        presence=Presence(9),
+        llms=llms or OwnModels(),
+        clock=FrozenClock(),
+        ids=Ids(1),
+    )
     async with trio.open_nursery() as nursery:
         for one in made.running:
             await nursery.start(one.run)
@@ -58,13 +87,14 @@ async def test_a_device_is_served_as_the_console_says() -> None:
     async with local_console() as console:
         console.answers[AGENT_MODELS] = ok(FULL)
         with structlog.testing.capture_logs() as logs:
-            async with office(with_console(console.url)) as house:
+            models = OwnModels()
+            async with office(with_console(console.url), models) as house:
                 terms = await house.devices.terms(DEVICE, "c")
                 assert isinstance(house.devices, ConsoleHouse)
                 assert house.devices.plugins(DEVICE)["get_weather"]["location"] == "Oslo"
-                component = house.private.component("llm", terms.llms["chat"])
-                assert component is not None
-                assert (await component.ready()).name == "openai (m at llm.example)"
+                own = models.admitted[terms.llms["chat"]].openai
+                assert (own.model, own.base_url, own.api_key) == ("m", "http://llm.example/v1", "K1-secret")
+                assert models.assigned == {DEVICE: terms.llms}
                 assert house.private.component("tts", terms.tts) is not None
     (body,) = console.of(AGENT_MODELS)
     assert (body["macAddress"], body["clientId"]) == (DEVICE, "c")
@@ -205,9 +235,13 @@ async def test_what_was_spoken_is_counted_against_the_limit_of_the_day() -> None
 async def test_minutes_of_a_device_are_written_by_its_own_model() -> None:
     async with local_console() as console:
         console.answers[AGENT_MODELS] = ok(FULL)
-        async with office(with_console(console.url)) as house:
-            terms = await house.devices.terms(DEVICE, "c")
-            server = Llms({}, {})
-            mine = house.llms(server, DEVICE).of(Purpose.MEETING)
-            assert mine is house.private.component("llm", terms.llms["meeting"])
-            assert house.llms(server, "another") is server
+        settings, clock = with_console(console.url), FrozenClock()
+        llms = live_llms(settings, workshop({}, clock), Ledger(Metrics()), clock)
+        async with office(settings, llms) as house:
+            await house.devices.terms(DEVICE, "c")
+            mine = await llms.of(Purpose.MEETING, device=DEVICE).ready()
+            assert mine.name == "private"
+            assert (await llms.of(Purpose.MEETING, device="another").ready()).name != mine.name
+            console.answers[AGENT_MODELS] = ok({})
+            await house.devices.terms(DEVICE, "c")
+            assert (await llms.of(Purpose.MEETING, device=DEVICE).ready()).name != mine.name

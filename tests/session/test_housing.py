@@ -13,6 +13,7 @@ import trio.testing
 
 from badge import texts
 from badge.clock import milliseconds
+from badge.components import Component
 from badge.config import Settings
 from badge.desk import Terms
 from badge.llms import Purpose
@@ -311,6 +312,14 @@ def lodge(house: House, nursery: trio.Nursery, **makers: Callable[[Any], Any]) -
     return lodgings
 
 
+def own_model(house: House, nursery: trio.Nursery, llm: ScriptedLlm) -> None:
+    """From now on this model answers for the device, whatever it is asked for."""
+    mine: Component[Any] = Component("llm.mine", (llm,))
+    nursery.start_soon(mine.run)
+    house.services.llms._models["mine"] = mine
+    house.services.llms.assign(DEVICE, dict.fromkeys(map(str, Purpose), "mine"))
+
+
 async def nothing() -> str:
     return ""
 
@@ -321,14 +330,14 @@ async def test_prompt_memory_model_voice_and_tools_are_private(
 ) -> None:
     counter, mine, voice = Counter(), ScriptedLlm(["I am yours."]), ScriptedTts()
     house = housed(nursery, counter, tools=Workshop(weather=nothing, news=nothing))
-    lodgings = lodge(house, nursery, llm=lambda _: mine, tts=lambda _: voice)
+    lodgings = lodge(house, nursery, tts=lambda _: voice)
     await nursery.start(lodgings.run)
-    llm, tts = lodgings.admit("llm", {"type": "mine"}), lodgings.admit("tts", {"type": "mine"})
+    own_model(house, nursery, mine)
+    tts = lodgings.admit("tts", {"type": "mine"})
     counter.terms_given = [
         Terms(
             prompt="You are Ann's.",
             memory="She likes tea.",
-            llms=dict.fromkeys(map(str, Purpose), llm),
             tts=tts,
             functions=("news",),
         )
@@ -353,13 +362,11 @@ async def test_a_private_model_answers_for_every_purpose(
 ) -> None:
     counter, mine = Counter(), ScriptedLlm()
     house = housed(nursery, counter)
-    lodgings = lodge(house, nursery, llm=lambda _: mine)
-    await nursery.start(lodgings.run)
-    counter.terms_given = [Terms(llms=dict.fromkeys(map(str, Purpose), lodgings.admit("llm", {"type": "mine"})))]
+    own_model(house, nursery, mine)
     badge = await house.enter()
     await badge.quiet()
     for purpose in Purpose:
-        component = badge.session._services.llms.of(purpose)
+        component = badge.session._services.llms.of(purpose, device=DEVICE)
         assert await component.ready() is mine, purpose
 
 
