@@ -88,7 +88,7 @@ class Toolbox:
         found: list[tuple[Tool, ToolSource]] = []
         for source in self._sources:
             with boundary("tools", log), trio.move_on_after(OFFER_WITHIN):
-                found += [(tool, source) for tool in await source.offered()]
+                found += await _offered(source)
         found.sort(key=lambda one: _ORIGINS.index(one[0].origin), reverse=True)
         return Kit(tools={tool.spec.name: (tool, source) for tool, source in found})
 
@@ -115,6 +115,14 @@ class Toolbox:
             for place in ordered:
                 await call_one(place, keys[place])
         return results
+
+
+async def _offered(source: ToolSource) -> list[tuple[Tool, ToolSource]]:
+    try:
+        return [(tool, source) for tool in await source.offered()]
+    except RefusedError as exc:
+        log.warning("tools are not offered", code=exc.code)
+        return []
 
 
 async def _called(kit: Kit, key: str, call: Call, failed: ToolResult) -> ToolResult:

@@ -15,8 +15,9 @@ from badge.recording.recorder import converse_on_record, make_header
 from badge.recording.records import Kind
 from badge.replay.determinism import Order, deterministic
 from protocol import Framing, encode_frame, identify
+from providers.ports import ToolCall
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
-from tests.house import House, MemoryWire, packets
+from tests.house import House, MemoryWire, Workshop, packets
 
 SEED = 11
 
@@ -25,10 +26,18 @@ REPLIES = {
     "what time is it": Reply(pieces=["It is half past nine. ", "Time for tea."], first=0.2, pause=0.05),
     "tell me a story": Reply(pieces=["Once upon a time, ", "there was a badge. ", "It listened."], pause=0.1),
     "how far is the moon": Reply(pieces=["Far."], first=0.1),
+    "what is new": Reply(pieces=[ToolCall(index=0, name="look")], first=0.1),
+    "nothing new": Reply(pieces=["Nothing."], first=0.1),
 }
 
 
 Tell = Callable[["Teller"], Awaitable[None]]
+
+
+async def look() -> str:
+    """What the tool of the story finds."""
+    await trio.sleep(0.1)
+    return "nothing new"
 
 
 class StoryLlm(ScriptedLlm):
@@ -58,6 +67,7 @@ async def _record(tell: Tell) -> bytes:
             llm=StoryLlm(),
             tts=ScriptedTts(lambda text: Utterance(duration=0.12 + 0.01 * len(text), delay=0.05, piece=0.2)),
             recall=ScriptedRecall("Likes tea.", delay=0.02),
+            tools=Workshop(look=look),
             team=True,
         )
         await trio.testing.wait_all_tasks_blocked()
@@ -134,6 +144,8 @@ async def _in_writing(badge: Teller) -> None:
     await trio.sleep(0.5)
     badge.ask("how far is the moon")
     await trio.sleep(75)  # pings, and patience with a pong
+    badge.ask("what is new")
+    await trio.sleep(1.5)
     badge.ask("goodbye")
     await trio.sleep(2)
 

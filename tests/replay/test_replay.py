@@ -317,7 +317,6 @@ def test_nothing_to_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         {"started": "yesterday"},
         {"seed": "x"},
         {"identity": {"framing": "V1"}},
-        {"tools": [1]},
     ],
 )
 def test_headers_that_make_no_sense(

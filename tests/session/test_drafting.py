@@ -386,7 +386,7 @@ async def _in_order(steps: list[tuple[str, Any]], seed: int, broken: float) -> N
     async with trio.open_nursery() as nursery:
         nursery.start_soon(component.run)
         llms = Llms({"default": component}, dict.fromkeys(Purpose, "default"))
-        drafts = Drafts(llms, metrics, lambda *event: told.append(event[1]), nursery.start_soon)
+        drafts = Drafts(llms.of, metrics, lambda *event: told.append(event[1]), nursery.start_soon)
         for step, value in steps:
             match step:
                 case "begin":
@@ -418,7 +418,7 @@ async def test_a_draft_waits_for_room_and_not_for_ever(
     component: Component[Any] = Component("llm", (llm,))
     nursery.start_soon(component.run)
     llms = Llms({"default": component}, dict.fromkeys(Purpose, "default"))
-    drafts = Drafts(llms, Metrics(), lambda *_: None, nursery.start_soon)
+    drafts = Drafts(llms.of, Metrics(), lambda *_: None, nursery.start_soon)
 
     async def foresee() -> Prompt:
         await trio.lowlevel.checkpoint()

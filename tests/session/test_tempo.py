@@ -15,7 +15,7 @@ from badge.session.session import Session
 from providers.scripted import ScriptedAsr, ScriptedTts, Utterance
 from tests.house import Guest, House, changed
 
-ADAPTIVE = changed(listen={"adaptive": True, "adaptive_min_ms": 300, "adaptive_max_ms": 1000, "eager": False})
+ADAPTIVE = changed(listen={"adaptive": True, "adaptive_min_ms": 300, "adaptive_max_ms": 1000, "eager": False}, memory={"use": "none"})
 DEVICE = "aa:bb:cc:00:00:01"
 
 
@@ -152,7 +152,7 @@ async def test_who_holds_a_button_down_takes_his_time(
 
 async def test_switched_off_nobody_is_asked(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     notebook = Notebook([0.12] * 20)
-    house = house_with(nursery, notebook, settings=changed(listen={"adaptive": False}))
+    house = house_with(nursery, notebook, settings=changed(listen={"adaptive": False}, memory={"use": "none"}))
     badge = await house.enter()
     assert await utterance(badge, *[0.12] * 10) == pytest.approx(0.5, abs=0.07)
     badge.vanish()
