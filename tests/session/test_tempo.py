@@ -15,7 +15,9 @@ from badge.session.session import Session
 from providers.scripted import ScriptedAsr, ScriptedTts, Utterance
 from tests.house import Guest, House, changed
 
-ADAPTIVE = changed(listen={"adaptive": True, "adaptive_min_ms": 300, "adaptive_max_ms": 1000, "eager": False}, memory={"use": "none"})
+ADAPTIVE = changed(
+    listen={"adaptive": True, "adaptive_min_ms": 300, "adaptive_max_ms": 1000, "eager": False}, memory={"use": "none"}
+)
 DEVICE = "aa:bb:cc:00:00:01"
 
 
