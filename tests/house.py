@@ -294,7 +294,7 @@ class House:
             tts=of("tts", self.tts),
             llms=llms,
             recall=of("recall", recall),
-            desk=attrs.evolve(self.office.desk, tools=tools or NoTools()),
+            desk=attrs.evolve(self.office.desk, tools=tools or (self.office.desk.tools if team else NoTools())),
             private=self.office.housing.private,
             deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )

@@ -164,7 +164,7 @@ NAMES = st.sampled_from(["id", "title", "due", "status", "owner", "x"])
 def test_any_json_is_a_wish_or_a_mistake(tasks: list[dict[str, Any]]) -> None:
     for draft in valid(drafts(tasks)):
         assert isinstance(draft, Draft)
-        assert not (draft.id and wrong_id(draft.id)) + bool(wrong_title(draft.title)) + bool(wrong_due(draft.due or ""))
+        assert not any((draft.id and wrong_id(draft.id), wrong_title(draft.title), wrong_due(draft.due or "")))
     for edit in valid(edits(tasks)):
         assert isinstance(edit, Edit)
         assert not wrong_id(edit.id)
