@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from badge.offices.wishes import (
@@ -160,6 +160,7 @@ NAMES = st.sampled_from(["id", "title", "due", "status", "owner", "x"])
 
 
 @pytest.mark.req("WF-6")
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text takes a second to draw
 @given(st.lists(st.dictionaries(NAMES, JSON), max_size=4))
 def test_any_json_is_a_wish_or_a_mistake(tasks: list[dict[str, Any]]) -> None:
     for draft in valid(drafts(tasks)):
