@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from attrs import define
@@ -48,6 +49,7 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
     503: ("the server is overloaded", _WAIT),
 }
 _RETRYABLE = {408, 409, 429}
+_PARTICULAR = {400, 413, 422}
 
 
 def failure_of(name: str, exc: Exception, source: str, remedies: Mapping[int, str] | None = None) -> Failure:
@@ -87,6 +89,7 @@ def by_status(name: str, status: int, headers: Any, source: str, remedies: Mappi
         remedy=remedy.format(source=source),
         retryable=status >= 500 or status in _RETRYABLE,
         pause=pause,
+        particular=status in _PARTICULAR,
     )
     return Failure(error, pause, status=status)
 
@@ -94,6 +97,7 @@ def by_status(name: str, status: int, headers: Any, source: str, remedies: Mappi
 def _pause(headers: Any) -> float:
     """Seconds that a `Retry-After` header asks for; dates are not understood."""
     try:
-        return max(PAUSE, float(headers.get("retry-after", PAUSE)))
+        pause = float(headers.get("retry-after", PAUSE))
     except ValueError:
         return PAUSE
+    return max(PAUSE, pause) if pause < inf else PAUSE

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 import trio
 
 from providers.llm.openai_client import client_of, key_of, key_source
-from providers.llm.openai_failures import Failure, failure_of, silent, unfinished
+from providers.llm.openai_failures import LONGEST_PAUSE, failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
 from providers.llm.openai_settings import OFFICIAL, OpenAiSettings, fields_of
+from providers.openai_client import closing
+from providers.openai_failures import Failure
 from providers.ports import Prompt, ProviderError, Token
 
 QUEUE = 16
@@ -23,9 +25,6 @@ QUEUE = 16
 
 GRACE = 0.25
 """Seconds that a server has for its closing words once it said that the answer is finished; some never send them."""
-
-LINGER = 0.05
-"""Seconds in which the last bytes after a complete answer may come, so that the connection can be used again."""
 
 STAYS_WARM = 50.0
 """Seconds after which a connection may be gone, although we have kept it open: many servers close theirs after 60."""
@@ -110,7 +109,7 @@ class OpenAiLlm:
     ) -> Failure | None:
         """One attempt, and a second one when that makes sense."""
         failure = await self._attempt(request, send, deadline)
-        if failure and self._settings.retry and failure.may_repeat(deadline - trio.current_time()):
+        if failure and self._settings.retry and failure.may_repeat(min(deadline - trio.current_time(), LONGEST_PAUSE)):
             await trio.sleep(failure.pause)
             failure = await self._attempt(request, send, deadline)
         return failure
@@ -146,7 +145,7 @@ class OpenAiLlm:
         patience: trio.CancelScope,
     ) -> None:
         completions = self._client.chat.completions.with_streaming_response
-        async with completions.create(**request) as response, _closing(response) as body:
+        async with completions.create(**request) as response, closing(response) as body:
             self._touched = trio.current_time()
             while not reply.complete:
                 data = await anext(body, None)
@@ -158,22 +157,3 @@ class OpenAiLlm:
                     return
                 if reply.finish:
                     patience.deadline = min(patience.deadline, trio.current_time() + GRACE)
-
-
-@asynccontextmanager
-async def _closing(response: Any) -> AsyncIterator[Any]:
-    """The body of a response, which is closed at the end wherever that comes.
-
-    The package reads through nested async generators, some of which nobody closes. Read to the end they end; resumed
-    in a cancelled scope they end as well, in the pending read, and that closes the connection. Left alone they would
-    wait for the garbage collector.
-    """
-    body = response.http_response.aiter_bytes()
-    patience = 0.0
-    try:
-        yield body
-        patience = LINGER
-    finally:
-        with trio.move_on_after(patience, shield=True), suppress(Exception):
-            while True:
-                await anext(body)

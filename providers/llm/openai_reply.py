@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from providers.ports import Text, Token, ToolCall, Usage
-
-LONGEST_EVENT = 1 << 20
-"""Bytes; a server that sends more without a line break sends no answer."""
+from providers.sse import Events
 
 
 class ReplyError(Exception):
@@ -30,8 +28,7 @@ class Reply:
         """The server said that nothing follows."""
         self.finish = ""
         """The server's reason for the end of the answer."""
-        self._bytes = b""
-        self._data: list[str] = []
+        self._events = Events()
         self._calls: dict[str, int] = {}
         self._counted = False
 
@@ -41,26 +38,17 @@ class Reply:
         Raises `ReplyError`, and ValueError, TypeError, LookupError, AttributeError or RecursionError for what is no
         chat completion.
         """
-        *lines, self._bytes = (self._bytes + data).split(b"\n")
-        if len(self._bytes) > LONGEST_EVENT:
-            raise ValueError("an endless line")
-        for line in lines:
-            yield from self._line(line)
+        yield from self._tokens(self._events.feed(data))
 
     def end(self) -> Iterator[Token]:
         """The body is over: tokens of a last event without its blank line. Raises as `feed` does."""
-        yield from self._line(self._bytes)
-        yield from self._line(b"")
+        yield from self._tokens(self._events.end())
 
-    def _line(self, line: bytes) -> Iterator[Token]:
-        text = line.decode().removesuffix("\r")
-        if text.startswith("data:"):
-            self._data.append(text[5:].removeprefix(" "))
-        elif not text and self._data and not self.complete:
-            event, self._data = "\n".join(self._data), []
+    def _tokens(self, events: Iterator[str]) -> Iterator[Token]:
+        for event in events:
             if event.startswith("[DONE]"):
                 self.complete = True
-            else:
+            elif not self.complete:
                 yield from self._event(json.loads(event))
 
     def _event(self, event: Any) -> Iterator[Token]:
@@ -94,12 +82,12 @@ class Reply:
         )
 
 
-def _count(usage: Any, name: str) -> int:
-    count = usage.get(name)
-    return count if isinstance(count, int) else 0
-
-
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
     return value
+
+
+def _count(usage: Any, name: str) -> int:
+    count = usage.get(name)
+    return count if isinstance(count, int) else 0
