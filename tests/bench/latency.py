@@ -33,12 +33,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from badge.app import assemble, choose
 from badge.client import Badge, Heard, Introduction, connect
 from badge.clock import Ids, SystemClock
-from badge.config import LlmSettings, RecordingSettings, Settings
+from badge.config import RecordingSettings, Settings
+from badge.config_llm import LlmSettings
 from badge.metrics import Metrics
 from badge.rehearsal.whatif import what_if
 from badge.replay.many import recordings
 from providers.audiofile import read_audio
-from providers.llm.openai import OpenAiSettings
+from providers.llm.openai_settings import OpenAiSettings
 from providers.opus import Encoder
 from providers.pcm import byte_count
 from providers.ports import EAR_RATE
@@ -113,6 +114,9 @@ def speech_of(path: Path) -> Speech:
 async def think(exchange: Exchange) -> None:
     """A model that takes 300 ms to its first token."""
     await exchange.head()
+    if exchange.path.endswith("/models"):  # somebody only opens a connection
+        await exchange.end()
+        return
     await trio.sleep(FIRST_TOKEN)
     for word in ANSWER.split():
         await exchange.chunk(content=f"{word} ")
