@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,25 @@ def _check(args: argparse.Namespace) -> int:
 def _say(args: argparse.Namespace) -> int:
     settings = Settings() if args.url else _settings(args)
     with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
-        return trio.run(say.say, say.order_of(args), settings, dict(os.environ), partial(print, flush=True))
+        write = partial(print, flush=True)
+        return trio.run(interruptible, say.say, say.order_of(args), settings, dict(os.environ), write)
+
+
+async def interruptible(command: Callable[..., Awaitable[int]], *arguments: Any) -> int:
+    """Run a command until it ends or Ctrl-C ends it; a library below that catches `KeyboardInterrupt`, as the HTTP server does,
+    cannot keep it. Gives the exit status. Raises `KeyboardInterrupt`."""
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_await_interrupt)
+        status = await command(*arguments)
+        nursery.cancel_scope.cancel("the command has ended")
+    return status
+
+
+async def _await_interrupt(*, task_status: trio.TaskStatus[None]) -> None:
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        task_status.started()
+        async for _ in signals:
+            raise KeyboardInterrupt
 
 
 def _push(args: argparse.Namespace) -> int:

@@ -94,7 +94,10 @@ class Pool(Generic[S, P]):
             self._nursery = nursery
             self._open.set()
             task_status.started()
-            await trio.sleep_forever()
+            try:
+                await trio.sleep_forever()
+            finally:  # whoever still comes, waits for his own end
+                self._nursery, self._open = None, trio.Event()
 
     def keep(self, keys: Iterable[Fingerprint[S]]) -> None:
         """The configuration names these and no others: of the others those that nobody leases are closed now, and those
@@ -109,7 +112,7 @@ class Pool(Generic[S, P]):
         """The provider with these settings, made and started if there is none; it is not closed within this context. `linger`:
         seconds that it stays after its last lease, if the configuration does not name it. Raises `ProviderError` when it
         cannot start; the next lease tries that anew."""
-        if self._nursery is None:
+        while self._nursery is None:
             await self._open.wait()
         room = self._room(key)
         room.leases += 1

@@ -296,3 +296,27 @@ def test_a_change_afterwards_changes_no_fingerprint() -> None:
 
 def test_a_fingerprint_shows_no_secret() -> None:
     assert "geheim" not in repr(Fingerprint(Wanted(name="geheim", key="geheim")))
+
+
+async def test_who_comes_when_the_pool_closes_begins_nothing(autojump_clock: object) -> None:
+    made: list[str] = []
+
+    def make(settings: str) -> Any:
+        made.append(settings)
+        raise AssertionError("made")
+
+    pool: Pool[str, Any] = Pool("llm", make)
+
+    async def come_late() -> None:
+        await trio.sleep(1)
+        async with pool.lease(Fingerprint("settings")):
+            raise AssertionError("leased")
+
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as below:
+            await below.start(pool.run)
+            nursery.start_soon(come_late)
+            below.cancel_scope.cancel("closed")
+        await trio.sleep(2)
+        nursery.cancel_scope.cancel("nobody waits any more")
+    assert made == []
