@@ -166,6 +166,8 @@ class Masking:
     def _json(self, key: str, value: Any, mask: Callable[[str], str]) -> Any:
         """The shape of a JSON value that stands under `key`."""
         match value:
+            case {"name": str(), "description": str(), "parameters": dict()}:  # a tool: what it is called by decides
+                return {**value, "description": mask(value["description"]), "parameters": {}}
             case str():
                 return self._string(key, value, mask)
             case bool() | None:

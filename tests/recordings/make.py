@@ -45,8 +45,9 @@ FOLDER = Path(__file__).parent
 @asynccontextmanager
 async def on_air(story: Story, folder: Path) -> AsyncIterator[Running]:
     """A server for one story, that keeps recordings in a folder."""
+    off = {"tools": {"use": "none"}, "memory": {"use": "none"}}  # unless the story is about them
     tables = {"recording": {"use": "all", "folder": str(folder)}, "models": {"folder": str(MODELS / "none")}}
-    settings: Settings = local(changed(**tables, **story.tables))
+    settings: Settings = local(changed(**{**off, **tables, **story.tables}))
     clock = SystemClock()
     choices = choose(settings, {}, clock)
     for name, make in story.providers.items():
