@@ -167,8 +167,8 @@ class Mouth:
         while clip is not None:
             if isinstance(clip, Sentence):
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
-                await deck.mark(encode_text(mark), clip)
-                self._reporting.speaking(clip.text)
+                if await deck.mark(encode_text(mark), clip):
+                    self._reporting.speaking(clip.text)
             else:
                 await deck.play(clip)
             clip = await next_of(clips)
@@ -217,8 +217,8 @@ class _Deck:
         await self.play(Sound(sound))
         await self.end_sentence()
 
-    async def mark(self, frame: str, sentence: Sentence) -> None:
-        """A sentence begins: its text leaves with its first audio."""
+    async def mark(self, frame: str, sentence: Sentence) -> bool:
+        """A sentence begins: its text leaves with its first audio. False when the turn has been silenced."""
         await self.end_sentence()
         passages = self._turn.passages
         passages.append(
@@ -229,7 +229,7 @@ class _Deck:
                 begins=self._count * self._traits.frame_ms,
             )
         )
-        await self._outbox.put(frame, self._turn, due=self._pacer.due(trio.current_time()))
+        return await self._outbox.put(frame, self._turn, due=self._pacer.due(trio.current_time()))
 
     async def play(self, sound: Sound) -> None:
         """Send audio as far as it fills frames."""

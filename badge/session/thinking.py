@@ -110,8 +110,10 @@ class _Inquiry:
     llm: Llm | None = None
 
     async def say(self, text: str) -> None:
-        """Say this, as part of the answer."""
+        """Say this, as part of the answer. Once the turn is cancelled nothing is part of it any more: what the dialogue
+        has of the answer was settled in that moment."""
         if text:
+            await trio.lowlevel.checkpoint_if_cancelled()
             self.exchange.add(text)
             await self.script.add(text)
 

@@ -6,6 +6,7 @@ import pytest
 import trio
 import trio.testing
 
+from badge.replay.determinism import Order, deterministic
 from providers.opus import Decoder
 from providers.ports import MOUTH_RATE
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
@@ -169,6 +170,32 @@ async def test_the_dialogue_keeps_what_was_heard_before_an_abort(
     badge.tell(type="listen", state="detect", text="go on")
     await badge.until("tts", "stop", count=2)
     assert [m.content for m in llm.prompts[-1].messages][1:] == ["count", kept, "go on"]
+
+
+@pytest.mark.req("CH-22", "CH-23", "B-31")
+def test_what_comes_in_the_very_step_of_an_abort_was_not_heard() -> None:
+    """Tokens that the model has already handed over, and audio, reach a turn that ends in the same pass of the scheduler:
+    in whatever order the tasks run, none of that is said, and none is remembered."""
+
+    async def story() -> None:
+        async with trio.open_nursery() as nursery:
+            llm = ScriptedLlm([Reply(pieces=["One. ", "Two. ", "Three."]), "Fine."])
+            house = House(nursery, llm=llm, tts=ScriptedTts(lambda _: Utterance(duration=5)))
+            badge = await house.enter()
+            badge.tell(type="listen", state="detect", text="count")
+            await badge.until("tts", "start")
+            badge.tell(type="abort")
+            badge.tell(type="listen", state="detect", text="go on")
+            await badge.until("tts", "stop", count=2)
+            assert [m.content for m in llm.prompts[-1].messages][1:] in (
+                ["count", "(interrupted)", "go on"],
+                ["go on"],  # the model had not been asked yet
+            )
+            nursery.cancel_scope.cancel("the story is told")
+
+    for seed in range(1, 61):
+        with deterministic(Order(seed)):
+            trio.run(story, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 @pytest.mark.req("CH-30")
