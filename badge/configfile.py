@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from badge.config import Settings, TokenSettings, inconsistencies
+from badge.log import mask_addresses
 from protocol.strict import Mistake, make_converter, structure
 from providers.settings import DOC, ENV
 
@@ -102,6 +103,8 @@ def _show(key: str, value: object) -> str:
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: "***" if _SECRET.search(str(key)) else _masked(one) for key, one in value.items()}
+    if isinstance(value, str):
+        return mask_addresses(value)
     return [_masked(one) for one in value] if isinstance(value, list) else value
 
 

@@ -29,6 +29,8 @@ LAST_LINES = 2.0
 
 _SECRET_KEY = re.compile(r"secret|token|password|passwd|authorization|api[-_]?key|credential", re.IGNORECASE)
 _SECRET_QUERY = re.compile(r"((?:authorization|token|secret|password|api[-_]?key)=)[^&\s]*", re.IGNORECASE)
+_USERINFO = re.compile(r"(?<=://)[^/?#@\s]*@")
+_QUERY_VALUE = re.compile(r"(?<==)[^&#{}\s]+(?=[&#\s]|$)")
 MASK = "***"
 _DEPTH = 6
 
@@ -51,6 +53,15 @@ def shorten(text: str, limit: int) -> str:
 def mask_target(target: str) -> str:
     """A request target without the credentials that browsers put into the query."""
     return _SECRET_QUERY.sub(r"\1" + MASK, target)
+
+
+def mask_addresses(text: str) -> str:
+    """Configured text without the credentials that addresses in it may carry: user and password, and all values of a query,
+    whatever they are called. Placeholders in braces stay."""
+    if "://" not in text:
+        return text
+    before, question, query = _USERINFO.sub(f"{MASK}@", text).partition("?")
+    return before + question + _QUERY_VALUE.sub(MASK, query)
 
 
 def mask(value: Any, depth: int = _DEPTH) -> Any:

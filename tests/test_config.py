@@ -144,6 +144,20 @@ def test_secrets_are_not_repeated_in_errors(tmp_path: Path) -> None:
     assert "auth.key = ***" in line
 
 
+@pytest.mark.req("LG-6")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('[tools.weather]\nurl = "https://host/?appid=KEY123&q={oops}"', "https://host/?appid=***&q={oops}"),
+        ('[devices.console]\nurl = "ftp://user:KEY123@host"', "ftp://***@host"),
+    ],
+)
+def test_secrets_inside_addresses_are_not_repeated_in_errors(tmp_path: Path, text: str, shown: str) -> None:
+    (line,) = wrong(tmp_path, text)
+    assert "KEY123" not in line
+    assert shown in line
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not UTF-8"):

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from badge import log as logs
 from badge.boundary import boundary
-from badge.log import describe, get_log, logging_to, mask, mask_target, shorten
+from badge.log import describe, get_log, logging_to, mask, mask_addresses, mask_target, shorten
 from protocol.inbound import Coding, Features, Hello, Listen, Peer, ServerCommand
 from providers.ports import ProviderError
 
@@ -96,6 +96,21 @@ def test_masking_of_unknown_values() -> None:
 def test_credentials_in_a_request_target_are_masked() -> None:
     target = "/v1/?device-id=d&authorization=Bearer%20s3cret&token=t&x=1"
     assert mask_target(target) == "/v1/?device-id=d&authorization=***&token=***&x=1"
+
+
+@pytest.mark.req("LG-6")
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:pass@host/path", "https://***@host/path"),
+        ("https://host/path?appid=KEY&q={place}#x", "https://host/path?appid=***&q={place}#x"),
+        ("https://host/?key=KEY&empty=&q={a}{b}", "https://host/?key=***&empty=&q={a}{b}"),
+        ("see https://u@host/ and wait?a=b", "see https://***@host/ and wait?a=***"),
+        ("what is 1 + 1? x=2", "what is 1 + 1? x=2"),
+    ],
+)
+def test_credentials_in_configured_addresses_are_masked(text: str, shown: str) -> None:
+    assert mask_addresses(text) == shown
 
 
 @pytest.mark.req("LG-6")

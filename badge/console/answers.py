@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from badge.log import MASK, mask_target
+from badge.log import MASK, mask_addresses
 
 DONE, UNKNOWN_DEVICE, NEEDS_BINDING = 0, 10041, 10042
 """Codes of answers."""
@@ -19,7 +19,6 @@ MODULES = ("VAD", "ASR", "LLM", "TTS", "Memory", "Intent")
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _SECRET = re.compile(r"key|secret|token|passw|credential|authori|appid|app_id", re.IGNORECASE)
 _PRIVATE = frozenset({"prompt", "summaryMemory"})
-_ADDRESS = re.compile(r"(?<=://)[^/@\s]*@")
 
 MOST_PLUGINS = 100
 LONGEST_TEXT = 20_000
@@ -188,7 +187,7 @@ def _shown(name: str, value: Any) -> Any:
         case list():
             return [_shown(name, one) for one in value]
         case str():
-            return mask_target(_ADDRESS.sub(f"{MASK}@", value))
+            return mask_addresses(value)
         case _:
             return value
 
