@@ -16,15 +16,15 @@ from typing import Any
 import trio
 from tqdm import tqdm
 
-from badge import backups, costs, devices, fetch, memories, minutes, push, rerun, say
 from badge.app import CannotListenError, Choices, Running, assemble, choose, operate
 from badge.boundary import leaves
-from badge.check import check
 from badge.clock import Ids, SystemClock
-from badge.config import Settings
-from badge.config_llm import Purpose, purposes
-from badge.configfile import ConfigError, load, render
-from badge.diagram import diagrams
+from badge.commands import backup, devices, meetings, memory, models, push, replay, say, usage
+from badge.commands.check import check
+from badge.commands.diagram import diagrams
+from badge.config.file import ConfigError, load, render
+from badge.config.llm import Purpose, purposes
+from badge.config.settings import Settings
 from badge.edge.control import ControlError
 from badge.log import logging_to
 from badge.reloading import Reloading
@@ -70,17 +70,17 @@ def _parser() -> argparse.ArgumentParser:
         ("push", _push, "have a badge of the running server say something", push.add_arguments),
         ("usage", _usage, "show what language models have cost, by device", None),
         ("devices", _devices, "list badges, bind and unbind them", devices.add_arguments),
-        ("models", _models, "list and fetch Vosk and Piper models", fetch.add_arguments),
-        ("replay", _replay, "repeat recorded sessions and compare", rerun.add_replay_arguments),
+        ("models", _models, "list and fetch Vosk and Piper models", models.add_arguments),
+        ("replay", _replay, "repeat recorded sessions and compare", replay.add_replay_arguments),
         (
             "redact",
             _redact,
             "take words and sound out of a recording, so that it can be shared",
-            rerun.add_redact_arguments,
+            replay.add_redact_arguments,
         ),
-        ("meetings", _meetings, "list, show and export meetings and their minutes", minutes.add_arguments),
-        ("memory", _memory, "see and erase what is remembered of each badge", memories.add_arguments),
-        ("backup", _backup, "copy what the server keeps, while it runs", backups.add_arguments),
+        ("meetings", _meetings, "list, show and export meetings and their minutes", meetings.add_arguments),
+        ("memory", _memory, "see and erase what is remembered of each badge", memory.add_arguments),
+        ("backup", _backup, "copy what the server keeps, while it runs", backup.add_arguments),
         ("diagram", _diagram, "print the state machines", None),
         ("config", _config, "print a config.toml with every key and its default", None),
     ):
@@ -211,7 +211,7 @@ def _push(args: argparse.Namespace) -> int:
 
 
 def _usage(args: argparse.Namespace) -> int:
-    return costs.run(_settings(args).store, print)
+    return usage.run(_settings(args).store, print)
 
 
 def _devices(args: argparse.Namespace) -> int:
@@ -220,28 +220,28 @@ def _devices(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    return trio.run(partial(fetch.fetch_models, args, configured=_settings(args).models.folder))
+    return trio.run(partial(models.fetch_models, args, configured=_settings(args).models.folder))
 
 
 def _replay(args: argparse.Namespace) -> int:
-    return rerun.replay_files(args, partial(tqdm.write, file=sys.stdout))
+    return replay.replay_files(args, partial(tqdm.write, file=sys.stdout))
 
 
 def _redact(args: argparse.Namespace) -> int:
-    return rerun.redact_file(args, print)
+    return replay.redact_file(args, print)
 
 
 def _meetings(args: argparse.Namespace) -> int:
-    return minutes.run(args, _settings(args).store, SystemClock(), print)
+    return meetings.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _memory(args: argparse.Namespace) -> int:
     with logging_to(sys.stderr, form="console", level="error", max_message_length=2000):
-        return memories.run(args, _settings(args).store, SystemClock(), print)
+        return memory.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _backup(args: argparse.Namespace) -> int:
-    return backups.run(args, _settings(args).store, SystemClock(), print)
+    return backup.run(args, _settings(args).store, SystemClock(), print)
 
 
 def _diagram(_: argparse.Namespace) -> int:

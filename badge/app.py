@@ -25,8 +25,8 @@ from badge.choice import (
 )
 from badge.clock import Ids, WallClock
 from badge.components import Component
-from badge.config import Settings
-from badge.config_team import StoreSettings
+from badge.config.settings import Settings
+from badge.config.team import StoreSettings
 from badge.edge.activation import Activation
 from badge.edge.auth import Gate, signing_key
 from badge.edge.console import read_commands

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from badge.clock import Ids, WallClock
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.desk import Desk
 from badge.llms import Llms
 from badge.machines.base import Watch, unwatched

@@ -12,9 +12,9 @@ import attrs
 from attrs import frozen
 
 from badge.clock import WallClock
-from badge.config import Settings
-from badge.config_llm import LlmSettings
-from badge.config_memory import MemorySettings
+from badge.config.llm import LlmSettings
+from badge.config.memory import MemorySettings
+from badge.config.settings import Settings
 from badge.fallback import FallbackAsr, FallbackTts
 from providers.asr.funasr import FunasrAsr
 from providers.asr.openai import OpenAiAsr

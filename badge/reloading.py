@@ -9,8 +9,8 @@ import attrs
 import trio
 
 from badge.boundary import boundary
-from badge.config import Settings
-from badge.configfile import ConfigError
+from badge.config.file import ConfigError
+from badge.config.settings import Settings
 from badge.llms.live import LiveLlms
 from badge.llms.plan import Plan, Settle, plan_of
 from badge.log import get_log

@@ -8,7 +8,7 @@ from attrs import Factory, field, frozen
 
 from badge.clock import Ids, WallClock
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.desk import Desk
 from badge.llms import Llms
 from badge.llms.ledger import Ledger

@@ -7,7 +7,7 @@ import trio
 
 from badge.boundary import boundary
 from badge.clock import WallClock, milliseconds
-from badge.config import StatsSettings
+from badge.config.settings import StatsSettings
 from badge.log import get_log
 from badge.peers.presence import Presence
 from protocol import encode_text

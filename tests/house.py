@@ -16,7 +16,7 @@ from badge.app import Server
 from badge.backoffice import furnish
 from badge.clock import Ids
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.desk import Tool, ToolDesk, ToolResult
 from badge.link import LinkClosedError
 from badge.llms import Llms, Purpose

@@ -8,8 +8,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from badge.config import Settings
-from badge.configfile import ConfigError, load, render
+from badge.config.file import ConfigError, load, render
+from badge.config.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from badge.__main__ import _parser
-from badge.diagram import diagrams
+from badge.commands.diagram import diagrams
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from badge.config_devices import ConsoleSettings
+from badge.config.devices import ConsoleSettings
 from badge.console.answers import too_deep
 from badge.log import get_log
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from badge.config_devices import DevicesSettings
+from badge.config.devices import DevicesSettings
 from badge.edge.ota import Report
 from badge.log import get_log
 from badge.offices.housing import HousingOffice

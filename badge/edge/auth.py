@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping
 
 from badge.clock import WallClock
-from badge.config import AuthSettings
+from badge.config.settings import AuthSettings
 from protocol import Identity, normalise
 
 PLACEHOLDER = "你"

@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from badge.boundary import boundary
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.desk import RefusedError
 from badge.log import get_log
 from protocol.codec import dump

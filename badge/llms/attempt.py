@@ -8,7 +8,7 @@ import trio
 from attrs import frozen
 
 from badge.boundary import boundary
-from badge.config_llm import LlmSettings, Purpose
+from badge.config.llm import LlmSettings, Purpose
 from badge.llms.breaker import Breaker, Breakers
 from badge.llms.ledger import Ledger
 from badge.llms.plan import PRIVATE, Endpoint

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import trio
 
 from badge.components import Component
-from badge.config_llm import LlmSettings, Purpose
+from badge.config.llm import LlmSettings, Purpose
 from badge.patience import patience
 from badge.pool import UnfitError
 from providers.ports import Llm, Prompt, Text, single_error

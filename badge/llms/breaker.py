@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from typing import Literal
 
-from badge.config_llm import BreakerSettings
+from badge.config.llm import BreakerSettings
 
 LONGEST_PAUSE = 600.0
 """Seconds; a server that asks for a longer pause is tried after this one."""

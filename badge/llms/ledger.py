@@ -7,7 +7,7 @@ from collections import OrderedDict
 import trio
 from attrs import evolve, frozen
 
-from badge.config_llm import Purpose
+from badge.config.llm import Purpose
 from badge.llms.breaker import Breaker
 from badge.metrics import Metrics
 from providers.ports import Usage

@@ -8,7 +8,7 @@ import trio
 
 from badge import texts
 from badge.components import Component
-from badge.config_llm import LlmSettings, Purpose
+from badge.config.llm import LlmSettings, Purpose
 from badge.llms.attempt import LINGER, Asker, Means
 from badge.llms.base import Llms
 from badge.llms.line import Line

@@ -9,7 +9,7 @@ import attrs
 from attrs import frozen
 
 from badge import texts
-from badge.config_llm import Entry, LlmSettings, OverrideError, Purpose, PurposeSettings, choice, merged
+from badge.config.llm import Entry, LlmSettings, OverrideError, Purpose, PurposeSettings, choice, merged
 from badge.pool import Fingerprint
 
 Settle = Callable[[LlmSettings], LlmSettings]

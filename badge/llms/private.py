@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from badge.config_llm import LlmSettings, Purpose
+from badge.config.llm import LlmSettings, Purpose
 from badge.llms.plan import PRIVATE, Endpoint, Settle, endpoint_of
 
 MOST = 10_000

@@ -11,7 +11,7 @@ import trio
 from badge import texts
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock
-from badge.config_team import MeetingSettings
+from badge.config.team import MeetingSettings
 from badge.desk import Closing, Opened, RefusedError, TaskDesk
 from badge.link import Mailbox
 from badge.llms import Llms

@@ -10,7 +10,7 @@ import trio
 from attrs import frozen
 
 from badge.clock import WallClock, milliseconds
-from badge.config_team import MeetingSettings
+from badge.config.team import MeetingSettings
 from badge.log import get_log
 from badge.machines.base import Watch
 from badge.meetings.courier import Courier

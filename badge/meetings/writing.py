@@ -10,7 +10,7 @@ import trio
 from attrs import frozen
 
 from badge.boundary import boundary
-from badge.config_team import MeetingSettings
+from badge.config.team import MeetingSettings
 from badge.documents import UnusableError
 from badge.llms import Llms
 from badge.log import get_log

@@ -14,7 +14,7 @@ from attrs import AttrsInstance, asdict
 
 from badge import texts
 from badge.boundary import boundary
-from badge.config_team import CodingSettings
+from badge.config.team import CodingSettings
 from badge.llms import Purpose
 from badge.log import get_log, shorten
 from badge.machines.base import TransitionNotAllowed, Watch

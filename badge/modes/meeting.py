@@ -8,7 +8,7 @@ from functools import partial
 from attrs import AttrsInstance
 
 from badge import texts
-from badge.config_team import MeetingSettings
+from badge.config.team import MeetingSettings
 from badge.desk import Closing, MeetingDesk, answered
 from badge.llms import Purpose
 from badge.log import get_log

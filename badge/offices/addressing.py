@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from badge import texts
-from badge.config_team import PeerSettings
+from badge.config.team import PeerSettings
 from badge.desk import Outgoing, RefusedError
 from badge.offices.clips import read_clip
 from protocol.codec import dump

@@ -9,7 +9,7 @@ import trio
 
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock, milliseconds
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from badge.desk import RefusedError
 from badge.link import Mailbox
 from badge.log import get_log

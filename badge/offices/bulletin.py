@@ -9,7 +9,7 @@ import trio
 from attrs import frozen
 
 from badge import texts
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from badge.link import Mailbox
 from badge.log import get_log
 from badge.machines.base import Watch

@@ -13,8 +13,8 @@ from attrs import field, frozen
 
 from badge import texts
 from badge.clock import WallClock
-from badge.config import Settings
-from badge.config_llm import LlmSettings
+from badge.config.llm import LlmSettings
+from badge.config.settings import Settings
 from badge.console.answers import PrivateConfig, RubbishError, Unbound, read_answer, shown
 from badge.console.calling import Console, ConsoleError
 from badge.desk import Terms

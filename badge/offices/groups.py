@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from protocol import normalise
 
 PREFIX = 8

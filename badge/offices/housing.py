@@ -9,7 +9,7 @@ import trio
 from attrs import field, frozen
 
 from badge.clock import Ids, WallClock
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.console.calling import Console
 from badge.desk import DeviceDesk, ReportDesk
 from badge.llms import Llms

@@ -8,7 +8,7 @@ import trio
 
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock, milliseconds
-from badge.config_team import PeerSettings
+from badge.config.team import PeerSettings
 from badge.desk import Fate, Outgoing, RefusedError
 from badge.link import Mailbox
 from badge.log import get_log

@@ -10,7 +10,7 @@ import trio
 from attrs import frozen
 
 from badge.clock import Ids, WallClock, milliseconds
-from badge.config_devices import DevicesSettings
+from badge.config.devices import DevicesSettings
 from badge.desk import RefusedError
 from badge.log import get_log
 from badge.storage.ports import DeviceStore, StoreError

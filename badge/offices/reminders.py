@@ -11,7 +11,7 @@ from attrs import define
 from badge import sayings
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock, milliseconds
-from badge.config_team import ReminderSettings
+from badge.config.team import ReminderSettings
 from badge.desk import RefusedError
 from badge.link import Mailbox
 from badge.log import get_log

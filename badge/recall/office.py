@@ -10,7 +10,7 @@ import trio
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock, milliseconds
 from badge.components import Component
-from badge.config_memory import MemorySettings
+from badge.config.memory import MemorySettings
 from badge.desk import Past, RefusedError, Said
 from badge.llms import Llms
 from badge.log import get_log

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from badge.config_memory import MemorySettings
+from badge.config.memory import MemorySettings
 from badge.documents import UnusableError
 from badge.llms import Llms, Purpose, whole_answer
 from badge.log import get_log

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import trio
 
 from badge.clock import WallClock, milliseconds
-from badge.config_memory import MemorySettings
+from badge.config.memory import MemorySettings
 from badge.log import get_log
 from badge.recall.meanings import Meanings
 from badge.recall.ranking import nearest, notes, ranked

@@ -18,8 +18,8 @@ import trio
 from badge import __version__
 from badge.boundary import boundary
 from badge.clock import Ids, WallClock
-from badge.config import RecordingSettings, Settings
-from badge.config_llm import purposes
+from badge.config.llm import purposes
+from badge.config.settings import RecordingSettings, Settings
 from badge.link import Wire
 from badge.log import get_log
 from badge.metrics import Metrics

@@ -19,7 +19,7 @@ import trio.testing
 import trio_websocket
 from attrs import field, frozen
 
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.link import Wire
 from badge.recording.fileformat import RecordingError
 from badge.recording.recorder import converse_on_record

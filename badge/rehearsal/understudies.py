@@ -11,7 +11,7 @@ from typing import Any, Literal
 import trio
 
 from badge.choice import choose_vad
-from badge.config import Settings, VadSettings
+from badge.config.settings import Settings, VadSettings
 from badge.rehearsal.listening import Attempt, Listening, Span, Utterance
 from badge.rehearsal.repertoire import AFTERWARDS, Repertoire, Speech, Take
 from badge.replay.playback import Played, RecordedFailure, Reel, error_of

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from badge.config import Settings, inconsistencies
+from badge.config.settings import Settings, inconsistencies
 from badge.recording.fileformat import RecordingError, read
 from badge.recording.recorder import session_settings
 from badge.rehearsal.findings import Findings, findings_of, strayed, together

@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.recording.fileformat import Recording, RecordingError
 from badge.recording.privacy import Masking, masking_of
 from badge.recording.records import OUTPUTS, Kind, Record

@@ -13,7 +13,7 @@ import trio_websocket
 
 from badge.clock import Ids
 from badge.components import Component
-from badge.config import AuthSettings, Settings
+from badge.config.settings import AuthSettings, Settings
 from badge.desk import Desk
 from badge.dialogue import Dialogue
 from badge.edge.auth import Gate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from badge.config import ListenSettings
+from badge.config.settings import ListenSettings
 from providers.pcm import byte_count
 from providers.ports import EAR_RATE
 

@@ -10,7 +10,7 @@ import trio
 
 from badge.boundary import boundary
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.log import get_log
 from badge.session.capture import Capture
 from badge.session.traits import Traits

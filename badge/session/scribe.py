@@ -10,7 +10,7 @@ import trio
 
 from badge.boundary import boundary
 from badge.components import Component
-from badge.config import AsrSettings
+from badge.config.settings import AsrSettings
 from badge.log import get_log
 from badge.patience import Patience, patience
 from badge.session.capture import Capture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from badge.boundary import boundary
-from badge.config import ListenSettings
+from badge.config.settings import ListenSettings
 from badge.desk import MemoryDesk, RefusedError, answered
 from badge.log import get_log
 from providers.pauses import PauseRules, Pauses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from badge.config import ListenSettings, VadSettings
+from badge.config.settings import ListenSettings, VadSettings
 from badge.session.traits import Traits
 from providers.endpointing import Edge, Endpointing, EndpointRules
 from providers.opus import Decoder

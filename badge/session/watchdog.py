@@ -8,7 +8,7 @@ from math import inf
 import trio
 
 from badge import texts
-from badge.config import TimeoutSettings
+from badge.config.settings import TimeoutSettings
 from badge.link import Goodbye
 from badge.log import get_log
 from badge.machines.session import SessionMachine

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage.ports import StoreError
 from badge.storage.schema import APPLICATION, VERSION, migrate, version_of
 from badge.storage.trouble import damaged, trouble

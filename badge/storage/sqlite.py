@@ -6,7 +6,7 @@ from functools import partial
 
 import trio
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.log import get_log
 from badge.storage.carrying import Operation, T, carry_out
 from badge.storage.opening import open_database, scrub

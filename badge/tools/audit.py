@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from attrs import asdict, frozen
 
-from badge.config_tools import HomeSettings
+from badge.config.tools import HomeSettings
 from badge.log import get_log
 
 log = get_log(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from badge.config_tools import ToolSettings
+from badge.config.tools import ToolSettings
 from badge.log import get_log
 
 log = get_log(__name__)

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from badge.boundary import boundary
-from badge.config_tools import ToolSettings
+from badge.config.tools import ToolSettings
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
 from badge.tools.deeds import Deed, Deeds

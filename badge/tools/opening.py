@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import trio
 
 from badge.clock import WallClock
-from badge.config_tools import ToolSettings
+from badge.config.tools import ToolSettings
 from badge.plugin import Context, Offices
 from badge.tools.discovery import discover
 from badge.tools.functions import functions_of

@@ -14,7 +14,7 @@ import trio
 from attrs import frozen
 
 from badge.clock import WallClock
-from badge.config_tools import ToolSettings
+from badge.config.tools import ToolSettings
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
 from badge.plugin import Context

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 import trio
 from attrs import field, frozen
 
-from badge.config_tools import ToolSettings
+from badge.config.tools import ToolSettings
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
 from badge.tools.discovery import Plugin

@@ -21,7 +21,7 @@ from badge.app import Running, Server, assemble, choose, open_store, serve
 from badge.backoffice import furnish
 from badge.clock import Ids, SystemClock
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.housekeeping import settle, tidy
 from badge.llms import Llms, Purpose
 from badge.peers.presence import Presence

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import load
 
-from badge.client import Introduction, connect
+from badge.client.device import Introduction, connect
 
 SERVER = Path(__file__).parent / "bench_server.py"
 

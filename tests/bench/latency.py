@@ -31,10 +31,10 @@ import trio
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.app import assemble, choose
-from badge.client import Badge, Heard, Introduction, connect
+from badge.client.device import Badge, Heard, Introduction, connect
 from badge.clock import Ids, SystemClock
-from badge.config import RecordingSettings, Settings
-from badge.config_llm import LlmSettings
+from badge.config.llm import LlmSettings
+from badge.config.settings import RecordingSettings, Settings
 from badge.metrics import Metrics
 from badge.rehearsal.whatif import what_if
 from badge.replay.many import recordings

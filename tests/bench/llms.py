@@ -19,8 +19,8 @@ import trustme
 from badge.app import live_llms
 from badge.choice import workshop
 from badge.clock import SystemClock
-from badge.config import Settings
-from badge.config_llm import LlmSettings, Purpose, PurposeSettings
+from badge.config.llm import LlmSettings, Purpose, PurposeSettings
+from badge.config.settings import Settings
 from badge.llms.ledger import Ledger
 from badge.llms.live import LiveLlms
 from badge.metrics import Metrics

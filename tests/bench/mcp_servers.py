@@ -24,7 +24,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.session.devicemcp import DeviceMcp
 from badge.tools.mcp.servers import McpServers
 from tests.mcp.firmware import TOOLS

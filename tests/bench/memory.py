@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.clock import SystemClock
 from badge.components import Component
-from badge.config_memory import MemorySettings
-from badge.config_team import StoreSettings
+from badge.config.memory import MemorySettings
+from badge.config.team import StoreSettings
 from badge.recall.meanings import Meanings
 from badge.recall.recaller import Recaller
 from badge.storage.recollections import Exchanged, Fact, Lesson

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import load
 
-from badge.client import Badge, Introduction, connect
+from badge.client.device import Badge, Introduction, connect
 
 SERVER = Path(__file__).with_name("bench_server.py")
 

@@ -28,8 +28,8 @@ import trio_websocket
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from badge.app import Running
+from badge.commands.replay import Task, carry_out, describe
 from badge.recording.journal import SUFFIX
-from badge.rerun import Task, carry_out, describe
 from protocol import Framing
 from providers.ports import ProviderError
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance

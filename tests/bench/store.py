@@ -24,7 +24,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.housekeeping import settle
 from badge.storage.records import Letter, MeetingRecord
 from badge.storage.sqlite import SqliteStore

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import load
 
-from badge.client import Badge, Introduction, connect
+from badge.client.device import Badge, Introduction, connect
 from providers.audiofile import read_audio
 from providers.ports import EAR_RATE, MOUTH_RATE
 from providers.tts.espeak import EspeakSettings, EspeakTts

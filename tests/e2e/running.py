@@ -12,7 +12,7 @@ import trio
 import trio_websocket
 
 from badge.app import Running, Server, serve
-from badge.config import Settings
+from badge.config.settings import Settings
 from protocol import Framing, decode_frame, encode_frame
 from tests.house import House, packets
 

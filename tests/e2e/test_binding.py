@@ -17,8 +17,8 @@ import pytest
 import trio
 
 from badge import texts
-from badge.client import Introduction, connect
-from badge.config_devices import ConsoleSettings
+from badge.client.device import Introduction, connect
+from badge.config.devices import ConsoleSettings
 from tests.console.server import AGENT_MODELS, REPORT, local_console, ok
 from tests.e2e.running import client, scripted_server
 from tests.e2e.test_program import NOTHING, QUIET, ROOT, badge, program

@@ -12,7 +12,7 @@ import structlog
 import trio
 import trio_websocket
 
-from badge.config import AuthSettings, Settings, TokenSettings
+from badge.config.settings import AuthSettings, Settings, TokenSettings
 from badge.edge.auth import sign
 from protocol import Framing
 from providers.opus import Decoder

@@ -15,8 +15,8 @@ import trio
 
 from badge.app import assemble, choose
 from badge.clock import Ids, SystemClock
-from badge.config_llm import LlmSettings
-from badge.config_mcp import McpSettings
+from badge.config.llm import LlmSettings
+from badge.config.mcp import McpSettings
 from providers.llm.openai_settings import OpenAiSettings
 from tests.e2e.running import Client, client, local, running
 from tests.house import changed

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from badge.client import Introduction, connect
+from badge.client.device import Introduction, connect
 from badge.storage.reading import read_only
 from tests.e2e.test_program import NOTHING, QUIET, ROOT, Program, badge, program
 from tests.providers.openai_server import Exchange, OpenAiServer, openai_server, says

@@ -26,14 +26,14 @@ import trio_websocket
 from badge import texts
 from badge.__main__ import greeting, main
 from badge.app import CannotListenError, Running, choose, serve
-from badge.client import Introduction
+from badge.client.device import Introduction
+from badge.client.shown import shown
 from badge.clock import SystemClock
-from badge.config import Settings
+from badge.commands.say import Order, say
+from badge.config.settings import Settings
 from badge.edge.console import HELP, execute, read_commands
 from badge.link import Goodbye
 from badge.peers.presence import Presence
-from badge.say import Order, say
-from badge.shown import shown
 from providers.scripted import ScriptedTts, Utterance
 from tests.e2e.running import client, local, masked, reset, scripted_server, upgraded
 from tests.house import House, changed

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from badge.client import Introduction, connect
+from badge.client.device import Introduction, connect
 from tests.e2e.test_program import NOTHING, QUIET, ROOT, badge, program
 
 

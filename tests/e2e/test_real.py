@@ -13,11 +13,11 @@ import pytest
 import trio
 
 from badge.app import Running, assemble, choose, serve
-from badge.client import Badge, Heard, Introduction, connect
+from badge.client.device import Badge, Heard, Introduction, connect
+from badge.client.talk import Manner
 from badge.clock import Ids, SystemClock
-from badge.config import Settings
-from badge.say import Order, say
-from badge.talk import Manner
+from badge.commands.say import Order, say
+from badge.config.settings import Settings
 from protocol import Framing
 from providers.audiofile import read_audio
 from providers.opus import Decoder

@@ -8,10 +8,10 @@ import attrs
 import pytest
 import trio
 
-from badge.check import check
-from badge.client import Introduction, connect
+from badge.client.device import Introduction, connect
 from badge.clock import SystemClock
-from badge.config import Settings
+from badge.commands.check import check
+from badge.config.settings import Settings
 from providers.asr.vosk import VoskAsr, VoskSettings
 from providers.tts.espeak import EspeakSettings, EspeakTts
 from tests.e2e.test_real import loudness, real_server, settings, turn

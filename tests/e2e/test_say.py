@@ -15,11 +15,11 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, CloseConnection, Request, TextMessage
 
 from badge.app import Running
-from badge.client import Introduction, connect
-from badge.config import Settings
-from badge.say import Order, say
-from badge.shown import shown
-from badge.talk import Manner
+from badge.client.device import Introduction, connect
+from badge.client.shown import shown
+from badge.client.talk import Manner
+from badge.commands.say import Order, say
+from badge.config.settings import Settings
 from providers.audiofile import write_wav
 from providers.ports import EAR_RATE
 from providers.scripted import ScriptedAsr, ScriptedLlm

@@ -13,7 +13,7 @@ import trio
 
 from badge.app import Running, assemble, choose
 from badge.clock import Ids, SystemClock
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.session.errands import WAITING
 from tests.e2e.running import Client, client, local, reset, running, upgraded
 from tests.house import changed

@@ -8,7 +8,7 @@ import hmac
 
 import pytest
 
-from badge.config import AuthSettings, TokenSettings
+from badge.config.settings import AuthSettings, TokenSettings
 from badge.edge.auth import DAY, AuthError, Gate, sign, signing_key
 from protocol import Identity, identify
 from tests.house import FrozenClock

@@ -18,8 +18,8 @@ import pytest
 import structlog
 import trio
 
-from badge import costs, push
-from badge.config_team import StoreSettings
+from badge.commands import push, usage
+from badge.config.team import StoreSettings
 from badge.desk import RefusedError
 from badge.edge.control import (
     CALLERS,
@@ -346,7 +346,7 @@ async def test_the_operator_sees_what_models_have_cost(tmp_path: Path, monkeypat
         nursery.cancel_scope.cancel()
     one = {"answers": 1, "prompt": 100, "answer": 10}
     assert devices == {"c": one, "b": one, "": {"answers": 2, "prompt": 200, "answer": 20}}
-    assert [line.split() for line in costs.table(devices)] == [
+    assert [line.split() for line in usage.table(devices)] == [
         ["device", "answers", "tokens", "in", "tokens", "out"],
         ["c", "1", "100", "10"],
         ["b", "1", "100", "10"],

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from badge.choice import settled
-from badge.config_llm import BreakerSettings, LlmSettings, Purpose, PurposeSettings
+from badge.config.llm import BreakerSettings, LlmSettings, Purpose, PurposeSettings
 from badge.llms.attempt import Means, next_of
 from badge.llms.breaker import Breakers
 from badge.llms.ledger import Ledger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from badge.config_llm import BreakerSettings
+from badge.config.llm import BreakerSettings
 from badge.llms.breaker import LONGEST_PAUSE, Breaker, Breakers
 
 SETTINGS = BreakerSettings(failures=3, pause_s=20)

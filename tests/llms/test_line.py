@@ -8,7 +8,7 @@ import pytest
 import structlog
 import trio
 
-from badge.config_llm import BreakerSettings, Purpose
+from badge.config.llm import BreakerSettings, Purpose
 from providers.ports import Llm, ProviderError, Text, Token, ToolCall, Usage
 from providers.scripted import Reply
 from tests.llms.stage import answer, failing, live, model, plan, prompt, said, take

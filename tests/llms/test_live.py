@@ -9,7 +9,7 @@ import pytest
 import structlog
 import trio
 
-from badge.config_llm import LlmSettings, Purpose
+from badge.config.llm import LlmSettings, Purpose
 from badge.llms import private, whole_answer
 from badge.llms.ledger import MOST_DEVICES, Ledger
 from badge.metrics import Metrics

@@ -9,9 +9,9 @@ import attrs
 import pytest
 
 from badge import texts
-from badge.config import Settings
-from badge.config_llm import LlmSettings, OverrideError, Purpose, PurposeSettings, entry_of, merged, purposes
-from badge.configfile import ConfigError, load
+from badge.config.file import ConfigError, load
+from badge.config.llm import LlmSettings, OverrideError, Purpose, PurposeSettings, entry_of, merged, purposes
+from badge.config.settings import Settings
 from badge.llms.plan import OFFLINE, Plan, plan_of
 from providers.llm.openai_settings import OpenAiSettings
 from tests.llms.stage import model, plan, settle

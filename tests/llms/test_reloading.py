@@ -10,8 +10,8 @@ import pytest
 import structlog
 import trio
 
-from badge.config_llm import Purpose
-from badge.configfile import load
+from badge.config.file import load
+from badge.config.llm import Purpose
 from badge.llms.plan import plan_of
 from badge.reloading import Reloading
 from tests.llms.stage import Set, answer, live, settle

@@ -12,8 +12,8 @@ import trio
 from badge.app import live_llms
 from badge.choice import workshop
 from badge.clock import SystemClock
-from badge.config import Settings
-from badge.config_llm import LlmSettings, PurposeSettings
+from badge.config.llm import LlmSettings, PurposeSettings
+from badge.config.settings import Settings
 from badge.llms import Purpose
 from badge.llms.ledger import Ledger
 from badge.llms.live import LiveLlms

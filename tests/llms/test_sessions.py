@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from badge import texts
-from badge.config import Settings
-from badge.config_llm import PurposeSettings
+from badge.config.llm import PurposeSettings
+from badge.config.settings import Settings
 from badge.llms.plan import Plan
 from badge.recording.recorder import session_settings
 from providers.ports import ProviderError, Usage

@@ -27,7 +27,7 @@ from statemachine.engines.sync import SyncEngine
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from badge.diagram import diagrams
+from badge.commands.diagram import diagrams
 from badge.session import scribe, turns
 from tests.house import changed
 from tests.machines.moves import Move, moves_of

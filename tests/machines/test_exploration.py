@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from badge.diagram import MACHINES
+from badge.commands.diagram import MACHINES
 from badge.machines.base import cells
 from badge.session import answering, conversation, hearing, scribe, session, turns, watchdog
 from badge.session.answering import Answers

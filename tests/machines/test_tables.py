@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from badge.diagram import MACHINES, diagrams
+from badge.commands.diagram import MACHINES, diagrams
 from badge.machines.base import Machine, TransitionNotAllowed, cells, meanings, mermaid, purpose, table
 from badge.machines.coding import CodingActions, CodingMachine
 from badge.machines.meeting import MeetingActions, MeetingMachine

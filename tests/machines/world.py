@@ -19,7 +19,7 @@ from trio.abc import Clock
 
 from badge.clock import Ids, SystemClock
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.desk import Closing, Desk, Opened, Past, RefusedError, ToolResult
 from badge.desk import Terms as DeviceTerms
 from badge.llms import Llms, Purpose

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.desk import ToolResult
 from badge.tools.mcp.servers import McpServers
 from badge.tools.source import Request

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badge import texts
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.tools.arguments import parse_arguments
 from badge.tools.mcp import server
 from badge.tools.mcp.servers import McpServers

@@ -15,9 +15,9 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.config import Settings
-from badge.config_mcp import McpSettings
-from badge.configfile import ConfigError, load, render
+from badge.config.file import ConfigError, load, render
+from badge.config.mcp import McpSettings
+from badge.config.settings import Settings
 from badge.log import logging_to
 from badge.recording.recorder import session_settings
 from badge.tools.mcp.forms import MOST_TOOLS, UnsetError, filled, listed, result_of

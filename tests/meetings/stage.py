@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from badge.clock import Ids, milliseconds
-from badge.config_team import MeetingSettings
+from badge.config.team import MeetingSettings
 from badge.dialogue import Dialogue
 from badge.link import Mailbox, Outbox, keep_alive, write_frames
 from badge.machines.base import Watch, unwatched

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from badge.__main__ import main
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.meetings.document import Action, Minutes, Point, dumps
 from badge.meetings.markdown import page, plain
 from badge.storage.records import Hole, MeetingRecord, Segment

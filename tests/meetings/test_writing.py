@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from badge.config_team import MeetingSettings
+from badge.config.team import MeetingSettings
 from badge.meetings.document import LISTED, REFERENCES, TEXT, TITLE, Content, Minutes, dumps, loads
 from badge.meetings.extract import extract
 from badge.meetings.prompts import MINUTES

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from badge.clock import Ids
-from badge.config_team import PeerSettings
+from badge.config.team import PeerSettings
 from badge.desk import Fate, Outgoing
 from badge.dialogue import Dialogue
 from badge.link import LinkClosedError, Mailbox, Outbox, keep_alive, write_frames

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from badge.clock import Ids
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from badge.desk import RefusedError, TaskDesk
 from badge.offices.board import Board
 from badge.peers.delivery import Delivery

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from badge.clock import Ids
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from badge.offices import bulletin
 from badge.offices.board import Board
 from badge.storage.memory import MemoryStore, MemoryTasks

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from badge.offices.groups import group_of
 
 PLAIN = WorkflowSettings()

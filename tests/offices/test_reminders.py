@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from badge.clock import Ids, milliseconds
-from badge.config_team import ReminderSettings
+from badge.config.team import ReminderSettings
 from badge.desk import RefusedError, ReminderDesk
 from badge.dialogue import Dialogue
 from badge.offices.reminders import Reminders

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from badge.config_team import PeerSettings
+from badge.config.team import PeerSettings
 from badge.desk import Outgoing, RefusedError
 from badge.offices.addressing import read_content
 from badge.offices.clips import packet_ms, read_clip

@@ -14,7 +14,7 @@ import trio
 import trustme
 
 from badge.components import Component
-from badge.config import AsrSettings
+from badge.config.settings import AsrSettings
 from badge.session.capture import Capture
 from badge.session.scribe import Scribe
 from providers.asr.funasr import PIECE, FunasrAsr, FunasrSettings

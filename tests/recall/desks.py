@@ -10,7 +10,7 @@ import trio
 
 from badge.clock import Ids
 from badge.components import Component
-from badge.config_memory import MemorySettings
+from badge.config.memory import MemorySettings
 from badge.desk import Said
 from badge.llms import Llms, Purpose
 from badge.recall.office import Memory

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.modes.insight import extracted, insight_of
 from badge.orders import AddTask, order
 from badge.phrases import ANNOUNCEMENT

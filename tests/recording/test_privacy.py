@@ -13,13 +13,13 @@ from typing import Any, get_args
 
 import pytest
 
+from badge.commands.replay import redact_file
 from badge.desk import Fate
 from badge.recording.capsule import redacted
 from badge.recording.fileformat import Recording, parse, read
 from badge.recording.records import Kind
 from badge.replay.script import script_of
 from badge.replay.search import replay
-from badge.rerun import redact_file
 from protocol import Framing, ListenMode, decode_frame
 
 FILES = {path.stem: path for path in sorted((Path(__file__).parents[1] / "recordings").rglob("*.badgerec"))}

@@ -11,7 +11,7 @@ import pytest
 import structlog
 import trio
 
-from badge.config import RecordingSettings, Settings
+from badge.config.settings import RecordingSettings, Settings
 from badge.metrics import Metrics
 from badge.recording import journal as journal_module
 from badge.recording.fileformat import Recording, read

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from badge.app import Running, assemble, choose
 from badge.choice import Choice, Workshop
 from badge.clock import Ids, SystemClock
-from badge.config import Settings
-from badge.config_llm import LlmSettings
+from badge.config.llm import LlmSettings
+from badge.config.settings import Settings
 from badge.recording.fileformat import read
 from badge.recording.journal import SUFFIX
 from tests.e2e.running import client, local, running

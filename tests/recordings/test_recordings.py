@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from attrs import frozen
 
+from badge.commands.replay import Report, Task, carry_out, describe
 from badge.recording.fileformat import Packer, Recording, read
 from badge.recording.journal import SUFFIX
 from badge.recording.records import Kind, Record
-from badge.rerun import Report, Task, carry_out, describe
 
 FOLDER = Path(__file__).parent
 FILES = {path.stem: path for path in sorted(FOLDER.rglob(f"*{SUFFIX}"))}

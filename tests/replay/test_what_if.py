@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from badge.__main__ import main
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.recording.capsule import redacted
 from badge.recording.fileformat import Packer, parse
 from badge.recording.journal import Backlog, Journal, Passes

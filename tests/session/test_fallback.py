@@ -14,7 +14,7 @@ import trio
 from badge import texts
 from badge.choice import choose_asr, choose_tts, model_folder
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.fallback import LONGEST_REST, FallbackAsr, FallbackTts, Rest
 from badge.recording.recorder import session_settings
 from badge.recording.streams import describe_error

@@ -14,7 +14,7 @@ import trio.testing
 from badge import texts
 from badge.clock import milliseconds
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.desk import Terms
 from badge.llms import Purpose
 from badge.private import Lodgings

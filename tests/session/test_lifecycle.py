@@ -15,7 +15,7 @@ import trio.testing
 
 from badge import texts
 from badge.components import Component
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, LinkClosedError, Mailbox, Outbox
 from badge.peers.presence import Presence, Resident

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store, StoreError
 from badge.storage.recollections import Exchanged, Fact

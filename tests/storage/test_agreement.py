@@ -15,7 +15,7 @@ from attrs import frozen
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage import tasks
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store, StoreError

@@ -15,7 +15,7 @@ import pytest
 import structlog
 import trio
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage.ports import Store, StoreError
 from badge.storage.schema import MIGRATIONS, VERSION, migrate, version_of
 from badge.storage.sqlite import SqliteStore

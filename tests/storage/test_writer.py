@@ -13,7 +13,7 @@ import trio
 import trio.testing
 from outcome import Error, Outcome
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage.carrying import Operation, carry_out
 from badge.storage.opening import open_database
 from badge.storage.ports import StoreError

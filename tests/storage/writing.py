@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 import trio
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage.sqlite import SqliteStore
 from badge.storage.tasks import Create, Draft
 from tests.storage.stores import letter, meeting, save

@@ -13,8 +13,8 @@ import structlog
 import trio
 
 from badge.clock import Ids
-from badge.config_team import ReminderSettings, WorkflowSettings
-from badge.config_tools import ToolSettings
+from badge.config.team import ReminderSettings, WorkflowSettings
+from badge.config.tools import ToolSettings
 from badge.desk import Tool, ToolResult
 from badge.offices.board import Board
 from badge.offices.reminders import Reminders

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from badge.config_tools import HomeSettings, SearchSettings, ToolSettings, WeatherSettings
+from badge.config.tools import HomeSettings, SearchSettings, ToolSettings, WeatherSettings
 from badge.tools.functions import functions_of
 from tests.tools.counter import DEVICE, opened
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trio
 
-from badge.config_tools import HomeSettings
+from badge.config.tools import HomeSettings
 from badge.tools import web
 from badge.tools.audit import AuditLog, Entry
 from badge.tools.whitelist import Whitelist, is_dangerous

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import trio
 
-from badge.config_tools import ToolSettings
+from badge.config.tools import ToolSettings
 from tests.providers.speech import alive, eventually
 from tests.tools.counter import DEVICE, Counter, logged, opened, sandboxes, write
 

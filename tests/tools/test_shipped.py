@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.plugin import Context
 from badge.storage.records import MeetingRecord
 from badge.tools.shipped.sums import Sums

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import trio
 
-from badge.config_tools import SearchSettings, WeatherSettings
-from badge.configfile import ConfigError, load
+from badge.config.file import ConfigError, load
+from badge.config.tools import SearchSettings, WeatherSettings
 from badge.tools import web
 from tests.providers.openai_server import Exchange, OpenAiServer, openai_server
 from tests.tools.counter import opened

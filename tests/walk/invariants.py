@@ -12,7 +12,7 @@ import structlog
 import trio
 from hypothesis.stateful import invariant
 
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.link import CLOSE_WITHIN
 from badge.session.scribe import WAITING
 from badge.session.session import LAST_WORDS

@@ -17,7 +17,7 @@ import trio_websocket
 from attrs import define, field
 
 from badge.boundary import boundary
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.link import WebSocketWire
 from badge.log import get_log
 from badge.session.plan import Origin

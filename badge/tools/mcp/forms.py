@@ -9,7 +9,7 @@ import mcp_types
 from attrs import field, frozen
 
 from badge import texts
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.desk import Tool, ToolResult
 from badge.tools.offering import brief, object_schema
 from providers.ports import ToolSpec, well_formed

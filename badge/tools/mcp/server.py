@@ -15,7 +15,7 @@ from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 
 import badge
 from badge.boundary import boundary, leaves
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.desk import ToolResult
 from badge.log import get_log, shorten
 from badge.tools.mcp.forms import MOST_TOOLS, Listed, UnsetError, listed, result_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from badge import texts
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.desk import Tool, ToolResult
 from badge.tools.offering import free_name, model_name
 from badge.tools.source import Request

@@ -17,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.tools.mcp.forms import filled
 
 LAST_WORDS = 500

@@ -11,7 +11,7 @@ import trio
 from attrs import frozen
 
 from badge import texts
-from badge.config_tools import HomeSettings
+from badge.config.tools import HomeSettings
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
 from badge.plugin import Context, tool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from badge.config_tools import WeatherSettings
+from badge.config.tools import WeatherSettings
 from badge.plugin import tool
 from badge.tools.results import cut
 from badge.tools.web import Page, Web, WebError, filled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from badge.config_tools import SearchSettings
+from badge.config.tools import SearchSettings
 from badge.plugin import tool
 from badge.tools.results import cut
 from badge.tools.web import Web, WebError, filled

@@ -7,7 +7,7 @@ from random import Random
 
 import trio
 
-from badge.config_team import WorkflowSettings
+from badge.config.team import WorkflowSettings
 from badge.offices.groups import group_of
 from badge.storage.ports import Store
 from badge.storage.reading import open_to_read, read_only

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from attrs import frozen
 
 from badge import texts
-from badge.config_devices import DevicesSettings, wrong_devices
-from badge.config_llm import BreakerSettings, LlmSettings, PurposeSettings, wrong_models
-from badge.config_mcp import MCP_DOC, McpSettings, wrong_servers
-from badge.config_memory import MemorySettings
-from badge.config_team import (
+from badge.config.devices import DevicesSettings, wrong_devices
+from badge.config.llm import BreakerSettings, LlmSettings, PurposeSettings, wrong_models
+from badge.config.mcp import MCP_DOC, McpSettings, wrong_servers
+from badge.config.memory import MemorySettings
+from badge.config.team import (
     CodingSettings,
     MeetingSettings,
     PeerSettings,
@@ -20,7 +20,7 @@ from badge.config_team import (
     StoreSettings,
     WorkflowSettings,
 )
-from badge.config_tools import ToolSettings, wrong_tools
+from badge.config.tools import ToolSettings, wrong_tools
 from protocol.identity import normalise
 from protocol.vocabulary import ListenMode
 from providers.asr.funasr import FunasrSettings

@@ -14,8 +14,8 @@ from badge.app import choose
 from badge.boundary import leaves
 from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
-from badge.config import Settings
-from badge.config_llm import Purpose, purposes
+from badge.config.llm import Purpose, purposes
+from badge.config.settings import Settings
 from providers.asr.funasr import FunasrAsr
 from providers.asr.openai import OpenAiAsr
 from providers.audiofile import AudioFileError, ffmpeg_version

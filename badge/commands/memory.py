@@ -16,7 +16,7 @@ import trio
 
 from badge.boundary import leaves
 from badge.clock import WallClock
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.desk import RefusedError
 from badge.edge.control import ControlError, ask, control_path
 from badge.recall.erasing import erase, unknown

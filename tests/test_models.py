@@ -23,10 +23,10 @@ import pytest
 import trio
 from attrs import Factory, define
 
-from badge import fetch
-from badge.fetch import add_arguments, fetch_models
-from badge.model_lists import KNOWN, read_list
-from badge.unpack import UnpackError, unpack
+from badge.commands import models as command
+from badge.commands.model_lists import KNOWN, read_list
+from badge.commands.models import add_arguments, fetch_models
+from badge.commands.unpack import UnpackError, unpack
 from providers.models import ModelFolder
 
 ROOT = Path(__file__).parents[1]
@@ -407,7 +407,7 @@ async def test_a_complete_partial_file_is_only_verified(mirror: Mirror, run: Run
 async def test_ctrl_c_keeps_what_has_come(mirror: Mirror, folder: ModelFolder, run: Run, tmp_path: Path) -> None:
     mirror.hang_after[ZIP] = 100_000
     code = (
-        "import argparse, sys, trio; from badge.fetch import add_arguments, fetch_models;"
+        "import argparse, sys, trio; from badge.commands.models import add_arguments, fetch_models;"
         "p = argparse.ArgumentParser(); add_arguments(p); sys.exit(trio.run(fetch_models, p.parse_args()))"
     )
     command = [sys.executable, "-c", code, "--folder", str(folder.path), "--mirror", mirror.url, VOSK]
@@ -509,7 +509,7 @@ async def test_a_list_that_is_none(mirror: Mirror, run: Run, data: bytes) -> Non
 
 
 async def test_an_endless_list(mirror: Mirror, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "MAX_LIST_BYTES", 1000)
+    monkeypatch.setattr(command, "MAX_LIST_BYTES", 1000)
     mirror.files["/model-list.json"] = b" " * 100_000
     status, said = await run(VOSK)
     assert status == 1

@@ -16,11 +16,11 @@ from attrs import field, frozen
 
 from badge.app import assemble, choose, serve
 from badge.boundary import leaves
-from badge.client import CannotConnectError, Introduction, connect
+from badge.client.device import CannotConnectError, Introduction, connect
+from badge.client.talk import Manner, Talk, UnansweredError
 from badge.clock import Ids, SystemClock
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.phrases import ModeName
-from badge.talk import Manner, Talk, UnansweredError
 from protocol import Framing, ListenMode
 from providers.audiofile import AudioFileError, read_audio, write_wav
 from providers.opus import Decoder

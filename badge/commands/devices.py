@@ -13,7 +13,7 @@ from typing import Any
 import trio
 
 from badge.clock import Ids, WallClock, milliseconds
-from badge.config import Settings
+from badge.config.settings import Settings
 from badge.desk import RefusedError
 from badge.edge.control import ControlError, NobodyThereError, ask, control_path
 from badge.offices.operating import device_commands

@@ -13,7 +13,7 @@ import httpx2
 import trio
 from attrs import frozen
 
-from badge.model_lists import Part
+from badge.commands.model_lists import Part
 
 TIMEOUT = httpx2.Timeout(30, connect=10)
 """Seconds: 30 without a single byte, 10 until somebody answers."""

@@ -16,7 +16,7 @@ import trio
 from attrs import frozen
 
 from badge.clock import WallClock
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.meetings.document import Minutes, document, loads
 from badge.meetings.markdown import page, plain
 from badge.meetings.rounds import read_checkpoint

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import trio
 
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.edge.control import ControlError, ask, control_path
 
 _OUTCOMES = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from badge.clock import WallClock
-from badge.config_team import StoreSettings
+from badge.config.team import StoreSettings
 from badge.storage.backup import backup, place
 from badge.storage.ports import StoreError
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TextIO
 import trio
 from attrs import field, frozen
 
-from badge.model_lists import BASES, KNOWN, LISTS, Kind, Offer, Part, read_list
-from badge.unpack import UnpackError, unpack
+from badge.commands.model_lists import BASES, KNOWN, LISTS, Kind, Offer, Part, read_list
+from badge.commands.unpack import UnpackError, unpack
 from providers.models import ModelFolder, default_folder, piper_flaw, vosk_flaw
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Command:
 
     async def fetch_all(self, names: Sequence[str]) -> int:
         """Get the models one after the other; gives the exit status."""
-        from badge.download import UnreachableError
+        from badge.commands.download import UnreachableError
 
         try:
             async with _open_client() as client:
@@ -141,7 +141,7 @@ class Command:
 
     async def _attempt(self, client: httpx2.AsyncClient, name: str) -> bool:
         """Get one model or say why not; an address at which nobody answers ends the command."""
-        from badge.download import DownloadError, UnreachableError
+        from badge.commands.download import DownloadError, UnreachableError
 
         try:
             await self._fetch(client, name)
@@ -191,7 +191,7 @@ class Command:
         raise FetchError(f"there is no model of that name; {hint}.")
 
     async def _list(self, client: httpx2.AsyncClient, kind: Kind) -> dict[str, Offer]:
-        from badge.download import fetch_bytes
+        from badge.commands.download import fetch_bytes
 
         if kind not in self.lists:
             url = f"{self.bases[kind]}/{LISTS[kind]}"
@@ -211,7 +211,7 @@ async def _open_client() -> AsyncIterator[httpx2.AsyncClient]:
     """A client with the machine's proxy and certificate settings."""
     import httpx2
 
-    from badge.download import TIMEOUT
+    from badge.commands.download import TIMEOUT
 
     try:
         client = httpx2.AsyncClient(follow_redirects=True, timeout=TIMEOUT)
@@ -225,7 +225,7 @@ async def _download(client: httpx2.AsyncClient, part: Part, path: Path) -> None:
     """Download with a progress bar; without a terminal there is none."""
     from tqdm import tqdm
 
-    from badge.download import download
+    from badge.commands.download import download
 
     class Bar(tqdm):  # type: ignore[misc]
         monitor_interval = 0  # else it starts a thread of its own

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import trio
 from attrs import define, field, frozen
 
-from badge.client import Badge, Heard
+from badge.client.device import Badge, Heard
+from badge.client.shown import latency, shown
 from badge.phrases import ModeName
-from badge.shown import latency, shown
 from protocol import ListenMode
 from providers.ports import EAR_RATE
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from badge.config import Settings, TokenSettings, inconsistencies
+from badge.config.settings import Settings, TokenSettings, inconsistencies
 from badge.log import mask_addresses
 from protocol.strict import Mistake, make_converter, structure
 from providers.settings import DOC, ENV

@@ -1,0 +1,1 @@
+"""A badge in software: for `say`, `check`, the tests and the benches."""
