@@ -43,8 +43,8 @@ class Tenancy(Protocol):
     def reporting(self) -> Reporting:
         """Who is told what is said."""
 
-    def begin(self) -> None:
-        """The session has begun."""
+    def begin(self, open_up: Callable[[], None]) -> None:
+        """The session has begun; `open_up` is called when the badge is served, now or later."""
 
     def admit(self, item: T, take: Callable[[T], None]) -> None:
         """Something came from the badge, a packet of audio or a message: have it taken, now, when the terms are known, or
@@ -81,8 +81,9 @@ class Free:
     terms = TERMS
     reporting = Discreet()
 
-    def begin(self) -> None:
-        """Nothing to do."""
+    def begin(self, open_up: Callable[[], None]) -> None:
+        """It is served now."""
+        open_up()
 
     def admit(self, item: T, take: Callable[[T], None]) -> None:
         """Now."""

@@ -58,9 +58,6 @@ class HousingHost(Protocol):
     def say(self, notice: Notice, told: Told) -> bool:
         """Have something said as soon as the badge is free; false when it will not be."""
 
-    def open_up(self) -> None:
-        """The badge is somebody's: let in what others have for it."""
-
     @property
     def busy(self) -> bool:
         """Whether something is being said."""
@@ -142,6 +139,7 @@ class Housing:
         self._waiting = Waiting()
         self._call = CodeCall(services.settings.asr.language, host.say)
         self._asking = trio.CancelScope()
+        self._open_up: Callable[[], None] = lambda: None
 
     @property
     def terms(self) -> Terms:
@@ -150,20 +148,24 @@ class Housing:
 
     # --- finding out ---
 
-    def begin(self) -> None:
+    def begin(self, open_up: Callable[[], None]) -> None:
         """The session has begun."""
-        self._host.spawn(partial(self._find_out, self._asking))
+        self._open_up = open_up
+        self._find_out()
 
     def renew(self) -> None:
         """Somebody has bound or unbound the badge."""
         self._asking.cancel("the terms have changed again")
         self._asking = trio.CancelScope()
-        self.begin()
+        self._find_out()
 
-    async def _find_out(self, scope: trio.CancelScope) -> None:
-        with scope:
-            self._settle(await self._ask())
-            await self._waiting.let_go()
+    def _find_out(self) -> None:
+        async def ask_in(scope: trio.CancelScope) -> None:
+            with scope:
+                self._settle(await self._ask())
+                await self._waiting.let_go()
+
+        self._host.spawn(partial(ask_in, self._asking))
 
     async def _ask(self) -> Terms:
         """What the desk says; it keeps its time, but nobody has to rely on that."""
@@ -187,7 +189,7 @@ class Housing:
         if self.terms.unknown:
             self._host.tell(System(event="default_config", message=texts.TERMS_UNKNOWN))
         if self.terms.bound:
-            self._host.open_up()
+            self._open_up()
         else:
             self._call.tell(self.terms.code, at_once=True)
         self.reporting.begin()

@@ -33,7 +33,6 @@ from badge.session.remembering import tell_over
 from badge.session.toolbox import DeskTools, Toolbox
 from badge.session.traits import Traits
 from badge.session.watchdog import Watchdog
-from badge.tenancy import FREE
 from protocol import (
     AudioPacket,
     Echo,
@@ -138,11 +137,9 @@ class Session:
         async with trio.open_nursery() as self._tasks:
             for task in (self._read, self._write, self._ping, self._watchdog.run):
                 self._tasks.start_soon(self._run, task)
-            self._services.tenancy.begin()
-            if self._services.tenancy is FREE:
-                self.open_up()
+            self._services.tenancy.begin(self._open_up)
 
-    def open_up(self) -> None:
+    def _open_up(self) -> None:
         """The badge is served: from now on there are tasks for what others want to have said."""
         for delivery in self._services.deliveries:
             delivery.arrived(self.traits.device, self._mailbox)
