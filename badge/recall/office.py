@@ -21,7 +21,7 @@ from badge.recall.recaller import Recaller
 from badge.recall.study import Study
 from badge.storage.ports import RecallStore, StoreError
 from badge.storage.recollections import Exchanged, Known, Part
-from providers.ports import Embedder
+from providers.ports import Embedder, well_formed
 
 log = get_log(__name__)
 
@@ -126,8 +126,8 @@ class Memory:
             device=device,
             session=session,
             at=self._now(),
-            user=said.user[:LONGEST_SAID],
-            answer=said.answer[:LONGEST_SAID],
+            user=well_formed(said.user[:LONGEST_SAID]),
+            answer=well_formed(said.answer[:LONGEST_SAID]),
         )
         self._write(device, partial(self._store.add, exchange, keep=self._settings.exchanges))
 

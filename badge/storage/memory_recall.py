@@ -66,8 +66,10 @@ class MemoryRecall:
         for gone in lesson.gone:
             self._facts.pop((lesson.device, gone), None)
         for fact in lesson.facts:
-            known = self._facts.get((fact.device, fact.id), fact)
-            self._facts[fact.device, fact.id] = attrs.evolve(fact, created=known.created, session=known.session)
+            self._facts.setdefault((fact.device, fact.id), fact)
+        for fact in lesson.revalued:
+            if (known := self._facts.get((lesson.device, fact.id))) is not None:
+                self._facts[lesson.device, fact.id] = attrs.evolve(known, vector=fact.vector, embedder=fact.embedder)
         kept = [fact for fact in self._facts.values() if fact.device == lesson.device and fact.kind == "summary"]
         self._drop(kept[: max(0, len(kept) - summaries)])
         self._drop(self._newest(lesson.device)[keep:])

@@ -129,8 +129,9 @@ class RecallStore(Protocol):
 
     async def learn(self, lesson: Lesson, *, keep: int, summaries: int) -> bool:
         """Keep what was learned, and know that it was. False, and nothing is kept, when the exchanges have been erased
-        meanwhile. A fact that is there already gets the new text. Of more than `keep` facts of the device those go that
-        have not served for the longest time, of more than `summaries` summaries the oldest."""
+        meanwhile. A fact that is there already stays as it is, and a revalued one that was erased meanwhile stays erased.
+        Of more than `keep` facts of the device those go that have not served for the longest time, of more than
+        `summaries` summaries the oldest."""
 
     async def expire(self, *, before: int) -> int:
         """Forget exchanges of an earlier time of which everything was learned; gives how many there were."""

@@ -41,13 +41,14 @@ class Fact:
 
 @frozen(kw_only=True)
 class Lesson:
-    """What was learned from a device's exchanges up to a number: facts that are new or renewed, and ids of those that hold
-    no more."""
+    """What was learned from a device's exchanges up to a number: new facts, ids of those that hold no more, and known facts
+    that got another vector."""
 
     device: str
     upto: int
     facts: tuple[Fact, ...] = ()
     gone: tuple[str, ...] = ()
+    revalued: tuple[Fact, ...] = ()
 
 
 @frozen(kw_only=True)

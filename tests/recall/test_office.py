@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,8 @@ from badge.storage.recollections import Exchanged, Lesson
 from providers.llm.offline import OfflineLlm
 from providers.ports import ProviderError
 from providers.scripted import Reply, ScriptedLlm
-from tests.recall.desks import Desk
-from tests.storage.stores import fact, opened
+from tests.recall.desks import Desk, Numbers, meaning_of
+from tests.storage.stores import fact, opened, sqlite
 
 Clock = trio.testing.MockClock
 
@@ -300,6 +301,64 @@ async def test_what_is_erased_while_it_is_read_teaches_nothing(nursery: trio.Nur
     await trio.sleep(60)
     assert await desk.learned() == []
     assert await desk.office.devices() == ()
+
+
+@pytest.mark.parametrize("known", ["by nobody", "by another model", "by the same name"])
+async def test_what_is_known_becomes_comparable_with_what_is_learned(
+    nursery: trio.Nursery, autojump_clock: Clock, known: str
+) -> None:
+    """There was no model of meanings before, or another one, or one that made other vectors under the same name."""
+    desk = await Desk(ScriptedLlm([writes("Owns a bicycle.")]), embedders=[Numbers()]).open(nursery)
+    before = {"by nobody": ("", b""), "by another model": ("other", bytes(8)), "by the same name": ("m", bytes(12))}
+    embedder, vector = before[known]
+    await desk.knows(fact("1", "Likes tea.", vector=vector, embedder=embedder))
+    desk.say("I own a bicycle")
+    desk.office.over("a", "s")
+    await desk.learned_something(number=2)
+    facts = await desk.store.recall.facts("a")
+    assert [(one.embedder, one.vector) for one in facts] == [("m", meaning_of(one.text)) for one in facts]
+
+
+@pytest.mark.parametrize("part", ["facts", "one"])
+async def test_what_is_erased_while_meanings_are_worked_out_stays_erased(
+    nursery: trio.Nursery, autojump_clock: Clock, part: str
+) -> None:
+    llm = ScriptedLlm([Reply(pieces=[writes("Has a dog.")], first=5)])
+    desk = await Desk(llm, embedders=[Numbers(seconds=5)]).open(nursery)
+    await desk.knows(fact("1", "A secret."))
+    desk.say("I have a dog")
+    desk.office.over("a", "s")
+    await trio.sleep(12)  # its vector is being asked for
+    assert await desk.office.forget("a", part="facts", fact="1" if part == "one" else "") == 1
+    await trio.sleep(60)
+    assert await desk.learned() == ["Has a dog."]
+
+
+@pytest.mark.parametrize("broken", ["hangs", "fails"])
+async def test_facts_are_learned_without_a_server_for_meanings(
+    nursery: trio.Nursery, autojump_clock: Clock, broken: str
+) -> None:
+    numbers = Numbers(seconds=1e6) if broken == "hangs" else Numbers(error=ProviderError("e", "is down."))
+    desk = await Desk(ScriptedLlm([writes("Has a dog.")]), embedders=[numbers]).open(nursery)
+    await desk.knows(fact("1", "Likes tea.", vector=b"1234", embedder="m"))
+    desk.say("I have a dog")
+    desk.office.over("a", "s")
+    assert await desk.learned_something(number=2) == ["Has a dog.", "Likes tea."]
+    assert trio.current_time() < 31
+    begun = trio.current_time()
+    assert "Likes tea" in await desk.recall("tea")
+    assert "Likes tea" in await desk.recall("tea")
+    assert trio.current_time() - begun <= 0.5, "a question waits half a second, and the next one not at all"
+
+
+async def test_half_a_character_keeps_nothing_from_being_remembered(nursery: trio.Nursery, tmp_path: Path) -> None:
+    async with sqlite(tmp_path) as store:
+        llm = ScriptedLlm(['{"facts": ["Likes \\ud83d tea."], "summary": ""}'])
+        desk = await Desk(llm, store=store).open(nursery)
+        desk.say("I like \ud83d tea", answer="Yes \udc00")
+        assert await desk.said() == ["I like \ufffd tea"]
+        desk.office.over("a", "s")
+        assert await desk.learned_something() == ["Likes \ufffd tea."]
 
 
 # --- what serves, and what the console keeps --------------------------------------------------------------------------

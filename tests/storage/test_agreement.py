@@ -145,7 +145,10 @@ kept = st.integers(0, 4)
 def lessons(draw: st.DrawFn) -> Lesson:
     device = draw(devices)
     learned = tuple(attrs.evolve(one, device=device) for one in draw(some(facts)))
-    return Lesson(device=device, upto=draw(st.integers(0, 20)), facts=learned, gone=draw(some(ids)))
+    revalued = draw(some(facts))
+    return Lesson(
+        device=device, upto=draw(st.integers(0, 20)), facts=learned, gone=draw(some(ids)), revalued=tuple(revalued)
+    )
 
 
 RECALL = st.one_of(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
@@ -25,10 +26,16 @@ async def store(request: pytest.FixtureRequest, nursery: trio.Nursery, tmp_path:
 
 
 async def learn(
-    store: Store, *facts: Fact, device: str = "a", gone: Sequence[str] = (), keep: int = 99, summaries: int = 99
+    store: Store,
+    *facts: Fact,
+    device: str = "a",
+    gone: Sequence[str] = (),
+    revalued: Sequence[Fact] = (),
+    keep: int = 99,
+    summaries: int = 99,
 ) -> None:
     number = await store.recall.add(exchange("something", device=device), keep=1000)
-    lesson = Lesson(device=device, upto=number, facts=facts, gone=tuple(gone))
+    lesson = Lesson(device=device, upto=number, facts=facts, gone=tuple(gone), revalued=tuple(revalued))
     assert await store.recall.learn(lesson, keep=keep, summaries=summaries)
 
 
@@ -81,15 +88,24 @@ async def test_what_nothing_was_learned_of_is_known_and_is_not_forgotten_before(
 # --- facts ------------------------------------------------------------------------------------------------------------
 
 
-async def test_facts_are_learned_renewed_and_replaced_together(store: Store) -> None:
+async def test_facts_are_learned_and_replaced_together(store: Store) -> None:
     await learn(store, fact("1", "likes tea", created=1), fact("2", "lives in Rome", created=2))
     assert await known(store) == ["2", "1"]
     await learn(store, fact("1", "likes coffee", created=5), fact("3", "lives in Oslo", created=3), gone=["2", "x"])
-    assert await known(store) == ["1", "3"]
-    (renewed, _) = await store.recall.facts("a")
-    assert (renewed.text, renewed.created, renewed.used) == ("likes coffee", 1, 5)
-    assert await store.recall.matching("a", sought("tea"), limit=9) == ()
-    assert await store.recall.matching("a", sought("coffee"), limit=9) == (renewed,)
+    assert await known(store) == ["3", "1"]
+    (_, first) = await store.recall.facts("a")
+    assert (first.text, first.created, first.used) == ("likes tea", 1, 1), "it is there already"
+    assert await store.recall.matching("a", sought("Rome coffee"), limit=9) == ()
+    assert await store.recall.matching("a", sought("tea"), limit=9) == (first,)
+
+
+async def test_known_facts_get_other_vectors_and_those_that_were_erased_stay_so(store: Store) -> None:
+    one, two = fact("1", "likes tea", created=1), fact("2", "lives in Rome", created=2)
+    await learn(store, one, two)
+    await store.recall.serve("a", ["1"], now=9)
+    await store.recall.forget("a", fact="2")
+    await learn(store, revalued=[attrs.evolve(one, vector=b"1234", embedder="m", text="x"), two])
+    assert await store.recall.facts("a") == (attrs.evolve(one, vector=b"1234", embedder="m", used=9),)
 
 
 async def test_of_too_many_facts_those_go_that_have_not_served_longest(store: Store) -> None:

@@ -23,8 +23,7 @@ _SURPLUS = """DELETE FROM exchanges WHERE number IN (
 _FOUND = f"""SELECT {", ".join(f"facts.{name}" for name in names(Fact))}
     FROM found JOIN facts ON facts.seq = found.rowid
     WHERE found MATCH ? AND facts.device = ? ORDER BY bm25(found, 0, 1), facts.seq DESC LIMIT ?"""
-_RENEW = """ON CONFLICT (device, id) DO UPDATE SET text = excluded.text, kind = excluded.kind, used = excluded.used,
-    vector = excluded.vector, embedder = excluded.embedder, terms = excluded.terms"""
+_REVALUE = "UPDATE facts SET vector = ?, embedder = ? WHERE device = ? AND id = ?"
 _LEAST = """DELETE FROM facts WHERE seq IN (
     SELECT seq FROM facts WHERE device = ? ORDER BY used DESC, seq DESC LIMIT -1 OFFSET ?
 )"""
@@ -138,7 +137,10 @@ def _learn(db: Connection, lesson: Lesson, keep: int, summaries: int) -> bool:
         return False
     db.executemany("DELETE FROM facts WHERE device = ? AND id = ?", [(lesson.device, one) for one in lesson.gone])
     for fact in lesson.facts:
-        insert(db, "facts", fact, clause=_RENEW, owner=owner_of(fact.device), terms=" ".join(terms(fact.text)))
+        also = {"owner": owner_of(fact.device), "terms": " ".join(terms(fact.text))}
+        insert(db, "facts", fact, clause="ON CONFLICT (device, id) DO NOTHING", **also)
+    revalued = [(fact.vector, fact.embedder, lesson.device, fact.id) for fact in lesson.revalued]
+    db.executemany(_REVALUE, revalued)
     db.execute(_OLD_SUMMARIES, (lesson.device, summaries))
     db.execute(_LEAST, (lesson.device, keep))
     return True
