@@ -277,9 +277,9 @@ class Thinker:
         return "\n\n".join(filter(None, (self._settings.prompt if own is None else own, memory, ask.context)))
 
     async def _remember(self, words: str) -> str:
-        component, known = self._services.recall, self._services.tenancy.terms.memory
-        if known or component.disabled:
-            return known
+        component, terms = self._services.recall, self._services.tenancy.terms
+        if terms.memory or terms.forgets or component.disabled:
+            return terms.memory
         try:
             with trio.fail_after(self._settings.first_token_s):
                 recall = await component.ready()
