@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import trio
@@ -70,7 +70,7 @@ class Memory:
             ids=ids,
             settled=self._settled,
         )
-        self.recaller = Recaller(store=store, meanings=meanings, settings=settings, clock=clock, serve=self._serve)
+        self.recaller = Recaller(store=store, meanings=meanings, settings=settings, clock=clock)
         self._at_work: tuple[Pages, trio.Nursery] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -138,6 +138,8 @@ class Memory:
 
     def over(self, device: str, session: str) -> None:  # noqa: ARG002 - all that is unread is read, whatever session it is of
         """The conversation is over."""
+        if served := tuple(self.recaller.served(device)):
+            self._write(device, partial(self._store.serve, device, served, now=self._now()))
         if self._at_work is not None:
             self._study.add(device, self._at_work[1])
 
@@ -157,9 +159,6 @@ class Memory:
 
     def _now(self) -> int:
         return milliseconds(self._clock)
-
-    def _serve(self, device: str, ids: Collection[str]) -> None:
-        self._write(device, partial(self._store.serve, device, tuple(ids), now=self._now()))
 
     def _write(self, device: str, write: Write) -> None:
         if self._at_work is not None:

@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from badge.desk import Past, RefusedError, Said
+from badge.recall.meanings import LONGEST_QUESTION
 from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
 from badge.recall.pages import MOST
 from badge.recall.ranking import HEADER
@@ -361,7 +362,7 @@ async def test_half_a_character_keeps_nothing_from_being_remembered(nursery: tri
         assert await desk.learned_something() == ["Likes \ufffd tea."]
 
 
-# --- what serves, and what the console keeps --------------------------------------------------------------------------
+# --- what serves -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_fact_that_serves_is_kept_longer(nursery: trio.Nursery, autojump_clock: Clock) -> None:
@@ -370,21 +371,38 @@ async def test_a_fact_that_serves_is_kept_longer(nursery: trio.Nursery, autojump
     facts = (fact("1", "Likes tea."), fact("2", "Has a dog.", created=1))
     await desk.store.recall.learn(Lesson(device="a", upto=number, facts=facts), keep=9, summaries=9)
     await desk.recall("tea")
+    assert [one.id for one in await desk.store.recall.facts("a")] == ["2", "1"]
     desk.say("something")
     desk.office.over("a", "s")
     await trio.sleep(1)
     assert sorted(await desk.learned()) == ["Likes tea.", "New."]
 
 
-@pytest.mark.req("ME-2")
-async def test_what_the_console_keeps_of_a_user_comes_first_and_is_not_stored_here(nursery: trio.Nursery) -> None:
-    desk = await Desk().open(nursery)
-    desk.office.recaller.acquaint("a", " Anna, a nurse. ")
-    assert (await desk.recall("hello")).splitlines() == [HEADER, '- "Anna, a nurse."']
-    assert await desk.recall("hello", "b") == ""
-    assert await desk.office.devices() == ()
-    desk.office.recaller.acquaint("a", "")
-    assert await desk.recall("hello") == ""
+async def test_a_question_has_the_same_answer_throughout_a_conversation(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    """A draft is of use only when the turn finds the same notes; what has served is written down when the conversation ends."""
+    desk = await Desk(embedders=[Numbers()], facts=9).open(nursery)
+    await desk.knows(*(fact(str(number), f"Likes tea of kind {number}.", created=number) for number in range(6)))
+    before = [one.id for one in await desk.store.recall.facts("a")]
+    notes = await desk.recall("tea of kind 2")
+    await trio.sleep(1)
+    assert await desk.recall("tea of kind 2") == notes
+    assert [one.used for one in await desk.store.recall.facts("a")] == [5, 4, 3, 2, 1, 0]
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    assert {one.used for one in await desk.store.recall.facts("a")} == {desk.office._now() - 1000}
+    assert before == ["5", "4", "3", "2", "1", "0"]
+    await desk.recall("nothing of the kind", "b")
+    assert desk.office.recaller.served("b") == ()
+
+
+async def test_a_long_question_is_cut_before_it_is_embedded(nursery: trio.Nursery) -> None:
+    numbers = Numbers()
+    desk = await Desk(embedders=[numbers]).open(nursery)
+    await desk.knows(fact("1", "Likes tea."))
+    assert "tea" in await desk.recall("tea " + "word " * 20_000 + '" OR owner : "x" NEAR(*) -{}^')
+    assert [len(text) for texts in numbers.asked for text in texts] == [LONGEST_QUESTION]
 
 
 # --- the end of the server --------------------------------------------------------------------------------------------
