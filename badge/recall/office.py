@@ -111,9 +111,9 @@ class Memory:
     async def past(self, device: str) -> Past:
         """What was said lately. Raises `RefusedError`."""
         await self._settled(device)
-        since = self._now() - round(self._settings.resume_within_s * 1000)
+        since, until = self._window()
         try:
-            found = await self._store.exchanges(device, since=since, limit=self._history)
+            found = await self._store.exchanges(device, since=since, until=until, limit=self._history)
             pauses = await self._store.pauses(device)
         except StoreError as exc:
             log.error("memory cannot be read", device=device, detail=exc.detail)
@@ -160,6 +160,12 @@ class Memory:
     def _now(self) -> int:
         return milliseconds(self._clock)
 
+    def _window(self) -> tuple[int, int]:
+        """The times between which a conversation goes on. What seems to be of the future was said before the clock was set
+        back; nobody knows when, but it must not go on for ever."""
+        width = round(self._settings.resume_within_s * 1000)
+        return self._now() - width, self._now() + width
+
     def _write(self, device: str, write: Write) -> None:
         if self._at_work is not None:
             self._at_work[0].put(device, write)
@@ -170,6 +176,7 @@ class Memory:
 
     async def _expire(self) -> None:
         try:
-            await self._store.expire(before=self._now() - round(self._settings.resume_within_s * 1000))
+            before, after = self._window()
+            await self._store.expire(before=before, after=after)
         except StoreError as exc:
             log.warning("memory cannot be looked through", detail=exc.detail)

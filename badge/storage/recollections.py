@@ -10,6 +10,10 @@ Part = Literal["all", "exchanges", "facts"]
 """What of a device's memory is meant."""
 
 
+END_OF_TIME = 2**63 - 1
+"""The last moment that a store can tell from another."""
+
+
 @frozen(kw_only=True)
 class Exchanged:
     """One exchange. The store numbers them; `read`: what is worth remembering of it has been worked out."""

@@ -100,6 +100,20 @@ async def test_a_conversation_is_resumed_within_its_window_only(nursery: trio.Nu
     assert await desk.said() == []
 
 
+@pytest.mark.parametrize(("step", "resumed"), [(-3600, False), (-500, True), (-1, True), (500, True), (3600, False)])
+async def test_a_clock_that_is_set_makes_no_conversation_last_for_ever(
+    nursery: trio.Nursery, autojump_clock: Clock, step: float, resumed: bool
+) -> None:
+    desk = await Desk(resume_within_s=600.0).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    desk.clock.moment += datetime.timedelta(seconds=step)
+    assert await desk.said() == (["I like tea"] if resumed else [])
+    await trio.sleep(2000)
+    assert await desk.store.recall.exchanges("a") == ()
+
+
 async def test_exchanges_go_when_they_are_worked_out_and_over(nursery: trio.Nursery, autojump_clock: Clock) -> None:
     desk = await Desk(resume_within_s=600.0).open(nursery)
     desk.say("I like tea")

@@ -58,6 +58,7 @@ async def test_exchanges_are_kept_in_order_and_for_each_device_alone(store: Stor
         for at, number in zip((5, 6, 7), numbers, strict=True)
     )
     assert [one.user for one in await store.recall.exchanges("a", since=6)] == ["6", "7"]
+    assert [one.user for one in await store.recall.exchanges("a", since=6, until=6)] == ["6"]
     assert [one.user for one in await store.recall.exchanges("a", limit=2)] == ["6", "7"]
     assert [one.user for one in await store.recall.exchanges("a", limit=0)] == []
 
@@ -82,7 +83,8 @@ async def test_what_nothing_was_learned_of_is_known_and_is_not_forgotten_before(
     assert await load(store, "a") == "2"
     assert await store.recall.learn(Lesson(device="a", upto=first[2]), keep=9, summaries=9)
     assert await store.recall.unread_devices() == ("b",)
-    assert await store.recall.expire(before=2) == 0
+    assert await store.recall.expire(before=2, after=2) == 0
+    assert await store.recall.expire(before=2, after=1) == 1
 
 
 # --- facts ------------------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from sqlite3 import Connection
 import trio
 
 from badge.storage.carrying import Carry
-from badge.storage.recollections import Exchanged, Fact, Known, Lesson, Part
+from badge.storage.recollections import END_OF_TIME, Exchanged, Fact, Known, Lesson, Part
 from badge.storage.rows import build, columns, insert, names
 from badge.storage.terms import terms
 
 _EXCHANGES = f"SELECT {columns(Exchanged)} FROM exchanges"
 _FACTS = f"SELECT {columns(Fact)} FROM facts"
-_LATEST = f"{_EXCHANGES} WHERE device = ? AND at >= ? ORDER BY number DESC LIMIT ?"
+_LATEST = f"{_EXCHANGES} WHERE device = ? AND at BETWEEN ? AND ? ORDER BY number DESC LIMIT ?"
 _ADD = "INSERT INTO exchanges (device, session, at, user, answer, read) VALUES (?, ?, ?, ?, ?, ?)"
 _SURPLUS = """DELETE FROM exchanges WHERE number IN (
     SELECT number FROM exchanges WHERE device = ? ORDER BY number DESC LIMIT -1 OFFSET ?
@@ -48,9 +48,12 @@ class SqliteRecall:
         """Keep an exchange."""
         return await self._carry(lambda db: _add(db, exchange, keep))
 
-    async def exchanges(self, device: str, *, since: int = 0, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
+    async def exchanges(
+        self, device: str, *, since: int = 0, until: int = END_OF_TIME, limit: int = 1_000_000
+    ) -> tuple[Exchanged, ...]:
         """The latest exchanges of a device, in order."""
-        return await self._carry(lambda db: build(Exchanged, db.execute(_LATEST, (device, since, limit)))[::-1])
+        asked = device, since, until, limit
+        return await self._carry(lambda db: build(Exchanged, db.execute(_LATEST, asked))[::-1])
 
     async def unread(self, device: str, *, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
         """Exchanges of which nothing was learned yet."""
@@ -66,11 +69,10 @@ class SqliteRecall:
         """Keep what was learned, and know that it was."""
         return await self._carry(lambda db: _learn(db, lesson, keep, summaries))
 
-    async def expire(self, *, before: int) -> int:
+    async def expire(self, *, before: int, after: int = END_OF_TIME) -> int:
         """Forget exchanges that are over."""
-        return await self._carry(
-            lambda db: db.execute("DELETE FROM exchanges WHERE read AND at < ?", (before,)).rowcount
-        )
+        sql = "DELETE FROM exchanges WHERE read AND (at < ? OR at > ?)"
+        return await self._carry(lambda db: db.execute(sql, (before, after)).rowcount)
 
     async def matching(self, device: str, words: Sequence[str], *, limit: int) -> tuple[Fact, ...]:
         """Facts with at least one of these terms."""
