@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from badge.desk import Past, RefusedError, Said
+from badge.recall.erasing import erase
 from badge.recall.meanings import LONGEST_QUESTION
 from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
 from badge.recall.pages import MOST
@@ -374,6 +375,16 @@ async def test_half_a_character_keeps_nothing_from_being_remembered(nursery: tri
         assert await desk.said() == ["I like \ufffd tea"]
         desk.office.over("a", "s")
         assert await desk.learned_something() == ["Likes \ufffd tea."]
+
+
+async def test_what_is_erased_before_anybody_could_see_it_is_said_to_be_erased(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    desk = await Desk(store=SlowStore()).open(nursery)
+    desk.say("a secret")
+    assert (await erase(desk.office, "a", part="all", fact="")).startswith("a: 1 exchanges and facts erased")
+    with pytest.raises(RefusedError, match="nothing is remembered of any badge"):
+        await erase(desk.office, "a", part="all", fact="")
 
 
 # --- what serves -----------------------------------------------------------------------------------------------------

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import attrs
 import pytest
+import structlog
 import trio
 
 from badge.storage.ports import Store
 from badge.storage.reading import read_only
 from badge.storage.recollections import Exchanged, Fact, Known, Lesson
 from badge.storage.schema import MIGRATIONS, migrate
+from badge.storage.sqlite import SCRUB_AGAIN
 from badge.storage.terms import MOST_TERMS, sought, terms
 from tests.storage.stores import KINDS, exchange, fact, load, opened, save, sqlite, store_of
 
@@ -265,18 +267,37 @@ async def test_nothing_of_what_is_erased_is_left_in_any_file(tmp_path: Path) -> 
     assert traces(tmp_path) == {}
 
 
-async def test_erasing_waits_for_nobody_who_reads(tmp_path: Path) -> None:
-    """The log cannot be emptied under a reader; the erasing itself is done all the same."""
+async def test_erasing_does_not_wait_for_ever_for_somebody_who_reads(tmp_path: Path) -> None:
+    """The log cannot be emptied under a reader; the erasing itself is done all the same, and the operator is told."""
     async with sqlite(tmp_path) as store:
         await learn(store, fact("1", SECRET))
         reader = sqlite3.connect(tmp_path / "badge.db", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM facts").fetchall()
-        assert await store.recall.forget("a") == 2
+        with structlog.testing.capture_logs() as logs:
+            assert await store.recall.forget("a") == 2
+        assert [line["event"][:21] for line in logs] == ["what was erased is st"]
         reader.close()
         assert await store.recall.facts("a") == ()
         await store.recall.forget("a")
         assert traces(tmp_path) == {}
+
+
+async def test_the_log_is_emptied_when_somebody_has_read(tmp_path: Path) -> None:
+    async with sqlite(tmp_path) as store, trio.open_nursery() as nursery:
+        await learn(store, fact("1", SECRET))
+        reader = sqlite3.connect(tmp_path / "badge.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM facts").fetchall()
+
+        async def end() -> None:
+            await trio.sleep(SCRUB_AGAIN)
+            reader.close()
+
+        nursery.start_soon(end)
+        with structlog.testing.capture_logs() as logs:
+            assert await store.recall.forget("a") == 2
+        assert (traces(tmp_path), logs) == ({}, [])
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
