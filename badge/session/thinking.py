@@ -139,6 +139,7 @@ class Thinker:
 
     def over(self, exchange: Exchange, heard: str | None) -> None:
         """The answer is over; `heard` is what was heard of one that was cut short, and then nothing else was said."""
+        exchange.audible = None
         if heard is not None:
             exchange.heard(heard)
         self._memory.answered()
