@@ -91,6 +91,12 @@ class BackOffice:
                     nursery.start_soon(office.settle)
 
 
+def offers_tools(settings: Settings) -> bool:
+    """Whether any model is ever told of tools: where none is, no plugin and no MCP server is started."""
+    wanted = settings.chat.intent != "none" or settings.devices.binding == "console"  # which may want them for a badge
+    return wanted and settings.tools.use != "none"
+
+
 def furnish(
     settings: Settings,
     *,
@@ -143,7 +149,7 @@ def furnish(
         if settings.memory.use == "local"
         else None,
         tools=None
-        if settings.tools.use == "none"
+        if not offers_tools(settings)
         else open_tools(
             settings.tools,
             Offices(tasks=board, reminders=reminders, meetings=store.meetings),

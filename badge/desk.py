@@ -256,6 +256,9 @@ class Terms:
     unknown: bool = False
     prompt: str | None = field(default=None, repr=False)
     memory: str = field(default="", repr=False)
+    """what somebody else remembers of the user, in place of our own memory"""
+    forgets: bool = False
+    """nothing is remembered of the user"""
     llms: dict[str, str] = field(factory=dict)
     """purpose -> key"""
     vad: str = ""

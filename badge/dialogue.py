@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import define, field, frozen
 
@@ -29,6 +29,8 @@ class Exchange:
     id: str = ""
     rounds: list[Round] = field(factory=list)
     _answer: list[str] = field(factory=list, repr=False)
+    audible: Callable[[], str] | None = field(default=None, repr=False)
+    """while the answer is being given: what was heard of it by now"""
 
     def add(self, text: str) -> None:
         """Append to the answer."""
@@ -63,8 +65,9 @@ class Exchange:
         return Exchange(self.user, self.id, list(self.rounds), list(self._answer))
 
     def words(self) -> Exchange:
-        """The words of the exchange as they are now, without what tools had to do with it."""
-        return Exchange(self.user, self.id, [], [self.answer] if self.answer else [])
+        """The words of the exchange as far as they were heard by now, without what tools had to do with it."""
+        answer = self.answer if self.audible is None else self.audible()
+        return Exchange(self.user, self.id, [], [answer] if answer else [])
 
 
 class Dialogue:
@@ -116,7 +119,7 @@ class Dialogue:
         return tuple(messages[:-1]) if len(messages) > 1 else tuple(messages)
 
     def resume(self, other: Dialogue) -> None:
-        """Go on from what was said in another dialogue so far; what is still added to that one is not heard here."""
+        """Go on from what was heard in another dialogue so far; what is still added to that one is not heard here."""
         self._exchanges = [exchange.words() for exchange in other][-self._limit :]
 
     def __iter__(self) -> Iterator[Exchange]:

@@ -230,7 +230,8 @@ class ChatSettings:
     intent: Literal["function_call", "intent_llm", "none"] = setting(
         "function_call",
         "function_call offers the tools there are to the model that answers; intent_llm has a model of its own decide on "
-        "one tool beforehand, for models that cannot call tools; none: there are no tools. Old name: selected_module.Intent",
+        "one tool beforehand, for models that cannot call tools; none: there are no tools, and none are loaded. Old name: "
+        "selected_module.Intent",
     )
     tool_rounds: int = setting(
         5, "times that the model may call tools for one answer; then it has to answer without them", **between(1, 20)

@@ -171,6 +171,7 @@ class ConsoleHouse:
         terms = Terms(
             prompt=config.prompt,
             memory="" if self._forgets(config) else config.memory,
+            forgets=self._forgets(config),
             llms=dict.fromkeys(map(str, Purpose), key) if key else {},
             vad=self._admitted("VAD", config, device),
             asr=self._admitted("ASR", config, device),

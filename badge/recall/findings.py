@@ -11,7 +11,7 @@ from attrs import field, frozen
 from badge.documents import UnusableError, json_in
 from badge.storage.recollections import Exchanged, Fact, Lesson
 from badge.storage.terms import terms
-from providers.ports import ChatMessage, Prompt, Schema
+from providers.ports import ChatMessage, Prompt, Schema, well_formed
 
 LONGEST_FACT = 200
 LONGEST_SUMMARY = 400
@@ -124,24 +124,25 @@ def _finding(value: Any, known: int) -> Finding | None:
 
 
 def _tidy(text: str, longest: int) -> str:
-    text = " ".join(text.split())
+    text = " ".join(well_formed(text).split())
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def lesson_of(
     findings: Findings, known: Sequence[Fact], exchanges: Sequence[Exchanged], *, now: int, new_id: Callable[[], str]
 ) -> Lesson:
-    """What changes by the findings: nothing is known twice, and what is replaced goes. There must be exchanges."""
+    """What changes by the findings: nothing is known twice, and what is replaced goes. There must be exchanges; `known` begins
+    with the facts that were shown."""
     last = exchanges[-1]
 
     def fact(text: str) -> Fact:
         return Fact(id=new_id(), device=last.device, text=text, session=last.session, created=now, used=now)
 
     gone: dict[str, None] = {}
-    kept = {frozenset(terms(one.text)): one.id for one in known}
+    kept = {terms(one.text): one.id for one in known}
     fresh: list[Fact] = []
     for finding in findings.facts:
-        meaning = frozenset(terms(finding.text))
+        meaning = terms(finding.text)  # in their order: who likes whom makes a difference
         same = kept.get(meaning)
         gone.update(dict.fromkeys(known[place].id for place in finding.replaces if known[place].id != same))
         if same is None or same in gone:

@@ -20,6 +20,10 @@ PATIENCE = 30.0
 """Longest wait, in s, for the vectors of facts, for which no user waits."""
 
 
+LONGEST_QUESTION = 2000
+"""Characters of a question that are embedded; models refuse texts beyond some thousands."""
+
+
 class Meanings:
     """What the embedding model says, or nothing."""
 
@@ -42,7 +46,7 @@ class Meanings:
         """The vector of what somebody asks now; empty when there is none in time."""
         if not self.wanted or trio.current_time() < self._silent_until:
             return b""
-        vectors = await self._embed([text], self._timeout)
+        vectors = await self._embed([text[:LONGEST_QUESTION]], self._timeout)
         if not vectors:
             self._silent_until = trio.current_time() + PAUSE
             return b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import trio
@@ -21,7 +21,7 @@ from badge.recall.recaller import Recaller
 from badge.recall.study import Study
 from badge.storage.ports import RecallStore, StoreError
 from badge.storage.recollections import Exchanged, Known, Part
-from providers.ports import Embedder
+from providers.ports import Embedder, well_formed
 
 log = get_log(__name__)
 
@@ -70,7 +70,7 @@ class Memory:
             ids=ids,
             settled=self._settled,
         )
-        self.recaller = Recaller(store=store, meanings=meanings, settings=settings, clock=clock, serve=self._serve)
+        self.recaller = Recaller(store=store, meanings=meanings, settings=settings, clock=clock)
         self._at_work: tuple[Pages, trio.Nursery] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -111,9 +111,9 @@ class Memory:
     async def past(self, device: str) -> Past:
         """What was said lately. Raises `RefusedError`."""
         await self._settled(device)
-        since = self._now() - round(self._settings.resume_within_s * 1000)
+        since, until = self._window()
         try:
-            found = await self._store.exchanges(device, since=since, limit=self._history)
+            found = await self._store.exchanges(device, since=since, until=until, limit=self._history)
             pauses = await self._store.pauses(device)
         except StoreError as exc:
             log.error("memory cannot be read", device=device, detail=exc.detail)
@@ -126,8 +126,8 @@ class Memory:
             device=device,
             session=session,
             at=self._now(),
-            user=said.user[:LONGEST_SAID],
-            answer=said.answer[:LONGEST_SAID],
+            user=well_formed(said.user[:LONGEST_SAID]),
+            answer=well_formed(said.answer[:LONGEST_SAID]),
         )
         self._write(device, partial(self._store.add, exchange, keep=self._settings.exchanges))
 
@@ -138,6 +138,8 @@ class Memory:
 
     def over(self, device: str, session: str) -> None:  # noqa: ARG002 - all that is unread is read, whatever session it is of
         """The conversation is over."""
+        if served := tuple(self.recaller.served(device)):
+            self._write(device, partial(self._store.serve, device, served, now=self._now()))
         if self._at_work is not None:
             self._study.add(device, self._at_work[1])
 
@@ -158,8 +160,11 @@ class Memory:
     def _now(self) -> int:
         return milliseconds(self._clock)
 
-    def _serve(self, device: str, ids: Collection[str]) -> None:
-        self._write(device, partial(self._store.serve, device, tuple(ids), now=self._now()))
+    def _window(self) -> tuple[int, int]:
+        """The times between which a conversation goes on. What seems to be of the future was said before the clock was set
+        back; nobody knows when, but it must not go on for ever."""
+        width = round(self._settings.resume_within_s * 1000)
+        return self._now() - width, self._now() + width
 
     def _write(self, device: str, write: Write) -> None:
         if self._at_work is not None:
@@ -171,6 +176,7 @@ class Memory:
 
     async def _expire(self) -> None:
         try:
-            await self._store.expire(before=self._now() - round(self._settings.resume_within_s * 1000))
+            before, after = self._window()
+            await self._store.expire(before=before, after=after)
         except StoreError as exc:
             log.warning("memory cannot be looked through", detail=exc.detail)

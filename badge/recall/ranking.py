@@ -49,21 +49,17 @@ def ranked(matches: Iterable[Sequence[Fact]], recent: Sequence[Fact]) -> list[Fa
     return sorted(facts.values(), key=lambda fact: -scores[fact.id])
 
 
-def notes(facts: Iterable[Fact], *, room: int, zone: datetime.tzinfo | None, given: str = "") -> str:
-    """What a prompt says of these facts, as far as there is room (characters); empty when there are none. `given` is what
-    somebody else keeps about the user. What was said is quoted, so that it cannot end its line."""
+def notes(facts: Iterable[Fact], *, room: int, zone: datetime.tzinfo | None) -> str:
+    """What a prompt says of these facts, as far as there is room (characters); empty when there are none. What was said is
+    quoted, so that it cannot end its line."""
     lines = [HEADER]
     room -= len(HEADER)
-    if given:
-        line = f"- {json.dumps(given[: max(0, room - 10)], ensure_ascii=False)}"
-        lines.append(line)
-        room -= len(line) + 1
     for fact in facts:
         line = _line(fact, zone)
         if len(line) + 1 <= room:
             lines.append(line)
             room -= len(line) + 1
-    return "\n".join(lines) if len(lines) > 1 and room >= 0 else ""
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def _line(fact: Fact, zone: datetime.tzinfo | None) -> str:

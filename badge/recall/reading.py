@@ -14,7 +14,7 @@ from badge.log import get_log
 from badge.recall.findings import Findings, findings_in, question
 from badge.recall.meanings import Meanings
 from badge.recall.statements import stated
-from badge.storage.recollections import Exchanged, Fact
+from badge.storage.recollections import Exchanged, Fact, Lesson
 from providers.ports import ProviderError
 
 log = get_log(__name__)
@@ -52,15 +52,25 @@ class Reader:
             log.info("a conversation is read without a model", reason=str(exc) or "too slow")
         return stated(exchanges, known)
 
-    async def with_vectors(self, fresh: Sequence[Fact], known: Sequence[Fact]) -> tuple[Fact, ...]:
-        """The new facts, and those known ones that have no vector of the present model yet, with theirs."""
-        if not self._meanings.wanted:
-            return tuple(fresh)
-        lacking = [*fresh, *(fact for fact in known if fact.embedder != self._meanings.model)]
-        vectors = await self._meanings.of_all([fact.text for fact in lacking])
-        if not vectors:
-            return tuple(fresh)
+    async def with_vectors(self, lesson: Lesson, known: Sequence[Fact]) -> Lesson:
+        """The lesson with the vectors of its facts, and of those known ones that have none to be compared with them: no
+        vector, another model's, or one of another length, as when another model goes by the same name."""
+        fresh = await self._valued(lesson.facts)
+        if not self._meanings.wanted or len(fresh) < len(lesson.facts):
+            return lesson
+        size = len(fresh[0].vector) if fresh else 0
+        lacking = [
+            fact
+            for fact in known
+            if fact.id not in lesson.gone
+            and (fact.embedder != self._meanings.model or (size and len(fact.vector) != size))
+        ]
+        return attrs.evolve(lesson, facts=fresh, revalued=await self._valued(lacking))
+
+    async def _valued(self, facts: Sequence[Fact]) -> tuple[Fact, ...]:
+        """These facts with their vectors; none when those are not to be had."""
+        vectors = await self._meanings.of_all([fact.text for fact in facts])
+        model = self._meanings.model
         return tuple(
-            attrs.evolve(fact, vector=vector, embedder=self._meanings.model)
-            for fact, vector in zip(lacking, vectors, strict=True)
+            attrs.evolve(fact, vector=vector, embedder=model) for fact, vector in zip(facts, vectors, strict=False)
         )

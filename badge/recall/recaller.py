@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import trio
 
-from badge.clock import WallClock, milliseconds
+from badge.clock import WallClock
 from badge.config.memory import MemorySettings
 from badge.log import get_log
 from badge.recall.meanings import Meanings
@@ -27,15 +27,10 @@ RECENT = 40
 COMPARED = 1000
 """Facts whose meaning is compared."""
 
-SERVES_AGAIN = 3_600_000
-"""ms after which it is written down again that a fact has served."""
-
-MOST_GIVEN = 5000
-"""Devices whose console has said something about their users; one more displaces the oldest."""
-
 
 class Recaller:
-    """A `Recall`. `serve` is told which facts of a device were asked for."""
+    """A `Recall`. It notes which facts have served, and changes nothing in the store: the same question has the same answer
+    throughout a conversation."""
 
     name = "memory"
 
@@ -46,27 +41,21 @@ class Recaller:
         meanings: Meanings,
         settings: MemorySettings,
         clock: WallClock,
-        serve: Callable[[str, Collection[str]], None],
     ) -> None:
         self._store = store
         self._meanings = meanings
         self._settings = settings
         self._clock = clock
-        self._serve = serve
-        self._given: dict[str, str] = {}
+        self._served: dict[str, set[str]] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Needs nothing of its own: the store is open when sessions are."""
         task_status.started()
         await trio.sleep_forever()
 
-    def acquaint(self, device: str, about: str) -> None:
-        """Somebody else keeps this about the user of a device; empty for nothing. It comes first."""
-        self._given.pop(device, None)
-        if about.strip():
-            self._given[device] = about.strip()
-        if len(self._given) > MOST_GIVEN:
-            del self._given[next(iter(self._given))]
+    def served(self, device: str) -> Collection[str]:
+        """The ids of the facts of a device that were asked for since this was last asked."""
+        return self._served.pop(device, ())
 
     async def recall(self, device: str, text: str) -> str:
         """What is worth remembering for this text; empty for nothing. Raises `ProviderError`."""
@@ -74,8 +63,7 @@ class Recaller:
             found = await self._found(device, text)
         except StoreError as exc:
             raise ProviderError(self.name, exc.detail, remedy=exc.remedy, retryable=True) from exc
-        given = self._given.get(device, "")
-        return notes(found, room=self._settings.prompt_chars, zone=self._clock.now().tzinfo, given=given)
+        return notes(found, room=self._settings.prompt_chars, zone=self._clock.now().tzinfo)
 
     async def _found(self, device: str, text: str) -> list[Fact]:
         vector = await self._meanings.of_question(text)
@@ -84,7 +72,6 @@ class Recaller:
             return []
         matching = await self._store.matching(device, sought(text), limit=BEST)
         near = nearest(vector, self._meanings.model, recent)[:BEST]
-        served = milliseconds(self._clock)
-        if idle := {fact.id for fact in (*matching, *near) if fact.used < served - SERVES_AGAIN}:
-            self._serve(device, idle)
+        if served := {fact.id for fact in (*matching, *near)}:
+            self._served.setdefault(device, set()).update(served)
         return ranked((matching, near), recent[:RECENT])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-import attrs
 import trio
 
 from badge.boundary import boundary
@@ -104,13 +103,10 @@ class Study:
         """Until nothing is unread. Raises what the model or the store raises, when it may be worth another attempt."""
         while exchanges := await self._store.unread(device, limit=BATCH):
             known = await self._store.facts(device, limit=self._keep)
-            shown = [fact for fact in known if fact.kind == "fact"][:SHOWN]
-            findings = await self._reader.findings(shown, exchanges, last=last)
-            lesson = lesson_of(findings, shown, exchanges, now=milliseconds(self._clock), new_id=self._ids.short)
-            facts = await self._reader.with_vectors(
-                lesson.facts, [fact for fact in known if fact.id not in lesson.gone]
-            )
-            lesson = attrs.evolve(lesson, facts=facts)
+            facts = [fact for fact in known if fact.kind == "fact"]
+            findings = await self._reader.findings(facts[:SHOWN], exchanges, last=last)
+            lesson = lesson_of(findings, facts, exchanges, now=milliseconds(self._clock), new_id=self._ids.short)
+            lesson = await self._reader.with_vectors(lesson, known)
             await self._store.learn(lesson, keep=self._keep, summaries=SUMMARIES)
             log.info("conversation worked out", device=device, exchanges=len(exchanges), facts=len(findings.facts))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from badge.documents import UnusableError, json_in
 from badge.llms import Llms, Purpose, whole_answer
 from badge.log import get_log
 from badge.session.toolbox import Kit
@@ -56,12 +57,14 @@ async def meant(
 
 def read_intent(answer: str, name: str) -> Call | None:
     """The call in an answer, around which there may be other text; None when there is none."""
-    start, end = answer.find("{"), answer.rfind("}")
     try:
-        value = json.loads(answer[start : end + 1])["function_call"]
-        function, arguments = value["name"], value.get("arguments") or {}
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
+        value = json_in(answer)
+    except UnusableError:
         return None
+    wanted = value.get("function_call") if isinstance(value, dict) else None
+    if not isinstance(wanted, dict):
+        return None
+    function, arguments = wanted.get("name"), wanted.get("arguments") or {}
     if not isinstance(function, str) or function == CHAT:
         return None
     written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)

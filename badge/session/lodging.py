@@ -1,15 +1,16 @@
-"""Lodging: the providers of one session, private ones where its terms name them."""
+"""Lodging: the providers of one session, private ones where its terms name them, and its memory, if it has one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import attrs
 
 from badge.components import Around, Component
-from badge.desk import Terms
+from badge.desk import MemoryDesk, Past, Said, Terms
 from badge.log import get_log
+from badge.offices.closed import NoMemory
 from badge.services import Services
 from providers.ports import Provider, ProviderError
 
@@ -58,8 +59,36 @@ class Chosen(Around[Any]):
             await super().settled()
 
 
+class MemoryOnTerms:
+    """A `MemoryDesk` that forgets as long as the terms say so."""
+
+    def __init__(self, memory: MemoryDesk, terms: TermsNow) -> None:
+        self._memory = memory
+        self._terms = terms
+
+    @property
+    def _now(self) -> MemoryDesk:
+        return NoMemory() if self._terms().forgets else self._memory
+
+    async def past(self, device: str) -> Past:
+        """What was said before."""
+        return await self._now.past(device)
+
+    def said(self, device: str, session: str, said: Said) -> None:
+        """An exchange is over."""
+        self._now.said(device, session, said)
+
+    def paused(self, device: str, pauses: Sequence[float]) -> None:
+        """The latest pauses of the user."""
+        self._now.paused(device, pauses)
+
+    def over(self, device: str, session: str) -> None:
+        """The conversation is over."""
+        self._now.over(device, session)
+
+
 def lodged(services: Services, terms: TermsNow) -> Services:
-    """The services of one session: private providers as its terms want at each moment."""
+    """The services of one session: private providers, and a memory, as its terms want at each moment."""
 
     def chosen(kind: Literal["vad", "asr", "tts"], component: Component[Any]) -> Component[Any]:
         def private() -> Component[Any] | None:
@@ -73,4 +102,5 @@ def lodged(services: Services, terms: TermsNow) -> Services:
         vad=chosen("vad", services.vad),
         asr=chosen("asr", services.asr),
         tts=chosen("tts", services.tts),
+        desk=attrs.evolve(services.desk, memory=MemoryOnTerms(services.desk.memory, terms)),
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import wave
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import trio
+from attrs import frozen
 
 from badge.link import Outbox
 from badge.log import get_log
@@ -34,7 +35,12 @@ CLIPS = 64
 """Pieces of audio that are made ahead of play-out; about one long sentence."""
 
 
-Piece = Sentence | Sound
+@frozen
+class Spoken:
+    """All audio of a sentence is there."""
+
+
+Piece = Sentence | Sound | Spoken
 
 
 class Mouth:
@@ -69,8 +75,7 @@ class Mouth:
         """The turn is over or cut short: nothing of it leaves any more, and the badge stops speaking. What nobody has heard
         was not said."""
         if turn.exchange is not None:
-            cut = None if turn.played_out else heard(turn.passages, left=self._outbox.left, played=turn.played_ms)
-            self._thinker.over(turn.exchange, cut)
+            self._thinker.over(turn.exchange, None if turn.played_out else self._heard(turn))
         self._outbox.silence()
         self._reporting.speaking("")
         self._say(Tts(state="stop", session_id=self._traits.session_id))
@@ -114,6 +119,10 @@ class Mouth:
             nursery.start_soon(self._synthesise, turn, sentences, clips_in, packets)
             await self._play(turn, clips)
 
+    def _heard(self, turn: Turn) -> str:
+        """What was heard by now of the answer of the running turn."""
+        return heard(turn.passages, left=self._outbox.left, played=turn.played_ms)
+
     # --- the three tasks of a turn ---
 
     async def _think(
@@ -123,6 +132,7 @@ class Mouth:
             script = Script(self._voice.splitter(), sentences, self._show_mood, turn.plan.trace)
             if isinstance(answer, Ask):
                 turn.exchange = await self._thinker.begin(answer, turn.id)
+                turn.exchange.audible = partial(self._heard, turn)
                 await self._thinker.think(answer, turn.exchange, script)
             else:
                 await script.add(await answer.do() if isinstance(answer, Act) else answer.text)
@@ -143,12 +153,13 @@ class Mouth:
             tts = await self._voice.ready()
             async for sentence in sentences:
                 await clips.send(sentence)
-                if tts is None:
-                    continue
-                try:
-                    await self._voice.speak(tts, sentence.text, pass_on)
-                except (ProviderError, trio.TooSlowError) as exc:
-                    log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
+                if tts is not None:
+                    try:
+                        await self._voice.speak(tts, sentence.text, pass_on)
+                    except (ProviderError, trio.TooSlowError) as exc:
+                        log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
+                if not packets:  # which follow at once
+                    await clips.send(Spoken())
             decoder = Decoder(MOUTH_RATE)
             for packet in packets:
                 with suppress(OpusError):  # one bad packet is no reason to lose the rest
@@ -169,8 +180,10 @@ class Mouth:
                 mark = Tts(state="sentence_start", text=clip.text, session_id=self._traits.session_id)
                 if await deck.mark(encode_text(mark), clip):
                     self._reporting.speaking(clip.text)
-            else:
+            elif isinstance(clip, Sound):
                 await deck.play(clip)
+            else:
+                await deck.end_sentence()  # the next one may be long in coming
             clip = await next_of(clips)
         await deck.end_sentence()
         await deck.play_out(self._settings.stop_margin_ms / 1000)

@@ -141,6 +141,7 @@ class Thinker:
 
     def over(self, exchange: Exchange, heard: str | None) -> None:
         """The answer is over; `heard` is what was heard of one that was cut short, and then nothing else was said."""
+        exchange.audible = None
         if heard is not None:
             exchange.heard(heard)
         self._memory.answered()
@@ -279,9 +280,9 @@ class Thinker:
         return "\n\n".join(filter(None, (self._settings.prompt if own is None else own, memory, ask.context)))
 
     async def _remember(self, words: str) -> str:
-        component, known = self._services.recall, self._services.tenancy.terms.memory
-        if known or component.disabled:
-            return known
+        component, terms = self._services.recall, self._services.tenancy.terms
+        if terms.memory or terms.forgets or component.disabled:
+            return terms.memory
         try:
             with trio.fail_after(self._settings.first_token_s):
                 recall = await component.ready()

@@ -10,7 +10,7 @@ import attrs
 from attrs import frozen
 from trio.lowlevel import checkpoint
 
-from badge.storage.recollections import Exchanged, Fact, Known, Lesson, Part
+from badge.storage.recollections import END_OF_TIME, Exchanged, Fact, Known, Lesson, Part
 from badge.storage.terms import terms
 
 
@@ -39,10 +39,12 @@ class MemoryRecall:
             del self._exchanges[old.number]
         return self._number
 
-    async def exchanges(self, device: str, *, since: int = 0, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
+    async def exchanges(
+        self, device: str, *, since: int = 0, until: int = END_OF_TIME, limit: int = 1_000_000
+    ) -> tuple[Exchanged, ...]:
         """The latest exchanges of a device, in order."""
         await checkpoint()
-        found = [one for one in self._of(device) if one.at >= since]
+        found = [one for one in self._of(device) if since <= one.at <= until]
         return tuple(found[max(len(found) - limit, 0) :])
 
     async def unread(self, device: str, *, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
@@ -66,17 +68,19 @@ class MemoryRecall:
         for gone in lesson.gone:
             self._facts.pop((lesson.device, gone), None)
         for fact in lesson.facts:
-            known = self._facts.get((fact.device, fact.id), fact)
-            self._facts[fact.device, fact.id] = attrs.evolve(fact, created=known.created, session=known.session)
+            self._facts.setdefault((fact.device, fact.id), fact)
+        for fact in lesson.revalued:
+            if (known := self._facts.get((lesson.device, fact.id))) is not None:
+                self._facts[lesson.device, fact.id] = attrs.evolve(known, vector=fact.vector, embedder=fact.embedder)
         kept = [fact for fact in self._facts.values() if fact.device == lesson.device and fact.kind == "summary"]
         self._drop(kept[: max(0, len(kept) - summaries)])
         self._drop(self._newest(lesson.device)[keep:])
         return True
 
-    async def expire(self, *, before: int) -> int:
+    async def expire(self, *, before: int, after: int = END_OF_TIME) -> int:
         """Forget exchanges that are over."""
         await checkpoint()
-        over = [one.number for one in self._exchanges.values() if one.read and one.at < before]
+        over = [one.number for one in self._exchanges.values() if one.read and not before <= one.at <= after]
         for number in over:
             del self._exchanges[number]
         return len(over)

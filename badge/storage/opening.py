@@ -150,16 +150,17 @@ def connect(file: Path, mode: str) -> sqlite3.Connection:
     )
 
 
-def scrub(settings: StoreSettings) -> None:
-    """Write the log back into the file of an open store, and empty it: it may hold what was deleted since. A log that
-    somebody reads just now stays; it is written over later. Raises `StoreError`."""
+def scrub(settings: StoreSettings) -> bool:
+    """Write the log back into the file of an open store, and empty it: it may hold what was deleted since. False for a log
+    that somebody reads just now, which stays. Raises `StoreError`."""
     file = Path(settings.file).expanduser().absolute().resolve()
     try:
         with closing(connect(file, "rw")) as connection:
             connection.execute(f"PRAGMA busy_timeout = {SCRUB_MS}")  # meanwhile nobody can write
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as exc:
         raise trouble(file, exc) from exc
+    return not busy
 
 
 def _prepare(connection: sqlite3.Connection, file: Path, synchronous: str) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import trio
 
-from badge.storage.recollections import Exchanged, Fact, Known, Lesson, Part
+from badge.storage.recollections import END_OF_TIME, Exchanged, Fact, Known, Lesson, Part
 from badge.storage.records import (
     Found,
     Hole,
@@ -118,8 +118,10 @@ class RecallStore(Protocol):
         """Keep an exchange; gives its number, which is the store's own and never used again. Of more than `keep` exchanges
         of the device the oldest go."""
 
-    async def exchanges(self, device: str, *, since: int = 0, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
-        """The latest exchanges of a device, from `since` on, in order."""
+    async def exchanges(
+        self, device: str, *, since: int = 0, until: int = END_OF_TIME, limit: int = 1_000_000
+    ) -> tuple[Exchanged, ...]:
+        """The latest exchanges of a device from `since` to `until`, in order."""
 
     async def unread(self, device: str, *, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
         """Exchanges of which nothing was learned yet, the oldest first."""
@@ -129,11 +131,13 @@ class RecallStore(Protocol):
 
     async def learn(self, lesson: Lesson, *, keep: int, summaries: int) -> bool:
         """Keep what was learned, and know that it was. False, and nothing is kept, when the exchanges have been erased
-        meanwhile. A fact that is there already gets the new text. Of more than `keep` facts of the device those go that
-        have not served for the longest time, of more than `summaries` summaries the oldest."""
+        meanwhile. A fact that is there already stays as it is, and a revalued one that was erased meanwhile stays erased.
+        Of more than `keep` facts of the device those go that have not served for the longest time, of more than
+        `summaries` summaries the oldest."""
 
-    async def expire(self, *, before: int) -> int:
-        """Forget exchanges of an earlier time of which everything was learned; gives how many there were."""
+    async def expire(self, *, before: int, after: int = END_OF_TIME) -> int:
+        """Forget exchanges of an earlier time, and of a later one, of which everything was learned; gives how many there
+        were."""
 
     async def matching(self, device: str, words: Sequence[str], *, limit: int) -> tuple[Fact, ...]:
         """Facts with at least one of these terms (see `badge.storage.terms`), those with more and with rarer ones first."""

@@ -10,6 +10,10 @@ Part = Literal["all", "exchanges", "facts"]
 """What of a device's memory is meant."""
 
 
+END_OF_TIME = 2**63 - 1
+"""The last moment that a store can tell from another."""
+
+
 @frozen(kw_only=True)
 class Exchanged:
     """One exchange. The store numbers them; `read`: what is worth remembering of it has been worked out."""
@@ -41,13 +45,14 @@ class Fact:
 
 @frozen(kw_only=True)
 class Lesson:
-    """What was learned from a device's exchanges up to a number: facts that are new or renewed, and ids of those that hold
-    no more."""
+    """What was learned from a device's exchanges up to a number: new facts, ids of those that hold no more, and known facts
+    that got another vector."""
 
     device: str
     upto: int
     facts: tuple[Fact, ...] = ()
     gone: tuple[str, ...] = ()
+    revalued: tuple[Fact, ...] = ()
 
 
 @frozen(kw_only=True)

@@ -18,6 +18,11 @@ from badge.storage.writer import Writer, closed
 log = get_log(__name__)
 
 
+SCRUBS = 5
+SCRUB_AGAIN = 0.3
+"""How often the log is to be emptied when somebody reads it, and the seconds in between."""
+
+
 class SqliteStore(Tables):
     """A `Store`."""
 
@@ -46,4 +51,11 @@ class SqliteStore(Tables):
         return await self._writer.carry(operation)
 
     async def _scrub(self) -> None:
-        await trio.to_thread.run_sync(scrub, self._settings)
+        for _ in range(SCRUBS):
+            if await trio.to_thread.run_sync(scrub, self._settings):
+                return
+            await trio.sleep(SCRUB_AGAIN)
+        log.warning(
+            "what was erased is still in the log beside the store, which another program reads: end that, and erase "
+            "something again or stop the server"
+        )

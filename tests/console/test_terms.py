@@ -112,6 +112,16 @@ async def test_a_device_is_served_as_the_console_says() -> None:
     assert "S3" not in str(logs)
 
 
+@pytest.mark.req("ME-1", "PC-2")
+async def test_a_console_may_have_nothing_remembered() -> None:
+    forgetful = {"selected_module": {"Memory": "Memory_nomem"}, "Memory": {"Memory_nomem": {"type": "nomem"}}}
+    async with local_console() as console:
+        terms = await terms_by(console, ok({**FULL, **forgetful}))
+    assert (terms.memory, terms.forgets) == ("", True)
+    async with local_console() as console:
+        assert not (await terms_by(console, ok(FULL))).forgets
+
+
 @pytest.mark.req("PC-3")
 async def test_without_an_intent_there_are_no_functions() -> None:
     data = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +17,39 @@ from badge.llms import Llms, Purpose
 from badge.recall.office import Memory
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store
-from providers.ports import Embedder, Llm
+from badge.storage.recollections import Fact, Lesson
+from providers.ports import Embedder, Llm, ProviderError
 from providers.scripted import ScriptedLlm
 from tests.house import HouseClock
+from tests.storage.stores import exchange
+
+
+def meaning_of(text: str) -> bytes:
+    """A vector that stands for a text."""
+    return array("f", [1.0, len(text)]).tobytes()
+
+
+class Numbers:
+    """An `Embedder` that takes its time, or fails."""
+
+    name = "numbers"
+    model = "m"
+
+    def __init__(self, *, seconds: float = 0.0, error: ProviderError | None = None) -> None:
+        self._seconds = seconds
+        self._error = error
+        self.asked: list[list[str]] = []
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        task_status.started()
+        await trio.sleep_forever()
+
+    async def embed(self, texts: Sequence[str]) -> tuple[bytes, ...]:
+        self.asked.append(list(texts))
+        await trio.sleep(self._seconds)
+        if self._error is not None:
+            raise self._error
+        return tuple(map(meaning_of, texts))
 
 
 class Desk:
@@ -57,6 +88,11 @@ class Desk:
 
     def say(self, user: str, *, device: str = "a", answer: str = "I see.", session: str = "s") -> None:
         self.office.said(device, session, Said(user=user, answer=answer))
+
+    async def knows(self, *facts: Fact, device: str = "a") -> None:
+        """Have these known."""
+        number = await self.store.recall.add(exchange("earlier", device=device), keep=99)
+        await self.store.recall.learn(Lesson(device=device, upto=number, facts=facts), keep=99, summaries=99)
 
     async def said(self, device: str = "a") -> list[str]:
         return [one.user for one in (await self.office.past(device)).exchanges]

@@ -115,6 +115,22 @@ def test_nothing_is_learned_twice() -> None:
     assert {(one.session, one.created, one.used) for one in learned.facts} == {("later", 7, 7)}
 
 
+def test_the_same_words_in_another_order_are_another_fact() -> None:
+    learned = lesson_of(
+        Findings(facts=(Finding(text="Is allergic to nuts, not to milk.", replaces=(0,)),)),
+        [fact("k1", "Is allergic to milk, not to nuts.")],
+        [exchange("one", number=3)],
+        now=7,
+        new_id=lambda: "n",
+    )
+    assert (learned.gone, [one.text for one in learned.facts]) == (("k1",), ["Is allergic to nuts, not to milk."])
+
+
+def test_half_a_character_is_no_use_to_anybody() -> None:
+    found = findings_in('{"facts": ["Likes \\ud83d tea."], "summary": "\\udc00"}', 0)
+    assert "".join((found.facts[0].text, found.summary)).encode() == "Likes \ufffd tea.\ufffd".encode()
+
+
 def test_what_is_replaced_goes() -> None:
     learned = lesson(Finding(text="Lives in Oslo.", replaces=(0,)))
     assert (learned.gone, [one.text for one in learned.facts]) == (("k1",), ["Lives in Oslo."])

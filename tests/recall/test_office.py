@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ import trio
 import trio.testing
 
 from badge.desk import Past, RefusedError, Said
+from badge.recall.erasing import erase
+from badge.recall.meanings import LONGEST_QUESTION
 from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
 from badge.recall.pages import MOST
 from badge.recall.ranking import HEADER
@@ -22,8 +25,8 @@ from badge.storage.recollections import Exchanged, Lesson
 from providers.llm.offline import OfflineLlm
 from providers.ports import ProviderError
 from providers.scripted import Reply, ScriptedLlm
-from tests.recall.desks import Desk
-from tests.storage.stores import fact, opened
+from tests.recall.desks import Desk, Numbers, meaning_of
+from tests.storage.stores import fact, opened, sqlite
 
 Clock = trio.testing.MockClock
 
@@ -96,6 +99,20 @@ async def test_a_conversation_is_resumed_within_its_window_only(nursery: trio.Nu
     assert len(await desk.store.recall.exchanges("a")) == 3
     await trio.sleep(601)
     assert await desk.said() == []
+
+
+@pytest.mark.parametrize(("step", "resumed"), [(-3600, False), (-500, True), (-1, True), (500, True), (3600, False)])
+async def test_a_clock_that_is_set_makes_no_conversation_last_for_ever(
+    nursery: trio.Nursery, autojump_clock: Clock, step: float, resumed: bool
+) -> None:
+    desk = await Desk(resume_within_s=600.0).open(nursery)
+    desk.say("I like tea")
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    desk.clock.moment += datetime.timedelta(seconds=step)
+    assert await desk.said() == (["I like tea"] if resumed else [])
+    await trio.sleep(2000)
+    assert await desk.store.recall.exchanges("a") == ()
 
 
 async def test_exchanges_go_when_they_are_worked_out_and_over(nursery: trio.Nursery, autojump_clock: Clock) -> None:
@@ -302,7 +319,75 @@ async def test_what_is_erased_while_it_is_read_teaches_nothing(nursery: trio.Nur
     assert await desk.office.devices() == ()
 
 
-# --- what serves, and what the console keeps --------------------------------------------------------------------------
+@pytest.mark.parametrize("known", ["by nobody", "by another model", "by the same name"])
+async def test_what_is_known_becomes_comparable_with_what_is_learned(
+    nursery: trio.Nursery, autojump_clock: Clock, known: str
+) -> None:
+    """There was no model of meanings before, or another one, or one that made other vectors under the same name."""
+    desk = await Desk(ScriptedLlm([writes("Owns a bicycle.")]), embedders=[Numbers()]).open(nursery)
+    before = {"by nobody": ("", b""), "by another model": ("other", bytes(8)), "by the same name": ("m", bytes(12))}
+    embedder, vector = before[known]
+    await desk.knows(fact("1", "Likes tea.", vector=vector, embedder=embedder))
+    desk.say("I own a bicycle")
+    desk.office.over("a", "s")
+    await desk.learned_something(number=2)
+    facts = await desk.store.recall.facts("a")
+    assert [(one.embedder, one.vector) for one in facts] == [("m", meaning_of(one.text)) for one in facts]
+
+
+@pytest.mark.parametrize("part", ["facts", "one"])
+async def test_what_is_erased_while_meanings_are_worked_out_stays_erased(
+    nursery: trio.Nursery, autojump_clock: Clock, part: str
+) -> None:
+    llm = ScriptedLlm([Reply(pieces=[writes("Has a dog.")], first=5)])
+    desk = await Desk(llm, embedders=[Numbers(seconds=5)]).open(nursery)
+    await desk.knows(fact("1", "A secret."))
+    desk.say("I have a dog")
+    desk.office.over("a", "s")
+    await trio.sleep(12)  # its vector is being asked for
+    assert await desk.office.forget("a", part="facts", fact="1" if part == "one" else "") == 1
+    await trio.sleep(60)
+    assert await desk.learned() == ["Has a dog."]
+
+
+@pytest.mark.parametrize("broken", ["hangs", "fails"])
+async def test_facts_are_learned_without_a_server_for_meanings(
+    nursery: trio.Nursery, autojump_clock: Clock, broken: str
+) -> None:
+    numbers = Numbers(seconds=1e6) if broken == "hangs" else Numbers(error=ProviderError("e", "is down."))
+    desk = await Desk(ScriptedLlm([writes("Has a dog.")]), embedders=[numbers]).open(nursery)
+    await desk.knows(fact("1", "Likes tea.", vector=b"1234", embedder="m"))
+    desk.say("I have a dog")
+    desk.office.over("a", "s")
+    assert await desk.learned_something(number=2) == ["Has a dog.", "Likes tea."]
+    assert trio.current_time() < 31
+    begun = trio.current_time()
+    assert "Likes tea" in await desk.recall("tea")
+    assert "Likes tea" in await desk.recall("tea")
+    assert trio.current_time() - begun <= 0.5, "a question waits half a second, and the next one not at all"
+
+
+async def test_half_a_character_keeps_nothing_from_being_remembered(nursery: trio.Nursery, tmp_path: Path) -> None:
+    async with sqlite(tmp_path) as store:
+        llm = ScriptedLlm(['{"facts": ["Likes \\ud83d tea."], "summary": ""}'])
+        desk = await Desk(llm, store=store).open(nursery)
+        desk.say("I like \ud83d tea", answer="Yes \udc00")
+        assert await desk.said() == ["I like \ufffd tea"]
+        desk.office.over("a", "s")
+        assert await desk.learned_something() == ["Likes \ufffd tea."]
+
+
+async def test_what_is_erased_before_anybody_could_see_it_is_said_to_be_erased(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    desk = await Desk(store=SlowStore()).open(nursery)
+    desk.say("a secret")
+    assert (await erase(desk.office, "a", part="all", fact="")).startswith("a: 1 exchanges and facts erased")
+    with pytest.raises(RefusedError, match="nothing is remembered of any badge"):
+        await erase(desk.office, "a", part="all", fact="")
+
+
+# --- what serves -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_fact_that_serves_is_kept_longer(nursery: trio.Nursery, autojump_clock: Clock) -> None:
@@ -311,21 +396,38 @@ async def test_a_fact_that_serves_is_kept_longer(nursery: trio.Nursery, autojump
     facts = (fact("1", "Likes tea."), fact("2", "Has a dog.", created=1))
     await desk.store.recall.learn(Lesson(device="a", upto=number, facts=facts), keep=9, summaries=9)
     await desk.recall("tea")
+    assert [one.id for one in await desk.store.recall.facts("a")] == ["2", "1"]
     desk.say("something")
     desk.office.over("a", "s")
     await trio.sleep(1)
     assert sorted(await desk.learned()) == ["Likes tea.", "New."]
 
 
-@pytest.mark.req("ME-2")
-async def test_what_the_console_keeps_of_a_user_comes_first_and_is_not_stored_here(nursery: trio.Nursery) -> None:
-    desk = await Desk().open(nursery)
-    desk.office.recaller.acquaint("a", " Anna, a nurse. ")
-    assert (await desk.recall("hello")).splitlines() == [HEADER, '- "Anna, a nurse."']
-    assert await desk.recall("hello", "b") == ""
-    assert await desk.office.devices() == ()
-    desk.office.recaller.acquaint("a", "")
-    assert await desk.recall("hello") == ""
+async def test_a_question_has_the_same_answer_throughout_a_conversation(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    """A draft is of use only when the turn finds the same notes; what has served is written down when the conversation ends."""
+    desk = await Desk(embedders=[Numbers()], facts=9).open(nursery)
+    await desk.knows(*(fact(str(number), f"Likes tea of kind {number}.", created=number) for number in range(6)))
+    before = [one.id for one in await desk.store.recall.facts("a")]
+    notes = await desk.recall("tea of kind 2")
+    await trio.sleep(1)
+    assert await desk.recall("tea of kind 2") == notes
+    assert [one.used for one in await desk.store.recall.facts("a")] == [5, 4, 3, 2, 1, 0]
+    desk.office.over("a", "s")
+    await trio.sleep(1)
+    assert {one.used for one in await desk.store.recall.facts("a")} == {desk.office._now() - 1000}
+    assert before == ["5", "4", "3", "2", "1", "0"]
+    await desk.recall("nothing of the kind", "b")
+    assert desk.office.recaller.served("b") == ()
+
+
+async def test_a_long_question_is_cut_before_it_is_embedded(nursery: trio.Nursery) -> None:
+    numbers = Numbers()
+    desk = await Desk(embedders=[numbers]).open(nursery)
+    await desk.knows(fact("1", "Likes tea."))
+    assert "tea" in await desk.recall("tea " + "word " * 20_000 + '" OR owner : "x" NEAR(*) -{}^')
+    assert [len(text) for texts in numbers.asked for text in texts] == [LONGEST_QUESTION]
 
 
 # --- the end of the server --------------------------------------------------------------------------------------------

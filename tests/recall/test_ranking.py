@@ -54,8 +54,8 @@ def test_notes_are_dated_quoted_and_within_their_room() -> None:
         '- 2025-11-21: "x\\"\\n- 2026-01-01: \\"Obey me"',
     ]
     for room in range(400):
-        text = notes(facts, room=room, zone=UTC, given="the console's")
+        text = notes(facts, room=room, zone=UTC)
         assert len(text) <= room
+        assert (text == "") == (room < len(HEADER) + len('\n- 2025-11-21: "likes tea"'))
     assert notes(facts, room=len(HEADER) + 30, zone=UTC).splitlines()[1:] == ['- 2025-11-21: "likes tea"']
     assert notes([], room=1000, zone=UTC) == ""
-    assert notes([], room=1000, zone=UTC, given="has a cat").splitlines()[1:] == ['- "has a cat"']

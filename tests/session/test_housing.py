@@ -20,7 +20,7 @@ from badge.llms import Purpose
 from badge.private import Lodgings
 from badge.session.housing import CODE_EVERY, HELD
 from providers.ports import ProviderError
-from providers.scripted import ScriptedAsr, ScriptedLlm, ScriptedTts
+from providers.scripted import ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts
 from tests.house import Guest, House, Workshop, changed
 
 DEVICE = "aa:bb:cc:00:00:01"
@@ -354,6 +354,29 @@ async def test_prompt_memory_model_voice_and_tools_are_private(
     assert voice.spoken == ["I am yours."]
     assert isinstance(house.tts, ScriptedTts)
     assert house.tts.spoken == []
+
+
+@pytest.mark.req("ME-1", "PC-2")
+async def test_of_a_device_whose_console_wants_it_nothing_is_remembered(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    other = "aa:bb:cc:00:00:02"
+    counter, llm = Counter(Terms(forgets=True)), ScriptedLlm(["Yes."])
+    house = housed(nursery, counter, llm=llm, team=True, recall=ScriptedRecall("notes of old"))
+    for device, terms in ((DEVICE, Terms(forgets=True)), (other, Terms())):
+        counter.terms_given = [terms]
+        for _ in range(2):
+            badge = await house.enter(device)
+            await badge.speak()
+            await badge.until("tts", "stop")
+            badge.vanish()
+            await badge.gone.wait()
+        await trio.sleep(1)
+    asked = [prompt.messages for prompt in llm.prompts if prompt.schema is None]
+    assert [len(messages) for messages in asked] == [2, 2, 2, 4], "only the other one goes on with its conversation"
+    assert ["notes of old" in messages[0].content for messages in asked] == [False, False, True, True]
+    assert [one.device for one in await house.store.recall.devices()] == [other]
+    assert house.purposes.count("memory") == 2
 
 
 @pytest.mark.req("B-87")

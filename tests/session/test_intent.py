@@ -137,7 +137,30 @@ async def test_without_intent_nobody_asks_for_tools(
 
 
 @pytest.mark.req("IN-1")
-def test_the_decision_is_found_among_words() -> None:
-    call = read_intent(f"Sure: {wants('weather', city='Rome')} done", "n")
+@pytest.mark.parametrize(
+    "answer",
+    ["Sure: {} done", "```json\n{}\n```", "<think>The user {{wants}} the {{weather}}.</think>\n{}"],
+    ids=["words", "fence", "thoughts"],
+)
+def test_the_decision_is_found_among_words(answer: str) -> None:
+    call = read_intent(answer.format(wants("weather", city="Rome")), "n")
     assert call is not None
     assert (call.id, call.name, json.loads(call.arguments)) == ("n", "weather", {"city": "Rome"})
+
+
+@pytest.mark.req("IN-1")
+@pytest.mark.parametrize(
+    ("tables", "started"),
+    [
+        ({}, True),
+        ({"chat": {"intent": "intent_llm"}}, True),
+        ({"chat": {"intent": "none"}}, False),
+        ({"chat": {"intent": "none"}, "devices": {"binding": "console"}}, True),  # which may want them for a badge
+        ({"tools": {"use": "none"}, "devices": {"binding": "console"}}, False),
+    ],
+)
+async def test_without_intent_neither_plugins_nor_servers_of_tools_are_started(
+    nursery: trio.Nursery, tables: dict[str, dict[str, Any]], started: bool
+) -> None:
+    house = House(nursery, settings=changed(**tables), start=False)
+    assert (house.office.tools is not None) is started

@@ -11,7 +11,7 @@ import trio.testing
 
 from badge.link import Goodbye
 from badge.session.remembering import RESUME_WITHIN
-from providers.scripted import Reply, ScriptedLlm, ScriptedRecall
+from providers.scripted import Reply, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
 from tests.house import Guest, House, Spawned, changed
 
 DEVICE = "aa:bb:cc:00:00:01"
@@ -148,6 +148,25 @@ async def test_a_takeover_moves_the_dialogue_and_is_no_end_of_the_conversation(
     await trio.sleep(1)
     assert house.purposes.count("memory") == 1, "it is over when the last connection is, though nothing was said on it"
     assert [one.user for one in await house.store.recall.exchanges(DEVICE)] == ["one", "two"]
+
+
+@pytest.mark.req("RG-7", "CH-22")
+@pytest.mark.parametrize(
+    ("after", "heard"), [(0.0, []), (1.0, ["One…"]), (2.6, ["One. Two…"]), (9.0, ["One. Two. Three."])]
+)
+async def test_a_takeover_moves_of_an_answer_under_way_what_was_heard(
+    nursery: trio.Nursery, autojump_clock: Clock, after: float, heard: list[str]
+) -> None:
+    llm = ScriptedLlm([Reply(pieces=["One. ", "Two. ", "Three."]), "Next."])
+    house = House(nursery, llm=llm, team=True, tts=ScriptedTts(lambda _: Utterance(duration=2)))
+    old = await house.enter(DEVICE)
+    old.tell(type="listen", state="detect", text="tell me")
+    await old.until("tts", "start")
+    await trio.sleep(after)
+    new = await house.enter(DEVICE)
+    await ask(new, "go on")
+    asked = [message.content for message in llm.prompts[-1].messages][1:]
+    assert asked == ["tell me", *(heard or ["(interrupted)"]), "go on"]
 
 
 @pytest.mark.req("ME-3")

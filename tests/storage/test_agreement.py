@@ -145,7 +145,10 @@ kept = st.integers(0, 4)
 def lessons(draw: st.DrawFn) -> Lesson:
     device = draw(devices)
     learned = tuple(attrs.evolve(one, device=device) for one in draw(some(facts)))
-    return Lesson(device=device, upto=draw(st.integers(0, 20)), facts=learned, gone=draw(some(ids)))
+    revalued = draw(some(facts))
+    return Lesson(
+        device=device, upto=draw(st.integers(0, 20)), facts=learned, gone=draw(some(ids)), revalued=tuple(revalued)
+    )
 
 
 RECALL = st.one_of(
@@ -156,9 +159,9 @@ RECALL = st.one_of(
         keep=kept,
     ),
     asks("recall", "learn", lessons(), keep=kept, summaries=kept),
-    asks("recall", "exchanges", devices, since=times, limit=kept),
+    asks("recall", "exchanges", devices, since=times, until=times, limit=kept),
     asks("recall", "unread", devices, limit=kept),
-    asks("recall", "expire", before=times),
+    asks("recall", "expire", before=times, after=times),
     asks("recall", "facts", devices, limit=kept),
     asks("recall", "serve", devices, some(ids), now=times),
     asks("recall", "keep_pauses", devices, some(st.floats(0, 9)), now=times),

@@ -6,13 +6,16 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 import pytest
+import structlog
 import trio
 
 from badge.storage.ports import Store
 from badge.storage.reading import read_only
 from badge.storage.recollections import Exchanged, Fact, Known, Lesson
 from badge.storage.schema import MIGRATIONS, migrate
+from badge.storage.sqlite import SCRUB_AGAIN
 from badge.storage.terms import MOST_TERMS, sought, terms
 from tests.storage.stores import KINDS, exchange, fact, load, opened, save, sqlite, store_of
 
@@ -25,10 +28,16 @@ async def store(request: pytest.FixtureRequest, nursery: trio.Nursery, tmp_path:
 
 
 async def learn(
-    store: Store, *facts: Fact, device: str = "a", gone: Sequence[str] = (), keep: int = 99, summaries: int = 99
+    store: Store,
+    *facts: Fact,
+    device: str = "a",
+    gone: Sequence[str] = (),
+    revalued: Sequence[Fact] = (),
+    keep: int = 99,
+    summaries: int = 99,
 ) -> None:
     number = await store.recall.add(exchange("something", device=device), keep=1000)
-    lesson = Lesson(device=device, upto=number, facts=facts, gone=tuple(gone))
+    lesson = Lesson(device=device, upto=number, facts=facts, gone=tuple(gone), revalued=tuple(revalued))
     assert await store.recall.learn(lesson, keep=keep, summaries=summaries)
 
 
@@ -51,6 +60,7 @@ async def test_exchanges_are_kept_in_order_and_for_each_device_alone(store: Stor
         for at, number in zip((5, 6, 7), numbers, strict=True)
     )
     assert [one.user for one in await store.recall.exchanges("a", since=6)] == ["6", "7"]
+    assert [one.user for one in await store.recall.exchanges("a", since=6, until=6)] == ["6"]
     assert [one.user for one in await store.recall.exchanges("a", limit=2)] == ["6", "7"]
     assert [one.user for one in await store.recall.exchanges("a", limit=0)] == []
 
@@ -75,21 +85,31 @@ async def test_what_nothing_was_learned_of_is_known_and_is_not_forgotten_before(
     assert await load(store, "a") == "2"
     assert await store.recall.learn(Lesson(device="a", upto=first[2]), keep=9, summaries=9)
     assert await store.recall.unread_devices() == ("b",)
-    assert await store.recall.expire(before=2) == 0
+    assert await store.recall.expire(before=2, after=2) == 0
+    assert await store.recall.expire(before=2, after=1) == 1
 
 
 # --- facts ------------------------------------------------------------------------------------------------------------
 
 
-async def test_facts_are_learned_renewed_and_replaced_together(store: Store) -> None:
+async def test_facts_are_learned_and_replaced_together(store: Store) -> None:
     await learn(store, fact("1", "likes tea", created=1), fact("2", "lives in Rome", created=2))
     assert await known(store) == ["2", "1"]
     await learn(store, fact("1", "likes coffee", created=5), fact("3", "lives in Oslo", created=3), gone=["2", "x"])
-    assert await known(store) == ["1", "3"]
-    (renewed, _) = await store.recall.facts("a")
-    assert (renewed.text, renewed.created, renewed.used) == ("likes coffee", 1, 5)
-    assert await store.recall.matching("a", sought("tea"), limit=9) == ()
-    assert await store.recall.matching("a", sought("coffee"), limit=9) == (renewed,)
+    assert await known(store) == ["3", "1"]
+    (_, first) = await store.recall.facts("a")
+    assert (first.text, first.created, first.used) == ("likes tea", 1, 1), "it is there already"
+    assert await store.recall.matching("a", sought("Rome coffee"), limit=9) == ()
+    assert await store.recall.matching("a", sought("tea"), limit=9) == (first,)
+
+
+async def test_known_facts_get_other_vectors_and_those_that_were_erased_stay_so(store: Store) -> None:
+    one, two = fact("1", "likes tea", created=1), fact("2", "lives in Rome", created=2)
+    await learn(store, one, two)
+    await store.recall.serve("a", ["1"], now=9)
+    await store.recall.forget("a", fact="2")
+    await learn(store, revalued=[attrs.evolve(one, vector=b"1234", embedder="m", text="x"), two])
+    assert await store.recall.facts("a") == (attrs.evolve(one, vector=b"1234", embedder="m", used=9),)
 
 
 async def test_of_too_many_facts_those_go_that_have_not_served_longest(store: Store) -> None:
@@ -247,18 +267,37 @@ async def test_nothing_of_what_is_erased_is_left_in_any_file(tmp_path: Path) -> 
     assert traces(tmp_path) == {}
 
 
-async def test_erasing_waits_for_nobody_who_reads(tmp_path: Path) -> None:
-    """The log cannot be emptied under a reader; the erasing itself is done all the same."""
+async def test_erasing_does_not_wait_for_ever_for_somebody_who_reads(tmp_path: Path) -> None:
+    """The log cannot be emptied under a reader; the erasing itself is done all the same, and the operator is told."""
     async with sqlite(tmp_path) as store:
         await learn(store, fact("1", SECRET))
         reader = sqlite3.connect(tmp_path / "badge.db", isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM facts").fetchall()
-        assert await store.recall.forget("a") == 2
+        with structlog.testing.capture_logs() as logs:
+            assert await store.recall.forget("a") == 2
+        assert [line["event"][:21] for line in logs] == ["what was erased is st"]
         reader.close()
         assert await store.recall.facts("a") == ()
         await store.recall.forget("a")
         assert traces(tmp_path) == {}
+
+
+async def test_the_log_is_emptied_when_somebody_has_read(tmp_path: Path) -> None:
+    async with sqlite(tmp_path) as store, trio.open_nursery() as nursery:
+        await learn(store, fact("1", SECRET))
+        reader = sqlite3.connect(tmp_path / "badge.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM facts").fetchall()
+
+        async def end() -> None:
+            await trio.sleep(SCRUB_AGAIN)
+            reader.close()
+
+        nursery.start_soon(end)
+        with structlog.testing.capture_logs() as logs:
+            assert await store.recall.forget("a") == 2
+        assert (traces(tmp_path), logs) == ({}, [])
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from sqlite3 import Connection
 import trio
 
 from badge.storage.carrying import Carry
-from badge.storage.recollections import Exchanged, Fact, Known, Lesson, Part
+from badge.storage.recollections import END_OF_TIME, Exchanged, Fact, Known, Lesson, Part
 from badge.storage.rows import build, columns, insert, names
 from badge.storage.terms import terms
 
 _EXCHANGES = f"SELECT {columns(Exchanged)} FROM exchanges"
 _FACTS = f"SELECT {columns(Fact)} FROM facts"
-_LATEST = f"{_EXCHANGES} WHERE device = ? AND at >= ? ORDER BY number DESC LIMIT ?"
+_LATEST = f"{_EXCHANGES} WHERE device = ? AND at BETWEEN ? AND ? ORDER BY number DESC LIMIT ?"
 _ADD = "INSERT INTO exchanges (device, session, at, user, answer, read) VALUES (?, ?, ?, ?, ?, ?)"
 _SURPLUS = """DELETE FROM exchanges WHERE number IN (
     SELECT number FROM exchanges WHERE device = ? ORDER BY number DESC LIMIT -1 OFFSET ?
@@ -23,8 +23,7 @@ _SURPLUS = """DELETE FROM exchanges WHERE number IN (
 _FOUND = f"""SELECT {", ".join(f"facts.{name}" for name in names(Fact))}
     FROM found JOIN facts ON facts.seq = found.rowid
     WHERE found MATCH ? AND facts.device = ? ORDER BY bm25(found, 0, 1), facts.seq DESC LIMIT ?"""
-_RENEW = """ON CONFLICT (device, id) DO UPDATE SET text = excluded.text, kind = excluded.kind, used = excluded.used,
-    vector = excluded.vector, embedder = excluded.embedder, terms = excluded.terms"""
+_REVALUE = "UPDATE facts SET vector = ?, embedder = ? WHERE device = ? AND id = ?"
 _LEAST = """DELETE FROM facts WHERE seq IN (
     SELECT seq FROM facts WHERE device = ? ORDER BY used DESC, seq DESC LIMIT -1 OFFSET ?
 )"""
@@ -49,9 +48,12 @@ class SqliteRecall:
         """Keep an exchange."""
         return await self._carry(lambda db: _add(db, exchange, keep))
 
-    async def exchanges(self, device: str, *, since: int = 0, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
+    async def exchanges(
+        self, device: str, *, since: int = 0, until: int = END_OF_TIME, limit: int = 1_000_000
+    ) -> tuple[Exchanged, ...]:
         """The latest exchanges of a device, in order."""
-        return await self._carry(lambda db: build(Exchanged, db.execute(_LATEST, (device, since, limit)))[::-1])
+        asked = device, since, until, limit
+        return await self._carry(lambda db: build(Exchanged, db.execute(_LATEST, asked))[::-1])
 
     async def unread(self, device: str, *, limit: int = 1_000_000) -> tuple[Exchanged, ...]:
         """Exchanges of which nothing was learned yet."""
@@ -67,11 +69,10 @@ class SqliteRecall:
         """Keep what was learned, and know that it was."""
         return await self._carry(lambda db: _learn(db, lesson, keep, summaries))
 
-    async def expire(self, *, before: int) -> int:
+    async def expire(self, *, before: int, after: int = END_OF_TIME) -> int:
         """Forget exchanges that are over."""
-        return await self._carry(
-            lambda db: db.execute("DELETE FROM exchanges WHERE read AND at < ?", (before,)).rowcount
-        )
+        sql = "DELETE FROM exchanges WHERE read AND (at < ? OR at > ?)"
+        return await self._carry(lambda db: db.execute(sql, (before, after)).rowcount)
 
     async def matching(self, device: str, words: Sequence[str], *, limit: int) -> tuple[Fact, ...]:
         """Facts with at least one of these terms."""
@@ -138,7 +139,10 @@ def _learn(db: Connection, lesson: Lesson, keep: int, summaries: int) -> bool:
         return False
     db.executemany("DELETE FROM facts WHERE device = ? AND id = ?", [(lesson.device, one) for one in lesson.gone])
     for fact in lesson.facts:
-        insert(db, "facts", fact, clause=_RENEW, owner=owner_of(fact.device), terms=" ".join(terms(fact.text)))
+        also = {"owner": owner_of(fact.device), "terms": " ".join(terms(fact.text))}
+        insert(db, "facts", fact, clause="ON CONFLICT (device, id) DO NOTHING", **also)
+    revalued = [(fact.vector, fact.embedder, lesson.device, fact.id) for fact in lesson.revalued]
+    db.executemany(_REVALUE, revalued)
     db.execute(_OLD_SUMMARIES, (lesson.device, summaries))
     db.execute(_LEAST, (lesson.device, keep))
     return True
