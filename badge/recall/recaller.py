@@ -68,16 +68,17 @@ class Recaller:
         if len(self._given) > MOST_GIVEN:
             del self._given[next(iter(self._given))]
 
-    async def recall(self, device: str, text: str) -> str:
-        """What is worth remembering for this text; empty for nothing. Raises `ProviderError`."""
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+        """What is worth remembering for this text; empty for nothing. Facts serve for what was said, and not `ahead` of it.
+        Raises `ProviderError`."""
         try:
-            found = await self._found(device, text)
+            found = await self._found(device, text, serve=not ahead)
         except StoreError as exc:
             raise ProviderError(self.name, exc.detail, remedy=exc.remedy, retryable=True) from exc
         given = self._given.get(device, "")
         return notes(found, room=self._settings.prompt_chars, zone=self._clock.now().tzinfo, given=given)
 
-    async def _found(self, device: str, text: str) -> list[Fact]:
+    async def _found(self, device: str, text: str, *, serve: bool) -> list[Fact]:
         vector = await self._meanings.of_question(text)
         recent = await self._store.facts(device, limit=COMPARED if vector else RECENT)
         if not recent:
@@ -85,6 +86,7 @@ class Recaller:
         matching = await self._store.matching(device, sought(text), limit=BEST)
         near = nearest(vector, self._meanings.model, recent)[:BEST]
         served = milliseconds(self._clock)
-        if idle := {fact.id for fact in (*matching, *near) if fact.used < served - SERVES_AGAIN}:
+        idle = {fact.id for fact in (*matching, *near) if fact.used < served - SERVES_AGAIN}
+        if serve and idle:
             self._serve(device, idle)
         return ranked((matching, near), recent[:RECENT])
