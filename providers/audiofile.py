@@ -32,23 +32,29 @@ def read_audio(path: Path, rate: int) -> bytes:
     return _decoded(str(path), str(path), rate)
 
 
-def decode_audio(data: bytes, rate: int) -> bytes:
-    """All sound of a file in memory as 16-bit mono PCM at `rate` Hz. Blocking; raises `AudioFileError`."""
-    return _decoded(io.BytesIO(data), "the sound", rate)
+def decode_audio(data: bytes, rate: int, *, longest: int | None = None) -> bytes:
+    """All sound of a file in memory as 16-bit mono PCM at `rate` Hz. Blocking; raises `AudioFileError`, also when it is
+    more than `longest` bytes: silence is packed a thousand times smaller than it is."""
+    return _decoded(io.BytesIO(data), "the sound", rate, longest)
 
 
-def _decoded(source: Any, path: str, rate: int) -> bytes:
+def _decoded(source: Any, path: str, rate: int, longest: int | None = None) -> bytes:
     ffmpeg_version()
     import av  # 100 MB of codecs: only for those that read files
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
     pieces: list[bytes] = []
+    size = 0
     try:
         with av.open(source) as container:
             if not container.streams.audio:
                 raise AudioFileError(f"{path} has no sound in it")
             for frame in container.decode(audio=0):
-                pieces.extend(piece.to_ndarray().tobytes() for piece in resampler.resample(frame))
+                decoded = [piece.to_ndarray().tobytes() for piece in resampler.resample(frame)]
+                size += sum(map(len, decoded))
+                if longest is not None and size > longest:
+                    raise AudioFileError(f"{path} is too long")
+                pieces += decoded
         pieces.extend(piece.to_ndarray().tobytes() for piece in resampler.resample(None))
     except FileNotFoundError:
         raise AudioFileError(f"{path} does not exist") from None

@@ -85,6 +85,15 @@ async def closing(response: Any) -> AsyncIterator[Any]:
                 await anext(body)
 
 
+async def left_at_refusal(response: Any) -> None:  # noqa: ASYNC124 - as hooks are
+    """A hook of clients: the reason that a server gives for its refusal is not read, however long it is and however slowly
+    it comes. Raises `openai.APIStatusError`."""
+    import openai
+
+    if response.is_error and response.request.method != "HEAD":
+        raise openai.APIStatusError("refused", response=response, body=None)
+
+
 def usable_key(name: str, account: Account, environment: Mapping[str, str]) -> str:
     """The API key, or a word in its place for a server that needs none. Raises `ProviderError`."""
     key = read_key(name, account.api_key_env, account.api_key_file, environment)
@@ -101,7 +110,8 @@ def _client(name: str, account: Account, key: str, resource: Callable[[Any], obj
     except ImportError as exc:
         raise ProviderError(name, f"the package openai does not load: {exc}.", remedy=_REMEDY) from None
     http_client = openai.DefaultAsyncHttpxClient(
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE)
+        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE),
+        event_hooks={"response": [left_at_refusal]},
     )
     client = openai.AsyncOpenAI(
         api_key=key,

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-SHORTEST = 0.1
-"""Seconds; a shorter silence is part of a word."""
+SHORTEST, LONGEST = 0.1, 10.0
+"""Seconds; a shorter silence is part of a word, and after a longer one something else is said."""
 
 ENOUGH = 8
 """Pauses after which a user is known."""
@@ -67,11 +67,11 @@ class Pauses:
         """Count pauses that were heard before all others."""
         heard = list(self._pauses)
         self._pauses.clear()
-        self._pauses.extend((*earlier, *heard))
+        self._pauses.extend(pause for pause in (*earlier, *heard) if SHORTEST <= pause <= LONGEST)
 
     def add(self, pause: float) -> None:
         """The user has paused for so many seconds, and then gone on."""
-        if pause >= SHORTEST:
+        if SHORTEST <= pause <= LONGEST:
             self._pauses.append(round(pause, 3))
             self._learned += 1
 

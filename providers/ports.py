@@ -297,5 +297,6 @@ class Embedder(Provider, Protocol):
 class Recall(Provider, Protocol):
     """Long-term memory of a device."""
 
-    async def recall(self, device: str, text: str) -> str:
-        """What is worth remembering for this text; empty for nothing."""
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+        """What is worth remembering for this text; empty for nothing. `ahead`: it is not certain yet that this will be said;
+        nothing tells later that it was asked."""

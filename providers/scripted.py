@@ -231,7 +231,7 @@ class ScriptedRecall(_Scripted):
         self._error = error
         self.asked: list[tuple[str, str]] = []
 
-    async def recall(self, device: str, text: str) -> str:
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:  # noqa: ARG002 - leaves no trace
         """Always the same."""
         self.asked.append((device, text))
         await trio.sleep(self._delay)

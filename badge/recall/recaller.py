@@ -57,21 +57,22 @@ class Recaller:
         """The ids of the facts of a device that were asked for since this was last asked."""
         return self._served.pop(device, ())
 
-    async def recall(self, device: str, text: str) -> str:
-        """What is worth remembering for this text; empty for nothing. Raises `ProviderError`."""
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+        """What is worth remembering for this text; empty for nothing. Facts serve for what was said, and not `ahead` of it.
+        Raises `ProviderError`."""
         try:
-            found = await self._found(device, text)
+            found = await self._found(device, text, serve=not ahead)
         except StoreError as exc:
             raise ProviderError(self.name, exc.detail, remedy=exc.remedy, retryable=True) from exc
         return notes(found, room=self._settings.prompt_chars, zone=self._clock.now().tzinfo)
 
-    async def _found(self, device: str, text: str) -> list[Fact]:
+    async def _found(self, device: str, text: str, *, serve: bool) -> list[Fact]:
         vector = await self._meanings.of_question(text)
         recent = await self._store.facts(device, limit=COMPARED if vector else RECENT)
         if not recent:
             return []
         matching = await self._store.matching(device, sought(text), limit=BEST)
         near = nearest(vector, self._meanings.model, recent)[:BEST]
-        if served := {fact.id for fact in (*matching, *near)}:
+        if serve and (served := {fact.id for fact in (*matching, *near)}):
             self._served.setdefault(device, set()).update(served)
         return ranked((matching, near), recent[:RECENT])

@@ -273,12 +273,12 @@ class RecordedRecall:
         self._note = journal.note
         self._count = count
 
-    async def recall(self, device: str, text: str) -> str:
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
         """What is worth remembering for this text."""
         number = self._count.next()
         self._note(Kind.RECALL_ASK, number, text)
         try:
-            answer = await self._recall.recall(device, text)
+            answer = await self._recall.recall(device, text, ahead=ahead)
         except Exception as exc:
             self._note(Kind.RECALL_ERROR, number, describe_error(exc))
             raise

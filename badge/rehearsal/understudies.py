@@ -87,7 +87,7 @@ class RecallUnderstudy(Played):
         super().__init__(known)
         self._memories = memories
 
-    async def recall(self, _device: str, text: str) -> str:
+    async def recall(self, _device: str, text: str, *, ahead: bool = False) -> str:  # noqa: ARG002 - as recorded
         """What was remembered."""
         take = self._memories.find(text)
         if take is None:

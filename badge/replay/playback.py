@@ -286,7 +286,7 @@ class PlayedRecall(Played):
         super().__init__(known)
         self._reels = reels
 
-    async def recall(self, _device: str, _text: str) -> str:
+    async def recall(self, _device: str, _text: str, *, ahead: bool = False) -> str:  # noqa: ARG002 - as recorded
         """The next memory."""
         answer = await self._reels.open().receive()
         if isinstance(answer, Exception):

@@ -171,7 +171,7 @@ class Thinker:
         """What the model will be asked first."""
         await self._memory.resume()
         dialogue = self._dialogue.foreseen(ask.words)
-        system, kit = await self._system(ask), await self._kit()
+        system, kit = await self._system(ask, ahead=True), await self._kit()
         return self._prompt(dialogue.messages(system, INTERRUPTED), kit.specs)
 
     async def _rounds(self, inquiry: _Inquiry) -> bool:
@@ -274,19 +274,19 @@ class Thinker:
     def _intent(self) -> str:
         return self._services.tenancy.terms.intent or self._settings.intent
 
-    async def _system(self, ask: Ask) -> str:
-        memory = await self._remember(ask.words)
+    async def _system(self, ask: Ask, *, ahead: bool = False) -> str:
+        memory = await self._remember(ask.words, ahead=ahead)
         own = self._services.tenancy.terms.prompt
         return "\n\n".join(filter(None, (self._settings.prompt if own is None else own, memory, ask.context)))
 
-    async def _remember(self, words: str) -> str:
+    async def _remember(self, words: str, *, ahead: bool) -> str:
         component, terms = self._services.recall, self._services.tenancy.terms
         if terms.memory or terms.forgets or component.disabled:
             return terms.memory
         try:
             with trio.fail_after(self._settings.first_token_s):
                 recall = await component.ready()
-                return well_formed(await recall.recall(self._traits.device, words))
+                return well_formed(await recall.recall(self._traits.device, words, ahead=ahead))
         except (ProviderError, trio.TooSlowError) as exc:
             log.warning("answering without memory", error=str(exc))
             return ""

@@ -86,7 +86,8 @@ class FunasrAsr:
             nursery.start_soon(recognition.converse, self._address)
             yield recognition
             nursery.cancel_scope.cancel("the utterance is over")
-        self._mirrored = reply.mirrored
+        if reply.mirrored is not None:
+            self._mirrored = reply.mirrored
 
 
 class FunasrRecognition:

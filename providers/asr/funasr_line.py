@@ -6,11 +6,14 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import inf
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+import h11
 import trio
 from attrs import frozen
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
+from wsproto.utilities import ProtocolError
 
 from providers.asr.funasr_reply import ServerError
 from providers.ports import ProviderError, alone
@@ -71,15 +74,48 @@ async def open_line(address: Address) -> AsyncIterator[WebSocketConnection]:
                 nursery.cancel_scope.cancel("the line is closed")
 
 
+class _Greeting(trio.abc.Stream):
+    """A stream whose end is an error until the server has greeted: the package would wait for the greeting all the same."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.greeted = False
+        self._stream = stream
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """What comes. Raises `ConnectionResetError` when the server leaves without a greeting."""
+        try:
+            data = await self._stream.receive_some(max_bytes)
+        except trio.BrokenResourceError:
+            if self.greeted:
+                raise
+            raise ConnectionResetError from None
+        if not (data or self.greeted):
+            raise ConnectionResetError
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Pass this on."""
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait for room."""
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._stream.aclose()
+
+
 async def _greet(nursery: trio.Nursery, raw: trio.SocketStream, address: Address) -> WebSocketConnection:
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = raw
     if address.tls is not None:
         stream = trio.SSLStream(raw, address.tls, server_hostname=address.host)
         await stream.do_handshake()
     headers = [(b"authorization", f"Bearer {address.token}".encode())] if address.token else []
-    return await wrap_client_stream(
+    greeting = _Greeting(stream)
+    socket = await wrap_client_stream(
         nursery,
-        stream,
+        cast(Any, greeting),
         urlsplit(address.url).netloc.rpartition("@")[2],
         address.resource,
         subprotocols=["binary"],
@@ -87,6 +123,8 @@ async def _greet(nursery: trio.Nursery, raw: trio.SocketStream, address: Address
         message_queue_size=QUEUE,
         max_message_size=LARGEST,
     )
+    greeting.greeted = True
+    return socket
 
 
 def failure_of(name: str, exc: BaseException) -> ProviderError | None:
@@ -110,6 +148,8 @@ def failure_of(name: str, exc: BaseException) -> ProviderError | None:
         case trio.BrokenResourceError() | OSError():
             detail = f"the connection failed ({type(alone(exc.__cause__ or exc)).__name__})."
             return ProviderError(name, detail, remedy=_CHECK, retryable=True, pause=PAUSE, unreachable=True)
+        case h11.ProtocolError() | ProtocolError():
+            return ProviderError(name, "the server does not speak the protocol.", remedy=_CHECK, retryable=True)
         case ServerError():
             return ProviderError(name, "the server reports an error.", retryable=True, pause=PAUSE)
         case ValueError() | RecursionError():

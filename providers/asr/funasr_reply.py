@@ -44,13 +44,13 @@ class Reply:
         self._replacing = replacing
         self._asked = False
         self._settled = False
-        self._done: list[str] = []
+        self._done = ""
         self._passing = ""
 
     @property
     def text(self) -> str:
         """The words so far."""
-        return without_gaps(" ".join(filter(None, (*self._done, self._passing.strip()))))
+        return without_gaps(" ".join(filter(None, (self._done, self._passing.strip()))))
 
     @property
     def patience(self) -> float:
@@ -82,7 +82,7 @@ class Reply:
             self._object(value)
         elif value is not None and not isinstance(value, list):
             self._settle(value if isinstance(value, str) else text)
-        if len(self._passing) + sum(map(len, self._done)) > LONGEST_TEXT:
+        if len(self._passing) + len(self._done) > LONGEST_TEXT:
             raise ValueError("an endless text")
 
     def _object(self, value: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ class Reply:
 
     def _settle(self, text: str) -> None:
         if text.strip():
-            self._done.append(text.strip())
+            self._done = f"{self._done} {text.strip()}".lstrip()
             self._passing = ""
         self._settled = self._asked
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from providers.llm.openai_settings import OFFICIAL, OpenAiSettings
+from providers.openai_client import left_at_refusal
 from providers.ports import ProviderError
 
 KEEP_ALIVE = 120.0
@@ -63,6 +64,7 @@ def client_of(name: str, settings: OpenAiSettings, key: str) -> tuple[Any, Any]:
     http_client = openai.DefaultAsyncHttpxClient(
         verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE),
+        event_hooks={"response": [left_at_refusal]},
     )
     client = openai.AsyncOpenAI(
         api_key=key,

@@ -109,17 +109,21 @@ class OpenAiTts:
     async def _request(self, text: str, sound: _Sound) -> None:
         speech = self._client.audio.speech.with_streaming_response
         async with speech.create(**self._fields(text)) as response, closing(response) as body:
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind == "application/json" or kind.startswith("text/"):
+            data = bytearray()
+            while len(data) < len(_MAGIC[0]) and (piece := await anext(body, None)) is not None:
+                data += piece
+            what = _kind(response.headers.get("content-type", ""), bytes(data))
+            if what == "words":
                 raise ValueError("words instead of sound")
-            if self._settings.format == "pcm" and kind not in _CONTAINERS:
-                await _read(body, sound.take)
+            if what == "pcm" and self._settings.format == "pcm":
+                await sound.take(bytes(data))
+                await _read(body, sound.take, len(data))
                 await sound.end()
                 return
-            data = bytearray()
-            await _read(body, partial(_collect, data))
+            await _read(body, partial(_collect, data), len(data))
+        decode = partial(decode_audio, bytes(data), MOUTH_RATE, longest=LONGEST)
         try:
-            pcm = await trio.to_thread.run_sync(decode_audio, bytes(data), MOUTH_RATE, abandon_on_cancel=True)
+            pcm = await trio.to_thread.run_sync(decode, abandon_on_cancel=True)
         except AudioFileError:
             raise ValueError("what was sent cannot be decoded") from None
         await sound.ready(pcm)
@@ -167,9 +171,18 @@ class _Sound:
             await self._send(pcm[at : at + CHUNK])
 
 
-async def _read(body: Any, take: Send) -> None:
-    """The whole body, as long as it is not too much."""
-    size = 0
+def _kind(media_type: str, head: bytes) -> Literal["pcm", "container", "words"]:
+    """What an answer is, whatever was asked for: by its media type where that is telling, else by how it begins."""
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind.endswith("json") or kind.startswith("text/"):
+        return "words"
+    if kind in _CONTAINERS or head.startswith(_MAGIC):
+        return "container"
+    return "words" if not kind.startswith("audio/") and head.startswith(_WORDS) else "pcm"
+
+
+async def _read(body: Any, take: Send, size: int) -> None:
+    """The rest of the body, after `size` bytes, as long as it is not too much."""
     while (data := await anext(body, None)) is not None:
         size += len(data)
         if size > LONGEST:
@@ -187,6 +200,12 @@ def _speech(client: Any) -> Any:
 
 _CONTAINERS = frozenset({"audio/wav", "audio/x-wav", "audio/ogg", "audio/opus", "audio/mpeg", "audio/flac"})
 """Media types of servers that send something else, although they were asked for pcm."""
+
+_MAGIC = (b"RIFF", b"OggS", b"fLaC", b"ID3")
+"""How such sound begins, whatever it is called."""
+
+_WORDS = (b'{"', b"{ ", b"{\n", b"<!", b"<h", b"<?")
+"""How an error begins that is not called one."""
 
 _REMEDIES = {
     400: "Check model, english, mandarin and format in [tts.openai].",

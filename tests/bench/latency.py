@@ -1,10 +1,13 @@
 """What each latency feature is worth: recorded speech, spoken in real time to a real server with the embedded recogniser
 and voice, and a model on a real socket whose first token takes 300 ms.
 
-The choices of features take turns, file by file. Reported for each: from the end of the voice in the file to the first frame of the reply, p50 and p95
-(a sound that only says that the answer takes a moment counts as first frame, not as answer); answers that the model began
-early, how many were taken, and why the others were not; and how often the user was interrupted in the middle of his
-speech. Then the same question is put to the recordings of the sessions without any feature, with `replay --what-if`.
+The choices of features take turns, file by file. Reported for each: from the end of the voice in the file to the first frame
+of the reply, p50 and p95 (a sound that only says that the answer takes a moment counts as first frame, not as answer), over
+those files that were answered, and not cut, with every choice; answers that the model began early, how many were taken, and
+why the others were not. Of all files: `wrong`, answers to other words than those that were shown (every answer names its
+question); `cut`, the user was answered in the middle of his speech; `no words`, nothing was understood, as in most files in
+Mandarin, which the embedded recogniser does not know; `unanswered`, something was, or recognition failed, and no answer came.
+Then the same question is put to the recordings of the sessions without any feature, with `replay --what-if`.
 
     python tests/bench/latency.py [--speech FOLDER] [--files N] [--badges 3] [--only NAME …]
 """
@@ -18,7 +21,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+import zlib
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +56,7 @@ TAIL = 6.0
 """Seconds of silence in which the answer has to come."""
 FIRST_TOKEN = 0.3
 BETWEEN = 0.025
-ANSWER = "Let me think about that, since it is a good question. The answer is that nobody knows it for sure."
+ANSWER = "Let me think about {}, since it is a good question. The answer is that nobody knows it for sure."
 
 OFF: dict[str, dict[str, Any]] = {
     "listen": {"eager": False, "adaptive": False},
@@ -83,13 +87,35 @@ class Speech:
 
 
 @attrs.define
-class Figures:
-    """What one choice of features comes to. Times in ms after the end of speech."""
+class Outcome:
+    """What came of one file. Times in ms after the end of speech; None: it did not come."""
 
-    frames: list[float] = attrs.field(factory=list)
-    answers: list[float] = attrs.field(factory=list)
-    interrupted: int = 0
-    unanswered: int = 0
+    frame: float | None = None
+    answer: float | None = None
+    shown: str | None = None
+    """the words that were understood last"""
+    failed: bool = False
+    cut: bool = False
+    wrong: bool = False
+
+    @property
+    def fair(self) -> bool:
+        """Whether its times can be compared."""
+        return self.answer is not None and not self.cut
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether an answer was due."""
+        return self.answer is None and (self.failed or self.shown is not None)
+
+
+Outcomes = dict[str, Outcome]
+"""By the name of the file."""
+
+
+def name_of(question: str) -> str:
+    """A number that stands for a question in its answer."""
+    return str(zlib.crc32("".join(filter(str.isalnum, question.lower())).encode()) % 900 + 100)
 
 
 def voice_end(pcm: bytes) -> float:
@@ -118,7 +144,8 @@ async def think(exchange: Exchange) -> None:
         await exchange.end()
         return
     await trio.sleep(FIRST_TOKEN)
-    for word in ANSWER.split():
+    question = exchange.body["messages"][-1]["content"]
+    for word in ANSWER.format(name_of(question)).split():
         await exchange.chunk(content=f"{word} ")
         await trio.sleep(BETWEEN)
     await exchange.done()
@@ -127,30 +154,29 @@ async def think(exchange: Exchange) -> None:
 class Talk:
     """One file spoken by one badge."""
 
-    def __init__(self, badge: Badge, speech: Speech, figures: Figures) -> None:
+    def __init__(self, badge: Badge, speech: Speech) -> None:
+        self.outcome = Outcome()
         self._badge = badge
         self._speech = speech
-        self._figures = figures
         self._begun = trio.current_time()
+        self._end = self._begun + speech.end
         self._named = False
-        self._sounded = False
 
-    async def run(self) -> None:
+    async def run(self) -> Outcome:
         """Speak, and wait for the first frame of the answer; what is answered before all is said, is interrupted."""
         await self._badge.tell(type="listen", state="start", mode="auto")
-        with trio.move_on_after(self._speech.end + TAIL) as patience:
+        with trio.move_on_after(self._speech.end + TAIL):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._speak)
                 await self._listen()
                 nursery.cancel_scope.cancel()
-        self._figures.unanswered += patience.cancelled_caught
         await self._badge.tell(type="abort")
         await trio.sleep(0.3)
         while True:  # what was under way
             try:
                 self._badge.inbox.receive_nowait()
             except trio.WouldBlock:
-                return
+                return self.outcome
 
     async def _speak(self) -> None:
         for number, packet in enumerate(self._speech.packets):
@@ -158,25 +184,32 @@ class Talk:
             await self._badge.send_packet(packet)
 
     async def _listen(self) -> None:
-        end = self._begun + self._speech.end
-        while True:
+        while self.outcome.answer is None:
             heard: Heard = await self._badge.inbox.receive()
-            message = heard.message or {}
-            if message.get("type") == "tts" and message.get("state") in ("start", "sentence_start"):
-                self._named = message["state"] == "sentence_start"
-            if heard.opus is None:
-                continue
-            if heard.at < end:
-                self._figures.interrupted += 1
+            if heard.message is not None:
+                await self._read(heard.message, heard.at)
+            elif heard.opus is not None:
+                late = (heard.at - self._end) * 1000
+                self.outcome.frame = late if self.outcome.frame is None else self.outcome.frame
+                self.outcome.answer = late if self._named else None
+
+    async def _read(self, message: dict[str, Any], at: float) -> None:
+        match message:
+            case {"type": "stt", "text": text} if at < self._end:
+                self.outcome.cut = True
+                self.outcome.shown = text
                 await self._badge.tell(type="abort")
                 await self._badge.until("tts", state="stop")
-                continue
-            if not self._sounded:
-                self._sounded = True
-                self._figures.frames.append((heard.at - end) * 1000)
-            if self._named:
-                self._figures.answers.append((heard.at - end) * 1000)
-                return
+            case {"type": "stt", "text": text}:
+                self.outcome.shown = text
+            case {"type": "tts", "state": "start"}:
+                self._named = False
+            case {"type": "tts", "state": "sentence_start", "text": text} if not self._named:
+                self._named = True
+                self.outcome.failed = "think about" not in text
+                self.outcome.wrong = not self.outcome.failed and name_of(self.outcome.shown or "") not in text
+            case {"type": "error"}:
+                self.outcome.failed = True
 
 
 def settings_for(names: Sequence[str], base_url: str, badges: int, folder: Path) -> Settings:
@@ -206,7 +239,7 @@ class Stall:
     name: str
     metrics: Metrics
     badges: list[Badge]
-    figures: Figures = attrs.field(factory=Figures)
+    outcomes: Outcomes = attrs.field(factory=dict)
 
 
 @asynccontextmanager
@@ -227,10 +260,10 @@ async def stall(name: str, base_url: str, badges: int, folder: Path) -> AsyncIte
 async def speak_all(stalls: Sequence[Stall], number: int, speeches: Sequence[Speech]) -> None:
     """One badge of every stall in turn: what else this machine has to do weighs on all choices alike."""
     for at in stalls:
-        await Talk(at.badges[number], speeches[0], Figures()).run()  # waits for what is loaded late
+        await Talk(at.badges[number], speeches[0]).run()  # waits for what is loaded late
     for speech in speeches:
         for at in stalls:
-            await Talk(at.badges[number], speech, at.figures).run()
+            at.outcomes[speech.name] = await Talk(at.badges[number], speech).run()
 
 
 async def measure(names: Sequence[str], speeches: Sequence[Speech], badges: int, folder: Path) -> list[Stall]:
@@ -260,19 +293,26 @@ def counted(metrics: Metrics, name: str, **labels: str) -> int:
     return 0 if math.isnan(value) else round(value)
 
 
-def row_of(at: Stall) -> list[str]:
-    """The line of the table."""
+def row_of(at: Stall, fair: Collection[str]) -> list[str]:
+    """The line of the table; times of the files in `fair`."""
     lost = {why: counted(at.metrics, "badge_drafts_discarded_total", reason=why) for why in WHY}
-    row = [counted(at.metrics, "badge_drafts_total"), counted(at.metrics, "badge_drafts_taken_total")]
-    row += [lost["resumed"], lost["words"], lost["prompt"] + lost["void"]]
-    figures = at.figures
-    cells = [*row, figures.interrupted, figures.unanswered]
-    return [spread(figures.frames), spread(figures.answers), *map(str, cells)]
+    cells = [counted(at.metrics, "badge_drafts_total"), counted(at.metrics, "badge_drafts_taken_total")]
+    cells += [lost["resumed"], lost["words"], lost["prompt"] + lost["void"]]
+    all_of = at.outcomes.values()
+    cells += [sum(one.wrong for one in all_of), sum(one.cut for one in all_of)]
+    cells += [sum(one.answer is None and not one.unanswered for one in all_of), sum(one.unanswered for one in all_of)]
+    compared = [at.outcomes[name] for name in fair]
+    frames, answers = ([getattr(one, what) for one in compared] for what in ("frame", "answer"))
+    return [spread(frames), spread(answers), *map(str, cells)]
 
 
 WHY = ("resumed", "words", "prompt", "void")
 
-COLUMNS = "{:<14} {:>14} {:>14} {:>6} {:>6} {:>9} {:>8} {:>8} {:>6} {:>12}"
+HEADINGS = (
+    *("features", "first frame", "answer", "early", "taken", "spoke on", "words", "other"),
+    *("wrong", "cut", "no words", "unanswered"),
+)
+COLUMNS = "{:<14} {:>14} {:>14} {:>6} {:>6} {:>9} {:>6} {:>6} {:>6} {:>4} {:>9} {:>11}"
 
 
 def main(args: argparse.Namespace) -> None:
@@ -281,21 +321,20 @@ def main(args: argparse.Namespace) -> None:
     speeches = [speech_of(path) for path in files]
     seconds = sum(speech.end for speech in speeches)
     print(
-        f"{len(speeches)} files, {seconds:.0f} s of speech, {args.badges} badges at once, first token {FIRST_TOKEN} s"
-    )
-    print(
-        "p50 / p95 in ms after the end of the voice; decisions of the model that were begun early, and what became of them"
-    )
-    print(
-        COLUMNS.format(
-            "features", "first frame", "answer", "early", "taken", "spoke on", "words", "other", "cut", "unanswered"
-        ),
+        f"{len(speeches)} files, {seconds:.0f} s of speech, {args.badges} badges at once, first token {FIRST_TOKEN} s",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        for at in trio.run(measure, args.only or list(CHOICES), speeches, args.badges, Path(folder)):
-            print(COLUMNS.format(at.name, *row_of(at)), flush=True)
+        stalls = trio.run(measure, args.only or list(CHOICES), speeches, args.badges, Path(folder))
+        fair = {one.name for one in speeches if all(at.outcomes[one.name].fair for at in stalls)}
+        print(
+            f"p50 / p95 in ms after the end of the voice, of the {len(fair)} files that all have answered; answers that the "
+            "model began early, and what became of them"
+        )
+        print(COLUMNS.format(*HEADINGS))
+        for at in stalls:
+            print(COLUMNS.format(at.name, *row_of(at, fair)), flush=True)
         print(f"took {time.perf_counter() - begun:.0f} s")
         plain = Path(folder) / "nothing"
         if plain.exists():

@@ -186,9 +186,9 @@ class InjectedRecall:
         self._recall = recall
         self._seam = seam
 
-    async def recall(self, device: str, text: str) -> str:
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
         garbage = await self._seam.at("recall.recall")
-        answer = await self._recall.recall(device, text)
+        answer = await self._recall.recall(device, text, ahead=ahead)
         return answer if garbage is None else garbage
 
 

@@ -76,7 +76,7 @@ def speaks(tts: Tts) -> Reply:
                     await exchange.data(chunk)
         else:
             pcm = await say(tts, text)
-            data, kind = (wav_bytes(pcm, MOUTH_RATE), "wav") if form == "wav" else (_coded(pcm, form), form)
+            data, kind = (wav_bytes(pcm, MOUTH_RATE), "wav") if form == "wav" else (coded(pcm, form), form)
             await exchange.head(200, {"content-type": f"audio/{kind}"})
             await exchange.data(data)
         await exchange.end()
@@ -136,7 +136,8 @@ async def endless(exchange: Exchange) -> None:
             await exchange.data(bytes(1 << 20))
 
 
-def _coded(pcm: bytes, form: str) -> bytes:
+def coded(pcm: bytes, form: str) -> bytes:
+    """A file of this form."""
     import io
 
     import av

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,45 @@ async def test_a_refused_handshake(server: FunasrServer, status: int, retryable:
     error = await failure(server)
     assert f"HTTP {status}" in error.detail
     assert (error.retryable, error.unreachable) == (retryable, False)
+
+
+@pytest.mark.req("DG-2")
+@pytest.mark.parametrize(
+    ("greeting", "detail"),
+    [
+        (None, "connection failed"),  # whoever forwards to a server that is not there
+        (b"", "connection failed"),
+        (b"\0\xff" * 1000, "does not speak the protocol"),
+        (b"HTTP/1.1 101 Switching\r\n" + b"x: y" * 100_000, "does not speak the protocol"),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            b"sec-websocket-accept: nonsense\r\n\r\n",
+            "does not speak the protocol",
+        ),
+    ],
+)
+async def test_what_is_no_server_is_known_at_once(greeting: bytes | None, detail: str) -> None:
+    """And can be tried again: by the provider of this machine, where there is one."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        if greeting is not None:
+            with suppress(trio.BrokenResourceError):
+                await stream.receive_some()
+                await stream.send_all(greeting)
+            if greeting:
+                await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, serve, listeners)
+        port = listeners[0].socket.getsockname()[1]
+        asr = FunasrAsr(FunasrSettings(url=f"ws://127.0.0.1:{port}", connect_timeout_s=30.0), {})
+        async with running(asr):
+            with trio.fail_after(10), pytest.raises(ProviderError) as caught, single_error():
+                await hear(asr, SOUND)
+        nursery.cancel_scope.cancel()
+    assert detail in caught.value.detail
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(

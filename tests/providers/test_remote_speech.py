@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import structlog
 import trio
 
 from providers.asr.openai import OpenAiAsr, OpenAiAsrSettings
 from providers.asr.openai_answer import text_of
+from providers.audiofile import wav_bytes
 from providers.pcm import rms, seconds
 from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, single_error
 from providers.scripted import tone
@@ -23,6 +25,7 @@ from tests.providers.speech_server import (
     answers,
     breaks,
     breaks_in_the_middle,
+    coded,
     endless,
     never,
     speaks,
@@ -179,6 +182,22 @@ async def test_refusals(server: OpenAiServer, status: int, retryable: bool) -> N
     assert "pharaoh" not in f"{caught.value}{logs}"
 
 
+async def _refuses_without_end(exchange: Exchange) -> None:
+    """A reason that never ends."""
+    await exchange.head(429, {"content-type": "application/json", "retry-after": "30"})
+    await exchange.data('{"error": ')
+    await trio.sleep_forever()
+
+
+@pytest.mark.req("DG-5")
+async def test_a_refusal_is_known_before_its_reason_is_told(server: OpenAiServer) -> None:
+    """Which nobody reads: it may be endless."""
+    for ask in (words, sound):
+        with trio.fail_after(5), pytest.raises(ProviderError, match="HTTP 429") as caught:
+            await ask(server, _refuses_without_end)
+        assert caught.value.pause == 30
+
+
 @pytest.mark.req("DG-4")
 async def test_nobody_listens_there() -> None:
     async with openai_server() as server:
@@ -255,10 +274,37 @@ async def test_pcm_of_another_rate(server: OpenAiServer) -> None:
     assert seconds(pcm, MOUTH_RATE) == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("kind", ["audio/pcm", "audio/wave", "application/octet-stream", ""])
+async def test_a_file_in_place_of_pcm_is_known_by_how_it_begins(server: OpenAiServer, kind: str) -> None:
+    """Its head is no sound, and its rate may be another."""
+    file = wav_bytes(tone(0.5, 16_000), 16_000)
+
+    async def reply(exchange: Exchange) -> None:
+        await exchange.head(200, {"content-type": kind})
+        for piece in (file[:1], file[1:3], file[3:]):
+            await exchange.data(piece)
+        await exchange.end()
+
+    pcm = await sound(server, reply)
+    assert seconds(pcm, MOUTH_RATE) == pytest.approx(0.5, abs=0.01)
+    assert rms(pcm[:960]) > 0.01
+    assert max(map(abs, np.frombuffer(pcm, "<i2"))) < 2 * max(map(abs, np.frombuffer(file[44:], "<i2")))
+
+
+async def test_a_small_file_with_hours_of_silence_is_left(server: OpenAiServer) -> None:
+    file = coded(bytes(2 * MOUTH_RATE * 400), "flac")
+    assert len(file) < 1_000_000
+    with pytest.raises(ProviderError, match="no answer"):
+        await sound(server, answers(file, "audio/flac"), format="flac")
+
+
 @pytest.mark.parametrize(
     "reply",
     [
         answers(b'{"error": "no"}'),
+        answers(b'{"error": "no"}', "application/problem+json"),
+        answers(b'{"error": "no"}', "application/octet-stream"),
+        answers(b"<!doctype html><html>", ""),
         answers(b"<html>", "text/html"),
         answers(b"", "audio/pcm"),
         answers(b"RIFF and no more", "audio/wav"),

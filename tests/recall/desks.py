@@ -107,5 +107,5 @@ class Desk:
                 await trio.sleep(0.01)
         return found
 
-    async def recall(self, text: str, device: str = "a") -> str:
-        return await self.office.recaller.recall(device, text)
+    async def recall(self, text: str, device: str = "a", *, ahead: bool = False) -> str:
+        return await self.office.recaller.recall(device, text, ahead=ahead)

@@ -390,17 +390,21 @@ async def test_what_is_erased_before_anybody_could_see_it_is_said_to_be_erased(
 # --- what serves -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_fact_that_serves_is_kept_longer(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+@pytest.mark.parametrize(("ahead", "kept"), [(False, ["Likes tea.", "New."]), (True, ["Has a dog.", "New."])])
+async def test_a_fact_that_serves_is_kept_longer(
+    nursery: trio.Nursery, autojump_clock: Clock, ahead: bool, kept: list[str]
+) -> None:
+    """It serves for what was said: what may be said in a moment leaves no trace."""
     desk = await Desk(ScriptedLlm([writes("New.")]), facts=2).open(nursery)
     number = await desk.store.recall.add(Exchanged(device="a", session="s", at=0, user="", answer=""), keep=9)
     facts = (fact("1", "Likes tea."), fact("2", "Has a dog.", created=1))
     await desk.store.recall.learn(Lesson(device="a", upto=number, facts=facts), keep=9, summaries=9)
-    await desk.recall("tea")
+    await desk.recall("tea", ahead=ahead)
     assert [one.id for one in await desk.store.recall.facts("a")] == ["2", "1"]
     desk.say("something")
     desk.office.over("a", "s")
     await trio.sleep(1)
-    assert sorted(await desk.learned()) == ["Likes tea.", "New."]
+    assert sorted(await desk.learned()) == kept
 
 
 async def test_a_question_has_the_same_answer_throughout_a_conversation(

@@ -20,7 +20,7 @@ from badge.metrics import Metrics
 from badge.session.drafting import LIFETIME, TOKENS, Drafts
 from badge.session.eagerness import Eagerness
 from providers.ports import ChatMessage, Prompt, ProviderError, Text, Token, single_error
-from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
+from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
 from tests.house import Guest, House, changed
 
 EAGER = changed(listen={"eager": True, "eager_silence_ms": 200, "eager_steady_ms": 60})
@@ -142,6 +142,36 @@ async def test_nothing_of_a_wrong_draft_is_heard_or_remembered(
     (exchange,) = badge.session._dialogue
     assert (exchange.user, exchange.answer) == ("turn it off later", "Later, then.")
     assert counted(house) == {"begun": 1, "words": 1}
+
+
+class Notebook(ScriptedRecall):
+    """Notes what has served; what it remembers depends on that."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.served: list[str] = []
+
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+        await super().recall(device, text, ahead=ahead)
+        known = f"{self.served} have served"
+        self.served += [] if ahead else [text]
+        return known
+
+
+@pytest.mark.parametrize(("partial_text", "fate"), [("turn it off", "words"), ("turn it off later", "taken")])
+async def test_memory_serves_for_what_was_said(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, partial_text: str, fate: str
+) -> None:
+    """A draft asks it, and leaves no trace there, by which the prompt of the turn would be another one."""
+    asr = ScriptedAsr([Hearing(text="turn it off later", partials=[partial_text])])
+    recall = Notebook()
+    house = House(nursery, asr=asr, llm=ScriptedLlm(["Yes."]), recall=recall, settings=EAGER)
+    badge = await house.enter()
+    await in_auto(badge)
+    await badge.until("tts", "stop")
+    assert [text for _, text in recall.asked] == [partial_text, "turn it off later"]
+    assert recall.served == ["turn it off later"]
+    assert counted(house) == {"begun": 1, fate: 1}
 
 
 async def test_who_speaks_on_ends_the_draft(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:

@@ -50,9 +50,9 @@ class OfTheOffice(ScriptedRecall):
 
     house: House
 
-    async def recall(self, device: str, text: str) -> str:
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
         assert self.house.office.memory is not None
-        return await self.house.office.memory.recaller.recall(device, text)
+        return await self.house.office.memory.recaller.recall(device, text, ahead=ahead)
 
 
 async def ask(badge: Guest, text: str, *, answers: int = 1) -> None:

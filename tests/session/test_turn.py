@@ -84,8 +84,8 @@ async def test_everybody_is_remembered_for_himself(
     """Two badges ask at the same time: each question goes to the memory of its own device, and so does the answer."""
 
     class Notebook(ScriptedRecall):
-        async def recall(self, device: str, text: str) -> str:
-            await super().recall(device, text)
+        async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+            await super().recall(device, text, ahead=ahead)
             return f"This is {device}."
 
     recall, llm = Notebook("", delay=1), ScriptedLlm()
