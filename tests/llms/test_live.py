@@ -301,6 +301,19 @@ async def test_a_devices_client_stays_for_a_while_and_goes(autojump_clock: objec
         assert len(one.works.of("mine")) == 2
 
 
+@pytest.mark.req("LM-14")
+async def test_only_so_many_devices_are_known(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has not asked for the longest time is forgotten, however long ago it came."""
+    monkeypatch.setattr(private, "MOST", 2)
+    async with live(plan()) as one:
+        keys = {"chat": one.llms.admit(model("mine"))}
+        for device in ("a", "b"):
+            one.llms.assign(device, keys)
+        assert await answer(one, device="a") == "mine"
+        one.llms.assign("c", keys)
+        assert [await answer(one, device=device) for device in "abc"] == ["mine", "d", "mine"]
+
+
 async def test_only_so_many_are_known(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were not used for the longest time go."""
     monkeypatch.setattr(private, "MOST", 2)
