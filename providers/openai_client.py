@@ -82,7 +82,7 @@ async def closing(response: Any, whole: Callable[[], object] = lambda: None) -> 
         patience = LINGER
     finally:
         with trio.move_on_after(patience, shield=True), suppress(Exception):
-            async for _ in body:
+            while await anext(body, None) is not None:
                 pass
             if patience:  # a body that was cut off has an end as well
                 whole()
