@@ -109,6 +109,8 @@ def _configured_by(args: argparse.Namespace) -> str:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    if args.config is None and CONFIG.exists():
+        args.config = CONFIG  # once there, it is not given up for the defaults: an editor may be writing it anew
     settings = _settings(args)
     clock = SystemClock()
     choices = choose(settings, os.environ, clock)

@@ -109,6 +109,7 @@ class Server:
 
     services: Services
     office: BackOffice
+    ledger: Ledger
     llms: LiveLlms | None = None
     """models that can be configured anew"""
 
@@ -117,7 +118,7 @@ class Server:
         """What the operator can ask for while it runs."""
         office, presence = self.office, self.services.presence
         return {
-            **operator_commands(office.post, presence, self.services.ledger),
+            **operator_commands(office.post, presence, self.ledger),
             **device_commands(office.housing.registry, presence),
             **memory_commands(office.memory or office.store.recall),
         }
@@ -157,8 +158,9 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
         desk=office.desk,
         deliveries=office.deliveries,
         private=office.housing.private,
+        metrics=metrics,
     )
-    return Server(services=services, office=office, llms=llms)
+    return Server(services=services, office=office, ledger=ledger, llms=llms)
 
 
 def live_llms(settings: Settings, workshop: Workshop, ledger: Ledger, clock: WallClock) -> LiveLlms:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
+from urllib.parse import urlsplit
 
 import attrs
 from attrs import frozen
@@ -136,7 +137,8 @@ def _remote_asr(settings: Settings, folder: ModelFolder, environment: Mapping[st
 def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: WallClock) -> Choice[Llm]:
     """A language model where one is configured, else the offline assistant."""
     openai, offline = OpenAiLlm(settings.openai, environment), OfflineLlm(clock.now)
-    where = settings.openai.base_url or "api.openai.com"
+    address = urlsplit(settings.openai.base_url)
+    where = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl() or "api.openai.com"
     if settled(settings, environment).use == "openai":
         return Choice(candidates=(openai,), why=f"{settings.openai.model} at {where}")
     return Choice(

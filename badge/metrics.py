@@ -40,6 +40,7 @@ class Metrics:
         self.llm_skipped = self._counter("badge_llm_skipped", "Questions not asked, as the model had failed", *asked)
         self.llm_fallbacks = self._counter("badge_llm_fallbacks", "Answers in place of a model that failed", *asked)
         self.llm_tokens = self._counter("badge_llm_tokens", "Tokens, of prompts and of answers", *asked, "kind")
+        self.llm_cost = self._counter("badge_llm_cost", "What they have cost, by the configured prices", *asked)
         self.llm_warmed = self._counter("badge_llm_warmed", "Connections looked after beforehand", "result")
         self.llm_breaker = Gauge(
             "badge_llm_breaker",

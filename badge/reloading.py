@@ -14,6 +14,7 @@ from badge.config.settings import Settings
 from badge.llms.live import LiveLlms
 from badge.llms.plan import Plan, Settle, plan_of
 from badge.log import get_log
+from providers.ports import ProviderError
 
 log = get_log(__name__)
 
@@ -36,11 +37,14 @@ class Reloading:
         with boundary("reading the configuration again", log):
             try:
                 settings, plan = await trio.to_thread.run_sync(partial(_prepare, self._read, self._settle))
+                await self._llms.adopt(plan)
             except ConfigError as exc:
                 for line in exc.lines:
                     log.error("the configuration stays as it was", reason=line)
                 return
-            self._llms.renew(plan)
+            except ProviderError as exc:
+                log.error("the configuration stays as it was", reason=str(exc))
+                return
             log.info("the configuration was read again", models=sorted({one.model for one in plan.endpoints}))
             waiting = sorted(_different(self._started_with, settings) - AT_ONCE)
             if waiting:

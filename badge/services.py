@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import field, frozen
 
 from badge.clock import Ids, WallClock
 from badge.components import Component
 from badge.config.settings import Settings
 from badge.desk import Desk
 from badge.llms import Llms
-from badge.llms.ledger import Ledger
 from badge.machines.base import Watch, unwatched
 from badge.metrics import Metrics
 from badge.peers.delivery import Delivery
@@ -41,7 +40,6 @@ class Services:
     deliveries: tuple[Delivery, ...] = ()
     watch: Watch = unwatched
     metrics: Metrics = field(factory=Metrics)
-    ledger: Ledger = field(default=Factory(lambda self: Ledger(self.metrics), takes_self=True))
     sounds: Sounds = field(factory=Sounds)
     private: Private = field(factory=NoPrivate)
     tenancy: Tenancy = FREE

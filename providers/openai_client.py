@@ -67,8 +67,9 @@ async def open_client(
 
 
 @asynccontextmanager
-async def closing(response: Any) -> AsyncIterator[Any]:
-    """The body of a response, which is closed at the end wherever that comes.
+async def closing(response: Any, whole: Callable[[], object] = lambda: None) -> AsyncIterator[Any]:
+    """The body of a response, which is closed at the end wherever that comes; `whole` is told when all of it was read, and
+    its connection waits for the next request.
 
     The package reads through nested async generators, some of which nobody closes. Read to the end they end; resumed
     in a cancelled scope they end as well, in the pending read, and that closes the connection. Left alone they would
@@ -81,8 +82,10 @@ async def closing(response: Any) -> AsyncIterator[Any]:
         patience = LINGER
     finally:
         with trio.move_on_after(patience, shield=True), suppress(Exception):
-            while True:
-                await anext(body)
+            while await anext(body, None) is not None:
+                pass
+            if patience:  # a body that was cut off has an end as well
+                whole()
 
 
 async def left_at_refusal(response: Any) -> None:  # noqa: ASYNC124 - as hooks are

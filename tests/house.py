@@ -20,6 +20,7 @@ from badge.config.settings import Settings
 from badge.desk import Tool, ToolDesk, ToolResult
 from badge.link import LinkClosedError
 from badge.llms import Llms, Purpose
+from badge.llms.ledger import Ledger
 from badge.offices.closed import NoTools
 from badge.peers.delivery import Delivery
 from badge.peers.presence import Presence
@@ -326,7 +327,7 @@ class House:
     @property
     def server(self) -> Server:
         """The house as a server, whose office is still closed."""
-        return Server(services=self.services, office=self.office)
+        return Server(services=self.services, office=self.office, ledger=Ledger(self.services.metrics))
 
     async def enter(self, device: str = "aa:bb:cc:00:00:01", *, target: str = "/", **headers: str) -> Guest:
         """A badge connects; returns when it was welcomed."""

@@ -10,7 +10,8 @@ import trio
 from badge.config.team import StoreSettings
 from badge.edge.control import ControlError, ask, control_path
 
-_HEAD = ("answers", "prompt", "answer")
+_SUMS = ("answers", "prompt", "answer", "cost")
+_HEAD = ("device", "purpose", "answers", "tokens in", "tokens out", "cost")
 
 
 def run(settings: StoreSettings, write: Callable[[str], None]) -> int:
@@ -33,10 +34,16 @@ def run(settings: StoreSettings, write: Callable[[str], None]) -> int:
     return 0
 
 
-def table(devices: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """One line for each device, and the sum of all."""
-    rows = [(device or "(others)", *(spent[key] for key in _HEAD)) for device, spent in devices.items()]
-    total = ("all", *(sum(spent[key] for spent in devices.values()) for key in _HEAD))
-    width = max(len(row[0]) for row in [*rows, total, ("device",)])
-    lines = [("device", "answers", "tokens in", "tokens out"), *rows, total]
-    return [f"{name:<{width}}  {answers:>9}  {prompt:>10}  {answer:>10}" for name, answers, prompt, answer in lines]
+def table(devices: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """One line for each device and purpose, and the sum of all; what it has cost only where prices are configured."""
+    rows = [
+        [device or "(others)", purpose, *(spent[key] for key in _SUMS)]
+        for device, purposes in devices.items()
+        for purpose, spent in sorted(purposes.items())
+    ]
+    sums = [sum(row[column] for row in rows) for column in range(2, len(_HEAD))]
+    lines = [_HEAD, *([*row[:-1], f"{row[-1]:.4f}"] for row in [*rows, ["all", "", *sums]])]
+    columns = len(_HEAD) if sums[-1] else len(_HEAD) - 1
+    width = max(len(line[0]) for line in lines)
+    form = (f"{{:<{width}}}", "{:<8}", "{:>9}", "{:>11}", "{:>11}", "{:>11}")
+    return ["  ".join(form[:columns]).format(*line) for line in lines]

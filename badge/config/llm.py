@@ -47,6 +47,10 @@ class LlmSettings:
         "names of other [llm.NAME], asked one after the other when this one fails before its first word. When all "
         "fail, the offline assistant says what its skills know, such as the time",
     )
+    prompt_price: float = setting(
+        0.0, "price of a million tokens of a prompt, in any currency, for /metrics and `badge usage`", **between(0, 1e9)
+    )
+    answer_price: float = setting(0.0, "the same for those of an answer", **between(0, 1e9))
     openai: OpenAiSettings = OpenAiSettings()
 
 

@@ -57,24 +57,25 @@ class Attempt:
         """Ask, unless the model is to be left alone; it has so many seconds for its first word."""
         model, purpose, ledger = self._endpoint.model, self._asker.purpose, self._means.ledger
         breaker = self._means.breakers.of(self._endpoint.server)
-        if not breaker.admits(trio.current_time()):
-            self.error = ProviderError(model, "is left alone for a while, because it has failed.", retryable=True)
+        if not breaker.admits(trio.current_time(), self):
+            detail = "is left alone for a while, because it has failed."
+            self.error = ProviderError(model, detail, retryable=True, unreachable=breaker.unreachable)
             ledger.skipped(purpose, model)
             return
         ledger.asked(purpose, model)
         self._patience.deadline = trio.current_time() + seconds
         try:
             with self._patience, boundary("llm", log, on_error=self._break):
-                await self._ask(prompt, send)
+                await self._ask(prompt, send, breaker)
             if self._patience.cancelled_caught:
                 self.error = ProviderError(model, "did not begin to answer in time.", retryable=True)
         finally:
             self._judge(breaker)
 
-    async def _ask(self, prompt: Prompt, send: trio.MemorySendChannel[Token]) -> None:
+    async def _ask(self, prompt: Prompt, send: trio.MemorySendChannel[Token], breaker: Breaker) -> None:
         try:
             with single_error():
-                await self._stream(prompt, send)
+                await self._stream(prompt, send, breaker)
             if not (self.started or self.left):
                 self.error = ProviderError(self._endpoint.model, "the answer is empty.", retryable=True)
         except ProviderError as exc:
@@ -82,40 +83,41 @@ class Attempt:
         except trio.TooSlowError:
             self.error = ProviderError(self._endpoint.model, "is too slow.", retryable=True)
 
-    async def _stream(self, prompt: Prompt, send: trio.MemorySendChannel[Token]) -> None:
+    async def _stream(self, prompt: Prompt, send: trio.MemorySendChannel[Token], breaker: Breaker) -> None:
         linger = LINGER if self._endpoint.model == PRIVATE else 0.0
         async with self._means.pool.lease(self._endpoint.key, linger) as llm, llm.stream(prompt) as tokens:
             while (token := await next_of(tokens)) is not None:
-                self._note(token)
+                self._note(token, breaker)
                 try:
                     await _pass(token, send)
                 except trio.BrokenResourceError:
                     self.left = True
                     return
 
-    def _note(self, token: Token) -> None:
+    def _note(self, token: Token, breaker: Breaker) -> None:
+        asker, endpoint = self._asker, self._endpoint
         if isinstance(token, Usage):
-            self._means.ledger.used(self._asker.purpose, self._endpoint.model, self._asker.device, token)
+            cost = endpoint.price.of(token)
+            self._means.ledger.used(asker.purpose, endpoint.model, asker.device, token, cost)
         elif isinstance(token, Text | ToolCall) and not self.started:
             self.started = True
             self._patience.deadline = inf
-            self._means.ledger.answered(self._asker.device)
+            breaker.began(self)
+            self._means.ledger.answered(asker.purpose, asker.device)
 
     def _break(self) -> None:
         self.error = ProviderError(self._endpoint.model, "failed in an unforeseen way; the log says more.")
 
     def _judge(self, breaker: Breaker) -> None:
         """Who was interrupted before a word came knows nothing about the model."""
-        model, ledger = self._endpoint.model, self._means.ledger
         if self.error is not None:
-            ledger.failed(self._asker.purpose, model)
+            self._means.ledger.failed(self._asker.purpose, self._endpoint.model)
         if self.error is not None and not self.error.particular:
-            breaker.failed(trio.current_time(), self.error.pause)
+            breaker.failed(trio.current_time(), self.error.pause, unreachable=self.error.unreachable)
         elif self.started:
             breaker.succeeded()
         else:
-            breaker.undecided()
-        ledger.observed(model, breaker)
+            breaker.left(self)
 
 
 async def _pass(token: Token, send: trio.MemorySendChannel[Token]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
 
 import trio
 
@@ -11,6 +13,7 @@ from badge.components import Component
 from badge.config.llm import LlmSettings, Purpose
 from badge.llms.attempt import LINGER, Asker, Means
 from badge.llms.base import Llms
+from badge.llms.breaker import STATES, State
 from badge.llms.line import Line
 from badge.llms.plan import PRIVATE, Chain, Endpoint, Plan, able
 from badge.llms.private import PrivateModels
@@ -21,6 +24,9 @@ log = get_log(__name__)
 
 WARMING = 5.0
 """Seconds that getting ready may take."""
+
+STARTING = 30.0
+"""Seconds that the models of a new configuration have to start."""
 
 MOST_WARMING = 64
 """Models that get ready at one time; when there are more, they do without."""
@@ -37,7 +43,7 @@ class LiveLlms(Llms):
         self._names = dict(plan.names)
         self._nursery: trio.Nursery | None = None
         self._warming: set[Endpoint] = set()
-        means.pool.keep(endpoint.key for endpoint in plan.endpoints)
+        self._use(plan)
 
     # --- for sessions and offices ---
 
@@ -49,11 +55,14 @@ class LiveLlms(Llms):
         return _Ready(f"llm.{self._names[purpose]}", line)
 
     def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
-        """Have the first model of a purpose get a connection, beside everything else."""
+        """Have the model of a purpose get a connection, beside everything else: the first one that is not left alone."""
+        now, breakers = trio.current_time(), self._means.breakers
         chain = self._chain(purpose, device, private)
-        if self._nursery is not None and chain and chain[0] not in self._warming and len(self._warming) < MOST_WARMING:
-            self._warming.add(chain[0])
-            self._nursery.start_soon(self._warm, chain[0])
+        first = next((one for one in chain if breakers.of(one.server).state(now) != "open"), None)
+        if first is None or first in self._warming or self._nursery is None or len(self._warming) == MOST_WARMING:
+            return
+        self._warming.add(first)
+        self._nursery.start_soon(self._warm, first)
 
     def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
         """The same models, each with something around it."""
@@ -70,10 +79,22 @@ class LiveLlms(Llms):
 
     def renew(self, plan: Plan) -> None:
         """From now on this holds, for turns that begin."""
-        self._plan = plan
-        self._means.pool.keep(endpoint.key for endpoint in plan.endpoints)
+        self._use(plan)
         self._means.breakers.retain({one.server for one in (*plan.endpoints, *self._private.endpoints)})
         self._say_and_start()
+
+    async def adopt(self, plan: Plan) -> None:
+        """The same, when all models that are new in it have started. Raises `ProviderError` when one does not start; then
+        nothing has changed."""
+        known = {endpoint.key for endpoint in self._plan.endpoints}
+        async with AsyncExitStack() as leases:
+            with trio.move_on_after(STARTING) as patience:
+                for endpoint in plan.endpoints:
+                    if endpoint.key not in known:
+                        await self._begin(endpoint, leases)
+            if patience.cancelled_caught:
+                raise ProviderError("llm", f"a new model has not started within {STARTING:g} s.")
+            self.renew(plan)  # while they are leased: none of them has to start again
 
     def admit(self, settings: LlmSettings) -> str:
         """Make a device's own model known; gives a key, in which no secret is. Raises `UnfitError`."""
@@ -104,6 +125,25 @@ class LiveLlms(Llms):
             )
             return ()
         return able(purpose, (endpoint,))
+
+    def _use(self, plan: Plan) -> None:
+        self._plan = plan
+        self._means.pool.keep(endpoint.key for endpoint in plan.endpoints)
+        servers: dict[str, set[Hashable]] = {}
+        for endpoint in plan.endpoints:
+            servers.setdefault(endpoint.model, set()).add(endpoint.server)
+        self._means.ledger.watch({model: partial(self._worst, ones) for model, ones in servers.items()})
+
+    def _worst(self, servers: Collection[Hashable]) -> State:
+        """Of the servers that go by one name, as one purpose may have its own, how the one stands that fails most."""
+        now = trio.current_time()
+        return max((self._means.breakers.of(one).state(now) for one in servers), key=STATES.index)
+
+    async def _begin(self, endpoint: Endpoint, leases: AsyncExitStack) -> None:
+        try:
+            await leases.enter_async_context(self._means.pool.lease(endpoint.key))
+        except ProviderError as exc:
+            raise ProviderError(f"llm.{endpoint.model}", str(exc)) from None
 
     def _say_and_start(self) -> None:
         for template, fields in self._plan.warnings:

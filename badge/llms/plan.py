@@ -11,6 +11,7 @@ from attrs import frozen
 from badge import texts
 from badge.config.llm import Entry, LlmSettings, OverrideError, Purpose, PurposeSettings, choice, merged
 from badge.pool import Fingerprint
+from providers.ports import Usage
 
 Settle = Callable[[LlmSettings], LlmSettings]
 """Decides what settings leave open: what `auto` is, and which key is used."""
@@ -27,12 +28,25 @@ TALKS = frozenset({Purpose.CHAT, Purpose.CODING, Purpose.WORKING})
 _BY_NAME: Mapping[str, Literal["openai", "offline"]] = {"openai": "openai", "offline": "offline"}
 
 
+@frozen(kw_only=True)
+class Price:
+    """What a million tokens cost, of prompts and of answers."""
+
+    prompt: float = 0.0
+    answer: float = 0.0
+
+    def of(self, usage: Usage) -> float:
+        """What an answer has cost."""
+        return (usage.prompt * self.prompt + usage.answer * self.answer) / 1e6
+
+
 @frozen
 class Endpoint:
     """One model that can be asked; `model` is its name in the configuration."""
 
     model: str
     key: Fingerprint[LlmSettings]
+    price: Price = Price()
 
     @property
     def server(self) -> Hashable:
@@ -92,7 +106,8 @@ def endpoint_of(model: str, settings: LlmSettings, settle: Settle) -> Endpoint:
     """A model by its settings; one without a `use` whose name is that of an implementation is that. Raises `UnfitError`."""
     if settings.use == "auto" and (named := _BY_NAME.get(model)):
         settings = attrs.evolve(settings, use=named)
-    return Endpoint(model, Fingerprint(_essential(settle(settings))))
+    price = Price(prompt=settings.prompt_price, answer=settings.answer_price)
+    return Endpoint(model, Fingerprint(_essential(settle(settings))), price)
 
 
 def _model(
@@ -122,4 +137,4 @@ def _essential(settings: LlmSettings) -> LlmSettings:
     """Only what makes a difference to the provider: the rest would make two of one."""
     if settings.use == "offline":
         return LlmSettings(use="offline")
-    return attrs.evolve(settings, fallback=[])
+    return attrs.evolve(settings, fallback=[], prompt_price=0.0, answer_price=0.0)

@@ -17,6 +17,9 @@ from badge.storage.registry import DeviceRecord
 MOST_SHOWN = 1000
 """Device ids in one answer."""
 
+MOST_BILLED = 500
+"""Devices in one answer about costs: each has several sums, and an answer has a bound."""
+
 
 Command = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
 
@@ -43,12 +46,15 @@ def operator_commands(post: PostOffice, presence: Presence, ledger: Ledger) -> d
         return {"count": len(online), "online": online[:MOST_SHOWN]}
 
     async def usage(_: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ASYNC124 - a command
-        """What language models have cost since the server was started: by device, the one that asked last first; under the
-        empty name what belongs to none of those that are shown."""
-        devices = [(device, attrs.asdict(spent)) for device, spent in ledger.by_device().items()]
-        shown, others = devices[:MOST_SHOWN], devices[MOST_SHOWN:]
-        rest = {name: sum(spent[name] for _, spent in others) for name in others[0][1]} if others else None
-        return {"devices": dict(shown) | ({"": rest} if rest else {})}
+        """What language models have cost since the server was started: by device and purpose, the device that asked last
+        first; under the empty name what belongs to none of those that are shown."""
+        shown = ledger.by_device(MOST_BILLED)
+        return {
+            "devices": {
+                device: {str(purpose): attrs.asdict(spent) for purpose, spent in purposes.items()}
+                for device, purposes in shown.items()
+            }
+        }
 
     return {"push": push, "status": status, "usage": usage}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from math import inf
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from providers.llm.openai_client import client_of, key_of, key_source
+from providers.llm.openai_client import KEPT_ALIVE, client_of, key_of, key_source
 from providers.llm.openai_failures import LONGEST_PAUSE, failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
@@ -33,6 +34,28 @@ WARM_WITHIN = 3.0
 """Seconds that opening a connection beforehand may take."""
 
 
+class Waiting:
+    """Connections that wait for a request, as far as we know: since when. One that is cut off in an answer does not."""
+
+    def __init__(self) -> None:
+        self._since: deque[float] = deque(maxlen=KEPT_ALIVE)  # the latest last
+
+    def one(self) -> bool:
+        """Whether there is one that the server has not given up."""
+        while self._since and trio.current_time() >= self._since[0] + STAYS_WARM:
+            self._since.popleft()
+        return bool(self._since)
+
+    def take(self) -> None:
+        """A request takes one, or opens one if there is none."""
+        if self._since:
+            self._since.pop()
+
+    def back(self) -> None:
+        """A request is over, and its connection waits for the next one."""
+        self._since.append(trio.current_time())
+
+
 class OpenAiLlm:
     """Streams answers; every request is an HTTP request of its own on a shared pool of connections."""
 
@@ -42,7 +65,7 @@ class OpenAiLlm:
         self._client: Any = None
         self._http: Any = None
         self._forms = Forms()
-        self._touched = -inf  # when a connection was last in use
+        self._waiting = Waiting()
         self.name = f"openai ({settings.model} at {urlsplit(settings.base_url or OFFICIAL).hostname})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -79,16 +102,15 @@ class OpenAiLlm:
             raise failures[0].error
 
     async def warm(self) -> bool:
-        """Open a connection by asking for something small, unless one was in use just now."""
-        client, now = self._client, trio.current_time()
-        if client is None or now < self._touched + STAYS_WARM:
+        """Open a connection by asking for something small, unless there is one that waits."""
+        client = self._client
+        if client is None or self._waiting.one():
             return client is not None
-        self._touched = now
         with trio.move_on_after(WARM_WITHIN), suppress(Exception):
             url = str(client.base_url).rstrip("/") + "/models"
             await self._http.head(url, headers=client.auth_headers)  # whatever it answers, it is there
+            self._waiting.back()
             return True
-        self._touched = -inf
         return False
 
     async def _answer(self, prompt: Prompt, send: trio.MemorySendChannel[Token], failures: list[Failure]) -> None:
@@ -145,8 +167,8 @@ class OpenAiLlm:
         patience: trio.CancelScope,
     ) -> None:
         completions = self._client.chat.completions.with_streaming_response
-        async with completions.create(**request) as response, closing(response) as body:
-            self._touched = trio.current_time()
+        self._waiting.take()
+        async with completions.create(**request) as response, closing(response, self._waiting.back) as body:
             while not reply.complete:
                 data = await anext(body, None)
                 for token in reply.end() if data is None else reply.feed(data):

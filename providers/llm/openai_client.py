@@ -15,6 +15,9 @@ from providers.ports import ProviderError
 KEEP_ALIVE = 120.0
 """Seconds for which an idle connection stays open: the next question then saves the TLS handshake."""
 
+KEPT_ALIVE = 100
+"""Idle connections that stay open."""
+
 
 def key_of(name: str, settings: OpenAiSettings, environment: Mapping[str, str]) -> str:
     """The API key, or a word in its place for a server that needs none."""
@@ -63,7 +66,7 @@ def client_of(name: str, settings: OpenAiSettings, key: str) -> tuple[Any, Any]:
         raise ProviderError(name, f"the package openai does not load: {exc}.", remedy=_REMEDY) from None
     http_client = openai.DefaultAsyncHttpxClient(
         verify=_trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
-        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=KEEP_ALIVE),
+        limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEEP_ALIVE),
         event_hooks={"response": [left_at_refusal]},
     )
     client = openai.AsyncOpenAI(

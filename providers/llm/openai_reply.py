@@ -9,6 +9,9 @@ from typing import Any
 from providers.ports import Text, Token, ToolCall, Usage
 from providers.sse import Events
 
+MOST_TOKENS = 1 << 31
+"""More than any answer costs: a server that says more is wrong."""
+
 
 class ReplyError(Exception):
     """The server reports an error within the stream; `code` is its name for it, or empty."""
@@ -90,4 +93,4 @@ def _string(value: object) -> str:
 
 def _count(usage: Any, name: str) -> int:
     count = usage.get(name)
-    return count if isinstance(count, int) else 0
+    return min(max(count, 0), MOST_TOKENS) if isinstance(count, int) else 0

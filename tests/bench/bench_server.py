@@ -24,6 +24,7 @@ from badge.components import Component
 from badge.config.settings import Settings
 from badge.housekeeping import settle, tidy
 from badge.llms import Llms, Purpose
+from badge.llms.ledger import Ledger
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.services import Services
@@ -134,7 +135,7 @@ def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Server:
         desk=office.desk,
         deliveries=office.deliveries,
     )
-    return Server(services=services, office=office)
+    return Server(services=services, office=office, ledger=Ledger(services.metrics))
 
 
 async def answer_questions(meter: StallMeter) -> None:

@@ -85,12 +85,13 @@ class Program:
 
 
 @contextmanager
-def program(folder: Path, text: str = "", stdin: int = subprocess.DEVNULL) -> Iterator[Program]:
-    """The server as a process of its own."""
+def program(folder: Path, text: str = "", stdin: int = subprocess.DEVNULL, *, named: bool = True) -> Iterator[Program]:
+    """The server as a process of its own; its configuration is named, or lies where it is started."""
+    configured = config(folder, text)
     with (folder / "out").open("w") as out, (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "badge", "--config", str(config(folder, text))],
-            cwd=ROOT,
+            [sys.executable, "-m", "badge", *(("--config", str(configured)) if named else ())],
+            cwd=ROOT if named else folder,
             env={**os.environ, **QUIET},
             stdin=stdin,
             stdout=out,
@@ -647,16 +648,33 @@ def test_check_asks_the_language_model_something(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[-1].startswith("cannot serve")
 
 
-@pytest.mark.req("LM-11", "B-82", "CF-4")
-def test_models_are_configured_anew_while_the_server_runs(tmp_path: Path) -> None:
-    """A signal, as for other servers; a mistake in the file changes nothing, and ends nothing."""
+def until(server: Program, words: str, count: int = 1) -> None:
+    """Wait until its log has these words so many times."""
+    deadline = time.perf_counter() + 20
+    while server.log().count(words) < count:
+        assert server.process.poll() is None, server.log()
+        assert time.perf_counter() < deadline, server.log()
+        time.sleep(0.02)  # noqa: TID251 - another process is looked at
 
-    def until(server: Program, words: str, count: int = 1) -> None:
-        deadline = time.perf_counter() + 20
-        while server.log().count(words) < count:
-            assert server.process.poll() is None, server.log()
-            assert time.perf_counter() < deadline, server.log()
-            time.sleep(0.02)  # noqa: TID251 - another process is looked at
+
+@pytest.mark.req("CF-4")
+def test_a_configuration_that_has_gone_is_not_given_up_for_the_defaults(tmp_path: Path) -> None:
+    """As while an editor writes the file anew."""
+    with program(tmp_path, NOTHING, named=False) as server:
+        until(server, "offline assistant")
+        (tmp_path / "config.toml").unlink()
+        server.process.send_signal(signal.SIGHUP)
+        until(server, "the configuration stays as it was")
+        assert "config.toml: does not exist" in server.log()
+        config(tmp_path, NOTHING)
+        server.process.send_signal(signal.SIGHUP)
+        until(server, "the configuration was read again")
+
+
+@pytest.mark.req("LM-11", "B-82", "CF-4", "B-85")
+def test_models_are_configured_anew_while_the_server_runs(tmp_path: Path) -> None:
+    """A signal, as for other servers; a mistake in the file changes nothing, and ends nothing. Nor does a model that does not
+    start."""
 
     def reconfigure(server: Program, text: str) -> None:
         config(tmp_path, NOTHING + text)
@@ -670,6 +688,9 @@ def test_models_are_configured_anew_while_the_server_runs(tmp_path: Path) -> Non
         reconfigure(server, "[llm.default]\nuse = 'magic'\n[llm.default.openai]\napi_key = 5\n")
         until(server, "the configuration stays as it was", count=2)
         assert "***: must be a string" in server.log()
+        reconfigure(server, "[llm.default]\nuse = 'openai'\n")
+        until(server, "the configuration stays as it was", count=3)
+        assert "llm.default: openai (gpt-4o-mini at api.openai.com): there is no API key" in server.log()
         reconfigure(server, "[chat]\nhistory = 3\n")
         until(server, "some settings take effect when the server is restarted")
         server.process.send_signal(signal.SIGTERM)

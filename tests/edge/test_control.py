@@ -32,10 +32,11 @@ from badge.edge.control import (
     open_control,
 )
 from badge.llms import Purpose
-from badge.llms.ledger import Ledger
+from badge.llms.ledger import MOST_DEVICES, Ledger
 from badge.metrics import Metrics
 from badge.offices import operating
 from badge.offices.operating import operator_commands
+from protocol.identity import MAX_ID
 from providers.ports import Usage
 from tests.offices.street import Street
 
@@ -332,24 +333,54 @@ def test_without_a_server_the_program_says_so(tmp_path: Path, text: str, says: s
 
 
 async def test_the_operator_sees_what_models_have_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By device, the latest first; what is too much to show is one sum, and nothing is lost."""
-    monkeypatch.setattr(operating, "MOST_SHOWN", 2)
+    """By device and purpose, the latest first; what is too much to show is one sum, and nothing is lost."""
+    monkeypatch.setattr(operating, "MOST_BILLED", 2)
     path = tmp_path / "s.sock"
     ledger = Ledger(Metrics())
     for device in ("a", "b", "c", ""):
-        ledger.answered(device)
-        ledger.used(Purpose.CHAT, "default", device, Usage(prompt=100, answer=10))
+        ledger.answered(Purpose.CHAT, device)
+        ledger.used(Purpose.CHAT, "default", device, Usage(prompt=100, answer=10), 0.25)
+    ledger.used(Purpose.MEMORY, "default", "c", Usage(prompt=7, answer=1))
     async with trio.open_nursery() as nursery:
         street = await Street(nursery).open()
         async with door(path, operator_commands(street.office, street.presence, ledger)):
             devices = (await ask(path, {"command": "usage"}))["devices"]
         nursery.cancel_scope.cancel()
-    one = {"answers": 1, "prompt": 100, "answer": 10}
-    assert devices == {"c": one, "b": one, "": {"answers": 2, "prompt": 200, "answer": 20}}
+    chat = {"answers": 1, "prompt": 100, "answer": 10, "cost": 0.25}
+    assert devices == {
+        "c": {"chat": chat, "memory": {"answers": 0, "prompt": 7, "answer": 1, "cost": 0.0}},
+        "b": {"chat": chat},
+        "": {"chat": {"answers": 2, "prompt": 200, "answer": 20, "cost": 0.5}},
+    }
     assert [line.split() for line in usage.table(devices)] == [
-        ["device", "answers", "tokens", "in", "tokens", "out"],
-        ["c", "1", "100", "10"],
-        ["b", "1", "100", "10"],
-        ["(others)", "2", "200", "20"],
-        ["all", "4", "400", "40"],
+        ["device", "purpose", "answers", "tokens", "in", "tokens", "out", "cost"],
+        ["c", "chat", "1", "100", "10", "0.2500"],
+        ["c", "memory", "0", "7", "1", "0.0000"],
+        ["b", "chat", "1", "100", "10", "0.2500"],
+        ["(others)", "chat", "2", "200", "20", "0.5000"],
+        ["all", "4", "407", "41", "1.0000"],
     ]
+
+
+def test_without_prices_no_cost_is_shown() -> None:
+    spent = {"answers": 1, "prompt": 100, "answer": 10, "cost": 0.0}
+    assert "cost" not in usage.table({"a": {"chat": spent}})[0]
+    assert [line.split() for line in usage.table({"": {}})][1:] == [["all", "0", "0", "0"]]
+
+
+async def test_costs_of_any_number_of_devices_fit_into_an_answer(tmp_path: Path) -> None:
+    """Whoever connects under ever new names, as long as names can be."""
+    path = tmp_path / "s.sock"
+    ledger = Ledger(Metrics())
+    for number in range(MOST_DEVICES + 10):
+        device = f"{number:05}" + "\U0001f9ff" * (MAX_ID - 5)
+        for purpose in Purpose if number > MOST_DEVICES - operating.MOST_BILLED else (Purpose.CHAT,):
+            ledger.answered(purpose, device)
+            ledger.used(purpose, "default", device, Usage(prompt=1 << 31, answer=1 << 31), 1e6 / 3)
+    async with trio.open_nursery() as nursery:
+        street = await Street(nursery).open()
+        async with door(path, operator_commands(street.office, street.presence, ledger)):
+            devices = (await ask(path, {"command": "usage"}))["devices"]
+        nursery.cancel_scope.cancel()
+    assert len(devices) == operating.MOST_BILLED + 1
+    assert sum(spent["chat"]["answers"] for spent in devices.values()) == MOST_DEVICES + 10

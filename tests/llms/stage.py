@@ -70,12 +70,12 @@ class Works:
 
     def __init__(self, scripts: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.made: list[Made] = []
-        self._scripts = dict(scripts or {})
+        self.scripts = dict(scripts or {})
 
     def make(self, settings: LlmSettings) -> Llm:
         """One model."""
         name = "offline" if settings.use == "offline" else settings.openai.model
-        one = Made(settings, **self._scripts.get(name, {}))
+        one = Made(settings, **self.scripts.get(name, {}))
         self.made.append(one)
         return one
 

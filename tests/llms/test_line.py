@@ -149,6 +149,64 @@ async def test_everybody_left_alone_is_no_hang(autojump_clock: object) -> None:
                 await answer(one)
 
 
+@pytest.mark.req("DG-4")
+async def test_a_network_that_is_down_stays_the_reason_while_nobody_asks(autojump_clock: object) -> None:
+    """A model that is left alone is excused by what was wrong with it."""
+    away = ProviderError("d", "the connection failed.", retryable=True, unreachable=True)
+    scripts = {"d": {"script": [Reply(error=away), Reply(error=LIMITED)]}}
+    async with live(plan(), scripts, BreakerSettings(failures=1, pause_s=20)) as one:
+        for says, unreachable in (
+            ("the connection failed", True),
+            ("left alone", True),
+            ("HTTP 429", False),
+            ("left alone", False),
+        ):
+            with pytest.raises(ProviderError, match=says) as caught:
+                await answer(one)
+            assert caught.value.unreachable is unreachable
+            await trio.sleep(10)
+
+
+@pytest.mark.req("DG-5")
+async def test_a_model_that_is_back_is_there_for_all_while_it_still_speaks(autojump_clock: object) -> None:
+    """The trial is over with its first word; when it breaks off nevertheless, it was none."""
+    long = Reply(pieces=["I am ", "back."], pause=30.0)
+    script = [Reply(error=ProviderError("d", "no")), long, "yes", "yes"]
+    async with live(plan(CHAIN), {"d": {"script": script}}, BreakerSettings(failures=1, pause_s=20)) as one:
+        assert await answer(one) == "b"
+        await trio.sleep(20)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(interrupted, await one.llms.of(Purpose.CHAT).ready(), 60.0)
+            await trio.sleep(1)
+            assert one.count("badge_llm_breaker", model="default") == 0
+            assert await answer(one) == "yes"
+            nursery.cancel_scope.cancel()
+
+
+@pytest.mark.req("DG-5")
+async def test_after_the_pause_one_tries_and_not_all(autojump_clock: object) -> None:
+    """Nor one more for each that asked before and leaves now."""
+    lame = Reply(pieces=["late"], first=8.0)
+    script = [lame, lame, Reply(error=ProviderError("d", "no")), Reply(pieces=["back"], first=3.0), "back"]
+    async with live(plan(CHAIN), {"d": {"script": script}}, BreakerSettings(failures=1, pause_s=2)) as one:
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(interrupted, await one.llms.of(Purpose.CHAT).ready(), 3.0)
+            await trio.sleep(0.5)
+            assert await answer(one) == "b"
+            await trio.sleep(2)
+            assert one.count("badge_llm_breaker", model="default") == 1
+            heard: list[str] = []
+
+            async def turn(after: float) -> None:
+                await trio.sleep(after)
+                heard.append(await answer(one))
+
+            for number in range(20):
+                nursery.start_soon(turn, number * 0.1)
+        assert (heard.count("back"), heard.count("b")) == (1, 19)
+
+
 async def test_a_question_that_cannot_be_answered_says_nothing_about_the_model(autojump_clock: object) -> None:
     too_long = ProviderError("d", "too long (HTTP 413).", particular=True)
     async with live(plan(CHAIN), {"d": failing(too_long)}, BreakerSettings(failures=1)) as one:
@@ -199,7 +257,7 @@ async def test_costs_are_passed_on_and_counted(autojump_clock: object) -> None:
         assert await answer(one, device="aa") == "Yes."
         assert one.count("badge_llm_tokens_total", purpose="chat", model="default", kind="prompt") == 60
         assert one.count("badge_llm_tokens_total", purpose="chat", model="default", kind="answer") == 4
-        spent = one.ledger.by_device()["aa"]
+        spent = one.ledger.by_device()["aa"][Purpose.CHAT]
         assert (spent.answers, spent.prompt, spent.answer) == (2, 60, 4)
 
 

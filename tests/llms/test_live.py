@@ -9,7 +9,7 @@ import pytest
 import structlog
 import trio
 
-from badge.config.llm import LlmSettings, Purpose
+from badge.config.llm import BreakerSettings, LlmSettings, Purpose
 from badge.llms import private, whole_answer
 from badge.llms.ledger import MOST_DEVICES, Ledger
 from badge.metrics import Metrics
@@ -147,16 +147,52 @@ async def test_a_model_that_is_configured_again_is_the_same(autojump_clock: obje
         assert not one.works.of("d")[0].closed
 
 
-async def test_a_new_model_that_does_not_start_is_said_at_once(autojump_clock: object) -> None:
-    """Not when the first user waits for it; and users are answered by the next one."""
-    async with live(plan(), {"e": {"broken": ProviderError("e", "there is no API key.")}}) as one:
-        with structlog.testing.capture_logs() as lines:
-            one.llms.renew(plan({"default": model("e", fallback=["big"]), "big": model("b")}))
-            await trio.testing.wait_all_tasks_blocked()
-        assert [(line["event"][:5], line.get("error")) for line in lines if line["log_level"] == "error"] == [
-            ("实例化组件", "e: there is no API key.")
-        ]
-        assert await answer(one) == "b"
+async def test_a_model_that_does_not_start_is_said_at_once(autojump_clock: object) -> None:
+    """When the server starts, not when the first user waits for it; and users are answered by the next one."""
+    models = {"default": model("e", fallback=["big"]), "big": model("b")}
+    with structlog.testing.capture_logs() as lines:
+        async with live(plan(models), {"e": {"broken": ProviderError("e", "there is no API key.")}}) as one:
+            assert [(line["event"][:5], line.get("error")) for line in lines if line["log_level"] == "error"] == [
+                ("实例化组件", "e: there is no API key.")
+            ]
+            assert await answer(one) == "b"
+
+
+@pytest.mark.req("CF-4", "B-85")
+@pytest.mark.parametrize("how", [{"broken": ProviderError("e", "there is no API key.")}, {"load": 1e6}], ids=str)
+async def test_new_models_are_there_together_or_not_at_all(autojump_clock: object, how: dict[str, Any]) -> None:
+    """Those that have started go again, and what was configured before serves on."""
+    models = {"default": model("x", fallback=["big"]), "big": model("e")}
+    async with live(plan(), {"e": how}) as one:
+        with pytest.raises(ProviderError, match=r"llm.big: .* no API key|not started within 30 s"):
+            await one.llms.adopt(plan(models))
+        await trio.testing.wait_all_tasks_blocked()
+        assert await answer(one) == "d"
+        assert [made.closed for made in one.works.made] == [False, True, True]
+        assert len(one.pool) == 1
+
+
+@pytest.mark.req("CF-4", "LM-15")
+async def test_a_new_configuration_waits_for_its_models(autojump_clock: object) -> None:
+    """Turns meanwhile have the old one; then nobody waits for the new one, which is made once."""
+    async with live(plan(), {"e": {"load": 3.0}}) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(one.llms.adopt, plan({"default": model("e")}))
+        await trio.sleep(2)
+        assert await answer(one) == "d"
+        await trio.sleep(2)
+        began = trio.current_time()
+        assert await answer(one) == "e"
+        assert trio.current_time() == began
+        assert [made.closed for made in one.works.made] == [True, False]
+
+
+@pytest.mark.req("CF-4")
+async def test_a_model_that_was_broken_before_keeps_nothing_from_changing(autojump_clock: object) -> None:
+    """It is no part of the news."""
+    models = {"default": model("d", fallback=["spare"]), "spare": model("e")}
+    async with live(plan(models), {"e": {"broken": ProviderError("e", "there is no API key.")}}) as one:
+        await one.llms.adopt(plan({**models, "default": model("x", fallback=["spare"])}))
+        assert await answer(one) == "x"
 
 
 @pytest.mark.req("LM-2", "LM-9")
@@ -265,6 +301,19 @@ async def test_a_devices_client_stays_for_a_while_and_goes(autojump_clock: objec
         assert len(one.works.of("mine")) == 2
 
 
+@pytest.mark.req("LM-14")
+async def test_only_so_many_devices_are_known(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has not asked for the longest time is forgotten, however long ago it came."""
+    monkeypatch.setattr(private, "MOST", 2)
+    async with live(plan()) as one:
+        keys = {"chat": one.llms.admit(model("mine"))}
+        for device in ("a", "b"):
+            one.llms.assign(device, keys)
+        assert await answer(one, device="a") == "mine"
+        one.llms.assign("c", keys)
+        assert [await answer(one, device=device) for device in "abc"] == ["mine", "d", "mine"]
+
+
 async def test_only_so_many_are_known(autojump_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those that were not used for the longest time go."""
     monkeypatch.setattr(private, "MOST", 2)
@@ -292,6 +341,25 @@ async def test_the_first_model_of_a_purpose_gets_ready_once(autojump_clock: obje
         await trio.sleep(1)
         assert (one.works.of("d")[0].warmings, one.works.of("b")[0].warmings) == (2, 0)
         assert one.count("badge_llm_warmed_total", result="ready") == 2
+
+
+@pytest.mark.req("DG-5")
+async def test_a_model_that_is_left_alone_is_not_bothered(autojump_clock: object) -> None:
+    """Whoever will be asked in its place gets ready; where there is nobody, nobody does."""
+    models = {"default": model("d", fallback=["big"]), "big": model("b"), "small": model("s")}
+    limited = ProviderError("d", "limits the rate (HTTP 429).", retryable=True, pause=30.0)
+    async with live(plan(models, meeting="small"), {"d": failing(limited), "s": failing(limited)}) as one:
+        assert await answer(one) == "b"
+        with pytest.raises(ProviderError):
+            await answer(one, Purpose.MEETING)
+        for purpose in (Purpose.CHAT, Purpose.MEETING):
+            one.llms.warm(purpose)
+        await trio.sleep(1)
+        assert [one.works.of(name)[0].warmings for name in "dbs"] == [0, 1, 0]
+        await trio.sleep(30)
+        one.llms.warm(Purpose.CHAT)
+        await trio.sleep(1)
+        assert [one.works.of(name)[0].warmings for name in "dbs"] == [1, 1, 0]
 
 
 async def test_getting_ready_may_fail_or_hang(autojump_clock: object) -> None:
@@ -339,15 +407,56 @@ async def test_a_recording_knows_one_name_through_a_reload(autojump_clock: objec
 def test_sums_by_device_are_bounded() -> None:
     ledger = Ledger(Metrics())
     for number in range(MOST_DEVICES + 5):
-        ledger.answered(f"device {number}")
+        ledger.answered(Purpose.CHAT, f"device {number}")
         ledger.used(Purpose.CHAT, "default", f"device {number}", Usage(prompt=2, answer=1))
-    ledger.used(Purpose.MEMORY, "default", "", Usage(prompt=-5, answer=3))
+    ledger.used(Purpose.MEMORY, "default", "", Usage(prompt=5, answer=3), 0.5)
     sums = ledger.by_device()
     assert len(sums) == MOST_DEVICES
     assert next(iter(sums)) == f"device {MOST_DEVICES + 4}"
     assert "device 5" not in sums
-    assert attrs.astuple(sums[""]) == (6, 12, 9)
-    assert sum(spent.prompt for spent in sums.values()) == 2 * (MOST_DEVICES + 5)
+    assert {purpose: attrs.astuple(spent) for purpose, spent in sums[""].items()} == {
+        Purpose.CHAT: (6, 12, 6, 0.0),
+        Purpose.MEMORY: (0, 5, 3, 0.5),
+    }
+    assert sum(spent[Purpose.CHAT].prompt for spent in sums.values()) == 2 * (MOST_DEVICES + 5)
+    assert list(ledger.by_device(2)) == [f"device {MOST_DEVICES + 4}", f"device {MOST_DEVICES + 3}", ""]
+    assert ledger.by_device(2)[""][Purpose.CHAT].answers == MOST_DEVICES + 3
+
+
+async def test_the_state_of_a_model_is_shown_as_it_is_now(autojump_clock: object) -> None:
+    """Before anybody has asked it, when its pause is over, and after a new configuration; the worst, where one name is
+    several servers."""
+    models = {"default": model("d"), "big": model("b")}
+    chosen = plan(models, meeting="big", coding={"model": "c"})
+    async with live(chosen, {"c": failing()}, BreakerSettings(failures=1, pause_s=20)) as one:
+
+        def states() -> list[float]:
+            return [one.count("badge_llm_breaker", model=name) for name in models]
+
+        assert states() == [0, 0]
+        with pytest.raises(ProviderError):
+            await answer(one, Purpose.CODING)
+        assert states() == [2, 0]
+        await trio.sleep(20)
+        assert states() == [1, 0]
+        one.llms.renew(plan({"default": model("d")}))
+        assert states() == [0, 0]
+        assert 'model="big"' not in one.metrics.render().decode()
+
+
+async def test_prices_are_added_up(autojump_clock: object) -> None:
+    """By purpose and model, and by device and purpose."""
+    script = {"script": [Reply(pieces=["Yes.", Usage(prompt=500_000, answer=100_000)])]}
+    priced = attrs.evolve(model("d"), prompt_price=2.0, answer_price=10.0)
+    async with live(plan({"default": priced}), {"d": script}) as one:
+        for purpose in (Purpose.CHAT, Purpose.CHAT, Purpose.MEETING):
+            await answer(one, purpose, device="aa")
+        assert one.count("badge_llm_cost_total", purpose="chat", model="default") == 4.0
+        spent = one.ledger.by_device()["aa"]
+        assert {str(purpose): (one.answers, one.cost) for purpose, one in spent.items()} == {
+            "chat": (2, 4.0),
+            "meeting": (1, 2.0),
+        }
 
 
 async def test_nothing_with_a_device_or_secret_is_a_label(autojump_clock: object) -> None:

@@ -14,6 +14,7 @@ from badge.config.llm import LlmSettings, OverrideError, Purpose, PurposeSetting
 from badge.config.settings import Settings
 from badge.llms.plan import OFFLINE, Plan, plan_of
 from providers.llm.openai_settings import OpenAiSettings
+from providers.ports import Usage
 from tests.llms.stage import model, plan, settle
 
 MODELS = {"default": model("d"), "big": model("b"), "small": model("s", temperature=0.5)}
@@ -213,6 +214,20 @@ def test_the_offline_assistant_only_talks() -> None:
     assert OFFLINE
 
 
+def test_prices_make_no_other_model() -> None:
+    """Purposes share a client whatever they are billed; each model is billed by its own."""
+    models = {
+        "default": attrs.evolve(model("d", fallback=["big"]), prompt_price=1.0, answer_price=4.0),
+        "big": attrs.evolve(model("b"), answer_price=2.5),
+    }
+    made = plan(models, chat="default", meeting={"llm": "default", "prompt_price": 3})
+    usage = Usage(prompt=1_000_000, answer=500_000)
+    assert [one.price.of(usage) for one in made.chains[Purpose.CHAT]] == [3.0, 1.25]
+    assert [one.price.of(usage) for one in made.chains[Purpose.MEETING]] == [5.0, 1.25]
+    assert made.chains[Purpose.CHAT][0].key == made.chains[Purpose.MEETING][0].key
+    assert len(made.endpoints) == 2
+
+
 def test_there_has_to_be_a_default_model() -> None:
     with pytest.raises(LookupError, match=r"\[llm.default\]"):
         plan({"big": model("b")})
@@ -253,7 +268,7 @@ def test_the_file_says_it_in_either_way(tmp_path: Path) -> None:
     [
         (
             "chat = { llm = 'big', temprature = 1 }",
-            "llm_by_purpose.chat.temprature = 1: is not known here; known: api_key",
+            "llm_by_purpose.chat.temprature = 1: is not known here; known: answer_price, api_key",
         ),
         ("chat = { llm = 'big', temperature = 3 }", "llm_by_purpose.chat.temperature = 3: must be between -1 and 2"),
         ("chat = { llm = 'big', openai = { model = '' } }", 'llm_by_purpose.chat.openai.model = "": must be the name'),

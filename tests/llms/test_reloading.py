@@ -14,6 +14,7 @@ from badge.config.file import load
 from badge.config.llm import Purpose
 from badge.llms.plan import plan_of
 from badge.reloading import Reloading
+from providers.ports import ProviderError
 from tests.llms.stage import Set, answer, live, settle
 
 FIRST = "[llm.default]\nuse = 'openai'\n[llm.default.openai]\nmodel = 'd'\napi_key = 'sk-geheim'\n"
@@ -99,6 +100,23 @@ async def test_a_mistake_leaves_everything_as_it_was(tmp_path: Path, text: str |
             assert "\n" not in line["reason"]
         assert await answer(server.one) == "d"
         assert len(server.one.works.made) == 1
+        await server.reload(SECOND)
+        assert await answer(server.one) == "e"
+
+    await served(tmp_path, test)
+
+
+@pytest.mark.req("CF-4", "B-85")
+async def test_a_model_that_does_not_start_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    """As one without a key does."""
+
+    async def test(server: Server) -> None:
+        server.one.works.scripts["e"] = {"broken": ProviderError("e", "there is no API key.")}
+        lines = await server.reload(SECOND)
+        stays = [line["reason"] for line in lines if line["event"] == "the configuration stays as it was"]
+        assert stays == ["llm.default: e: there is no API key."]
+        assert await answer(server.one) == "d"
+        del server.one.works.scripts["e"]
         await server.reload(SECOND)
         assert await answer(server.one) == "e"
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from badge.app import live_llms
-from badge.choice import workshop
+from badge.choice import choose_llm, workshop
 from badge.clock import SystemClock
 from badge.config.llm import LlmSettings, PurposeSettings
 from badge.config.settings import Settings
@@ -98,3 +98,12 @@ async def test_a_break_in_the_middle_is_the_end_of_the_answer() -> None:
         with pytest.raises(ProviderError, match=r"broke|failed"):
             await answer(llms)
         assert second.exchanges == []
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    """Servers behind a proxy may want one; the operator is told where, not how."""
+    here = OpenAiSettings(base_url="https://me:geheim@models.example:8443/v1", model="m")
+    choice = choose_llm(LlmSettings(openai=here), {}, SystemClock())
+    assert choice.why == "m at https://models.example:8443/v1"
+    assert choice.candidates[0].name == "openai (m at models.example)"
+    assert choose_llm(LlmSettings(use="openai"), {}, SystemClock()).why == "gpt-4o-mini at api.openai.com"

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from badge import texts
-from badge.config.llm import PurposeSettings
+from badge.config.llm import Purpose, PurposeSettings
 from badge.config.settings import Settings
 from badge.llms.plan import Plan
 from badge.recording.recorder import session_settings
@@ -73,6 +73,17 @@ async def test_when_every_model_fails_the_user_hears_so(autojump_clock: object, 
         assert "".join((await ask(badge, text, 1)).split()) == "".join(says.split())
 
 
+@pytest.mark.req("DG-4")
+async def test_while_the_network_is_down_the_user_hears_so_every_time(autojump_clock: object) -> None:
+    """Also when nobody asks the model any more."""
+    away = ProviderError("d", "the connection failed.", retryable=True, unreachable=True)
+    async with staged(plan(), {"d": failing(away)}) as (house, one):
+        badge = await house.enter()
+        for count in range(1, 6):
+            assert (await ask(badge, "给我讲讲大海", count)).replace(" ", "") == "网络连接中断，请检查网络设置"
+        assert len(one.works.of("d")[0].prompts) == 3
+
+
 @pytest.mark.req("DG-5")
 async def test_when_every_model_fails_the_time_is_still_known(autojump_clock: object) -> None:
     async with staged(plan(), {"d": failing(DOWN)}) as (house, _):
@@ -96,7 +107,7 @@ async def test_a_session_takes_no_harm_from_costs_and_they_are_its_devices(autoj
     async with staged(plan(), {"d": script}) as (house, one):
         badge = await house.enter("aa:bb:cc:00:00:07")
         assert await ask(badge, "well", 1) == "Yes."
-        assert one.ledger.by_device()["aa:bb:cc:00:00:07"].prompt == 40
+        assert one.ledger.by_device()["aa:bb:cc:00:00:07"][Purpose.CHAT].prompt == 40
 
 
 @pytest.mark.req("AV-12", "B-72")

@@ -16,7 +16,7 @@ from providers.llm.openai import OpenAiLlm, OpenAiSettings
 from providers.ports import Warmable
 from providers.scripted import ScriptedLlm
 from tests.llms.far import far_server, models_or_words
-from tests.llms.stage import said
+from tests.llms.stage import prompt, said
 from tests.providers.openai_server import Exchange, OpenAiServer, openai_server
 
 DISTANCE = 0.1
@@ -77,6 +77,37 @@ async def test_a_warm_connection_is_not_asked_for_again(server: OpenAiServer, mo
         assert await llm.warm()
         assert len(server.exchanges) == 3
         assert server.connections == 1
+
+
+async def speaks_for_long(exchange: Exchange) -> None:
+    """An answer without an end."""
+    await exchange.head()
+    await exchange.words("yes, ")
+    await trio.sleep_forever()
+
+
+async def test_after_an_interruption_there_is_no_connection(server: OpenAiServer) -> None:
+    """It ended with the answer that was cut short, as when a user speaks into it: just then the next question comes."""
+    server.plan(speaks_for_long, models_or_words)
+    async with provider(server) as llm:
+        async with llm.stream(prompt()) as tokens:
+            await tokens.receive()
+        assert await llm.warm()
+        assert [exchange.path for exchange in server.exchanges[1:]] == ["/v1/models"]
+        assert await said(llm) == "yes"
+        assert server.connections == 2
+
+
+async def test_a_connection_in_use_is_no_help_to_others(server: OpenAiServer) -> None:
+    """While one badge is answered, another one begins to speak."""
+    server.plan(speaks_for_long, models_or_words)
+    async with provider(server) as llm, llm.stream(prompt()) as tokens:
+        await tokens.receive()
+        assert await llm.warm()
+        assert await llm.warm()
+        assert [exchange.path for exchange in server.exchanges[1:]] == ["/v1/models"]
+        assert await said(llm) == "yes"
+        assert server.connections == 2
 
 
 async def test_what_the_server_says_does_not_matter(server: OpenAiServer) -> None:

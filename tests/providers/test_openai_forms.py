@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from providers.llm.openai_reply import MOST_TOKENS
 from providers.ports import ProviderError, Schema, Text, Usage, single_error
 from tests.providers.openai_server import Exchange, OpenAiServer, Reply, openai_server, refuses, says
 from tests.providers.test_openai import PROMPT, ask, running
@@ -142,7 +143,9 @@ async def test_a_form_that_is_refused_says_nothing_about_the_count(server: OpenA
     assert "stream_options" in server.exchanges[-1].body
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "many"}])
+@pytest.mark.parametrize(
+    "usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": "many"}, {"completion_tokens": -5}]
+)
 async def test_a_strange_count_harms_no_answer(server: OpenAiServer, usage: Any) -> None:
     """What is no number counts as none."""
 
@@ -157,3 +160,10 @@ async def test_a_strange_count_harms_no_answer(server: OpenAiServer, usage: Any)
     server.plan(reply)
     async with running(server) as llm:
         assert [token for token in await ask(llm) if token != Usage(prompt=0, answer=0)] == [Text("Yes")]
+
+
+async def test_no_answer_costs_more_than_can_be_counted(server: OpenAiServer) -> None:
+    """Numbers of JSON have no bound, sums have."""
+    server.plan(counts("Yes", prompt_tokens=10**400, completion_tokens=2))
+    async with running(server) as llm:
+        assert await ask(llm) == [Text("Yes"), Usage(prompt=MOST_TOKENS, answer=2)]
