@@ -135,21 +135,22 @@ def fitting(cls: type[Any], settings: Mapping[str, Any]) -> Any:
     """Settings of a class, of whatever fits it among those that came."""
     made = cls()
     for name, attribute in attrs.fields_dict(cls).items():
-        value = settings.get(name)
-        if (
-            type(value) is str
-            and isinstance(attribute.default, int | float)
-            and not isinstance(attribute.default, bool)
-        ):
-            value = _number(value)
-        if type(value) is int and type(attribute.default) is float:
-            value = float(value)
-        if value is not None and type(value) is type(attribute.default):
-            try:
+        try:
+            value = _like(attribute.default, settings.get(name))
+            if value is not None:
                 made = attrs.evolve(made, **{name: value})
-            except ValueError:
-                log.info("a private setting is out of range, and left as it is", setting=name)
+        except (ValueError, OverflowError):
+            log.info("a private setting is out of range, and left as it is", setting=name)
     return made
+
+
+def _like(default: Any, value: Any) -> Any:
+    """A value as what the default is; None when it is something else. Raises `OverflowError`."""
+    if type(default) in (int, float) and type(value) is str:
+        value = _number(value)
+    if type(default) is float and type(value) is int:
+        value = float(value)
+    return value if type(value) is type(default) else None
 
 
 def _number(text: str) -> int | float | None:

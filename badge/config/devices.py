@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -16,12 +17,14 @@ class ConsoleSettings:
     url: str = setting(
         "",
         "address of its API, such as http://console.example:8002/xiaozhi. Old name: manager-api.url",
-        check=lambda v: not v or v.startswith(("http://", "https://")),
+        check=lambda v: not v or _is_address(v),
         expected="empty or an address that begins with http:// or https://",
     )
     secret: str = setting(
         "",
         "server secret of the console; empty: secret_file, else auth.manager_secret. Old name: manager-api.secret",
+        check=lambda v: v.isascii() and v.isprintable(),
+        expected="printable ASCII characters",
         hidden=True,
         env="BADGE_CONSOLE_SECRET",
     )
@@ -70,6 +73,14 @@ def wrong_devices(settings: DevicesSettings) -> list[tuple[str, object, str]]:
         if not _is_key(key):
             found.append((f"devices.keys.{serial}", "***", "must be a key in hexadecimal, of at least 16 bytes"))
     return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_key(text: str) -> bool:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from badge.log import MASK, mask_addresses
+from badge.log import MASK
+from providers.ports import well_formed
 
 DONE, UNKNOWN_DEVICE, NEEDS_BINDING = 0, 10041, 10042
 """Codes of answers."""
@@ -17,8 +18,11 @@ DONE, UNKNOWN_DEVICE, NEEDS_BINDING = 0, 10041, 10042
 MODULES = ("VAD", "ASR", "LLM", "TTS", "Memory", "Intent")
 
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
-_SECRET = re.compile(r"key|secret|token|passw|credential|authori|appid|app_id", re.IGNORECASE)
-_PRIVATE = frozenset({"prompt", "summaryMemory"})
+_SECRET = re.compile(r"key|secret|token|passw|pwd|credential|auth|cookie|signature|app_?id|^[as]k$", re.IGNORECASE)
+_COUNT = re.compile(r"tokens$", re.IGNORECASE)
+"""Names that sound secret and are not, when their value is a number."""
+
+_PRIVATE = frozenset({"prompt", "summaryMemory", "speakers"})
 
 MOST_PLUGINS = 100
 LONGEST_TEXT = 20_000
@@ -155,12 +159,28 @@ def too_deep(value: Any) -> bool:
     return depth > DEEPEST
 
 
+def whole(value: Any) -> Any:
+    """The same value with halves of characters, as escapes can bring them, replaced: they cannot be sent on. The value must
+    not be deep."""
+    match value:
+        case str():
+            return well_formed(value)
+        case list():
+            return [whole(one) for one in value]
+        case dict():
+            return {well_formed(name): whole(one) for name, one in value.items()}
+        case _:
+            return value
+
+
 def _text(value: Any) -> str:
     return value.strip()[:LONGEST_TEXT] if isinstance(value, str) else ""
 
 
 def _count(value: Any) -> int:
     """A number from 0 that may come as a string; 0 for everything else."""
+    if isinstance(value, bool):
+        return 0
     try:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -171,11 +191,11 @@ def _count(value: Any) -> int:
 def shown(data: Any) -> str:
     """A configuration for the log: everything under a name that sounds secret is hidden, and of texts about the user only the
     size is told."""
-    return json.dumps(_shown("", data), ensure_ascii=False, default=str)
+    return well_formed(json.dumps(_shown("", data), ensure_ascii=False, default=str))
 
 
 def _shown(name: str, value: Any) -> Any:
-    if name and _SECRET.search(name) and not isinstance(value, bool | int | float | None):
+    if _SECRET.search(name) and not _is_told(name, value):
         return MASK
     if name in _PRIVATE:
         return f"{len(value)} characters" if isinstance(value, str) else MASK
@@ -190,6 +210,11 @@ def _shown(name: str, value: Any) -> Any:
             return mask_addresses(value)
         case _:
             return value
+
+
+def _is_told(name: str, value: Any) -> bool:
+    """Whether a value tells no secret, whatever its name sounds like."""
+    return value is None or isinstance(value, bool) or (isinstance(value, int | float) and bool(_COUNT.search(name)))
 
 
 def _plugin(value: Any) -> Any:

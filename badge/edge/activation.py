@@ -14,6 +14,7 @@ from badge.log import get_log
 from badge.offices.housing import HousingOffice
 from badge.storage.ports import StoreError
 from protocol.identity import MAX_ID
+from providers.ports import well_formed
 
 log = get_log(__name__)
 
@@ -114,4 +115,4 @@ def read_proof(body: bytes) -> Mapping[str, Any]:
 
 def _text(said: Mapping[str, Any], key: str) -> str:
     value = said.get(key)
-    return value if isinstance(value, str) and len(value) <= MAX_ID else ""
+    return well_formed(value) if isinstance(value, str) and len(value) <= MAX_ID else ""

@@ -12,6 +12,7 @@ from badge.boundary import boundary
 from badge.console.calling import Console, ConsoleError
 from badge.log import get_log
 from badge.offices.wav import wav_of
+from providers.ports import well_formed
 
 log = get_log(__name__)
 
@@ -25,6 +26,9 @@ PAUSES = (0.5, 2.0, 5.0)
 
 MOST_BYTES = 32 * 1_048_576
 """Of sound that waits, as text; beyond it items go out without their sound."""
+
+AT_ONCE = 16
+"""Reports that are under way at one time, each with its sound; the rest of the calls is for those who wait for an answer."""
 
 DECODERS = 2
 
@@ -44,7 +48,7 @@ class Item:
 
 
 class Reports:
-    """A `ReportDesk`. Items of one connection go out one after the other; connections do not wait for each other. When too
+    """A `ReportDesk`. Items of one connection go out one after the other, those of up to `AT_ONCE` connections at the same time. When too
     many items wait, the oldest of all make room."""
 
     def __init__(self, console: Console, *, most: int) -> None:
@@ -53,6 +57,7 @@ class Reports:
         self._items: dict[int, Item] = {}  # by number, the oldest first
         self._queues: dict[tuple[str, str], deque[int]] = {}
         self._number = 0
+        self._turns = trio.CapacityLimiter(AT_ONCE)
         self._decoders = trio.CapacityLimiter(DECODERS)
         self._nursery: trio.Nursery | None = None
         self._idle = trio.Event()
@@ -94,10 +99,11 @@ class Reports:
         queue = self._queues[device, session]
         try:
             while queue:
-                item = self._items.pop(queue.popleft(), None)
-                if item is not None:
-                    with boundary("report", log):
-                        await self._deliver(item)
+                async with self._turns:
+                    item = self._items.pop(queue.popleft(), None)
+                    if item is not None:
+                        with boundary("report", log):
+                            await self._deliver(item)
         finally:
             del self._queues[device, session]
             self._idle.set()
@@ -108,7 +114,7 @@ class Reports:
             "macAddress": item.device,
             "sessionId": item.session,
             "chatType": CHAT_TYPES[item.kind],
-            "content": item.text,
+            "content": well_formed(item.text),
             "reportTime": item.at,
             "audioBase64": sound,
         }

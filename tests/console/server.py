@@ -28,6 +28,7 @@ class LocalConsole:
         self.url = f"http://127.0.0.1:{port}/xiaozhi"
         self.answers: dict[str, Any] = {AGENT_MODELS: ok({}), REPORT: ok()}
         self.status = 200
+        self.headers_sent: list[tuple[str, str]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.news = trio.Event()
@@ -70,7 +71,7 @@ class LocalConsole:
         self.asked.append((path, asked))
         self.news.set()
         data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        fields = [("content-length", str(len(data))), ("connection", "close")]
+        fields = [("content-length", str(len(data))), ("connection", "close"), *self.headers_sent]
         await stream.send_all(
             connection.send(h11.Response(status_code=self.status, headers=fields))
             + connection.send(h11.Data(data=data))

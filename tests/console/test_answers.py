@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badge.console.answers import PrivateConfig, RubbishError, Unbound, read_answer, shown
+from badge.console.answers import PrivateConfig, RubbishError, Unbound, read_answer, shown, whole
+from badge.log import MASK
 
 FULL: dict[str, Any] = {
     "selected_module": {"LLM": "LLM_Mine", "TTS": "TTS_Espeak", "Intent": "Intent_function_call"},
@@ -81,11 +82,12 @@ def test_an_answer_without_sense_is_not_an_unbound_device(answer: dict[str, Any]
 
 
 @pytest.mark.req("PC-2", "RP-1", "CH-31")
-@pytest.mark.parametrize("wrong", [None, "", "x", -1, 1e400, [], {}, True, "9" * 5000])
+@pytest.mark.parametrize("wrong", [None, "", "x", -1, 1e400, float("nan"), [], {}, True, "9" * 5000])
 def test_values_of_the_wrong_type_are_as_if_they_were_not_there(wrong: Any) -> None:
-    read = config(device_max_output_size=wrong, chat_history_conf=[wrong], prompt=5, summaryMemory=[], LLM=wrong)
-    assert (read.reported, read.prompt, read.memory, read.modules) == ("none", None, "", {})
-    assert read.longest_output in (0, 1)
+    for conf in (wrong, [wrong]):
+        read = config(device_max_output_size=wrong, chat_history_conf=conf, prompt=5, summaryMemory=[], LLM=wrong)
+        assert (read.reported, read.prompt, read.memory, read.modules) == ("none", None, "", {})
+        assert read.longest_output == 0
 
 
 json_values = st.recursive(
@@ -96,10 +98,11 @@ json_values = st.recursive(
 
 
 @pytest.mark.req("PC-4", "PC-6")
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*FULL, "VAD", "ASR", "Memory"]), json_values))
 def test_nothing_that_a_console_says_is_more_than_rubbish(data: dict[str, Any]) -> None:
     assert isinstance(config(**data), PrivateConfig)
-    assert isinstance(shown(data), str)
+    assert shown(data).encode()
 
 
 @pytest.mark.req("PC-8")
@@ -112,3 +115,22 @@ def test_the_log_shows_no_secret_and_nothing_about_the_user() -> None:
     assert read["plugins"]["get_weather"] == {"api_key": "***", "location": "Oslo"}
     assert read["selected_module"] == FULL["selected_module"]
     assert (read["device_max_output_size"], read["prompt"]) == ("500", "14 characters")
+
+
+@pytest.mark.req("PC-8")
+def test_numbers_short_names_and_other_peoples_names_are_hidden_too() -> None:
+    secrets = {"password": 815, "appid": 8151, "sk": "s-815", "pwd": "p-815", "X-Auth": "a-815", "api_key": [815]}
+    read = json.loads(shown({"TTS": {"T": {**secrets, "max_tokens": 500, "enable_auth": True, "key": None}}}))
+    told = read["TTS"]["T"]
+    assert {name for name, value in told.items() if value == MASK} == set(secrets)
+    assert (told["max_tokens"], told["enable_auth"], told["key"]) == (500, True, None)
+    assert "Ann" not in shown({"voiceprint": {"speakers": ["1,Ann,likes tea"]}})
+
+
+@pytest.mark.req("PC-6")
+def test_halves_of_characters_are_made_whole_before_anybody_sends_them_on() -> None:
+    half = json.loads('["\\ud800", {"\\ud83d\\ude00": "\\udc00"}, 5]')
+    made = json.dumps(whole(half), ensure_ascii=False)
+    assert made.encode()
+    assert "😀" in made
+    assert shown(half).encode()

@@ -12,6 +12,8 @@ import pytest
 import structlog.testing
 import trio
 
+from badge.console.calling import MOST_CALLS
+from badge.desk import Terms
 from badge.offices import reports
 from badge.offices.reports import Reports
 from tests.console.server import REPORT, local_console, ok
@@ -97,6 +99,37 @@ async def test_what_cannot_be_reported_is_given_up_and_logged_without_its_words(
     assert len(console.of(REPORT)) == 4
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["a report is given up"]
     assert "private words" not in str(logs)
+
+
+@pytest.mark.req("RP-5", "PC-7")
+async def test_reports_that_hang_delay_nobody_who_asks_for_terms_and_hold_little() -> None:
+    gate = trio.Event()
+
+    async def wait(_: Any) -> Any:
+        await gate.wait()
+        return ok()
+
+    async with local_console() as console:
+        console.answers[REPORT] = wait
+        async with office(with_console(console.url)) as house:
+            for number in range(3 * MOST_CALLS):
+                house.reports.report(DEVICE, f"s{number}", "user", str(number), "", number)
+            await trio.sleep(0.3)
+            assert await house.devices.terms(DEVICE, "c") == Terms()
+            assert isinstance(house.reports, Reports)
+            assert len(house.reports._items) >= 2 * MOST_CALLS  # where the bound counts them
+            gate.set()
+            with trio.fail_after(5):
+                await house.settle()
+    assert len(console.of(REPORT)) == 3 * MOST_CALLS
+
+
+@pytest.mark.req("RP-4")
+async def test_half_a_character_is_no_reason_to_lose_a_report() -> None:
+    async with local_console() as console, office(with_console(console.url)) as house:
+        house.reports.report(DEVICE, "s", "user", "half \ud800 a word", "", 0)
+        (told,) = await console.until(REPORT, 1, within=3)
+    assert told["content"] == "half � a word"
 
 
 @pytest.mark.req("RP-5")

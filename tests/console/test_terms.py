@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -164,6 +165,8 @@ async def test_a_device_that_is_not_bound() -> None:
         b"<html><body>Bad gateway</body></html>",
         b"",
         b"\xff\xfe",
+        b'{"code": 0, "data": {"prompt": "\xed\xa0\x80"}}',
+        b'{"code": 0, "data": {',
         b"[]",
         b"5",
         b"[" * 100_000,
@@ -193,6 +196,51 @@ async def test_a_console_that_is_slow_or_away_is_not_waited_for() -> None:
         assert await terms_by(console, ok({})) == Terms(unknown=True)
     async with office(with_console(f"http://127.0.0.1:{await free_port()}")) as house:
         assert await house.devices.terms(DEVICE, "c") == Terms(unknown=True)
+
+
+@pytest.mark.req("PC-6", "PC-7")
+async def test_a_redirect_is_not_followed() -> None:
+    async with local_console() as console, local_console() as elsewhere:
+        console.status, console.headers_sent = 302, [("location", elsewhere.url + "/config/agent-models")]
+        assert await terms_by(console, ok({"prompt": "mine"})) == Terms(unknown=True)
+    assert elsewhere.asked == []
+
+
+@pytest.mark.req("PC-6", "PC-7")
+async def test_an_answer_that_is_packed_is_not_unpacked() -> None:
+    async with local_console() as console:
+        console.headers_sent = [("content-encoding", "gzip")]
+        bomb = gzip.compress(json.dumps(ok({"prompt": "x" * 50_000_000})).encode())
+        assert len(bomb) < LONGEST_ANSWER
+        assert await terms_by(console, bomb) == Terms(unknown=True)
+        assert console.headers[0]["accept-encoding"] == "identity"
+
+
+@pytest.mark.req("PC-2", "PC-6")
+async def test_odd_values_are_left_out_and_the_rest_is_used() -> None:
+    module = b'{"L": {"type": "openai", "url": "http://llm.example", "temperature": 1' + b"0" * 400 + b"}}"
+    answer = b'{"code": 0, "data": {"prompt": "Hi \\ud800", "LLM": ' + module + b', "plugins": {"\\udc00": "{}"}}}'
+    async with local_console() as console:
+        terms = await terms_by(console, answer)
+    assert (terms.prompt, terms.functions, bool(terms.llms)) == ("Hi �", ("�",), True)
+
+
+@pytest.mark.parametrize(("secret", "sent"), [("S-1", "Bearer S-1"), ("你的密钥", None), ("two\nlines", None)])
+async def test_a_secret_that_no_header_can_hold_stays_here(secret: str, sent: str | None) -> None:
+    async with local_console() as console:
+        settings = with_console(console.url, secret="")
+        settings = attrs.evolve(settings, auth=attrs.evolve(settings.auth, manager_secret=secret))
+        async with office(settings) as house:
+            assert await house.devices.terms(DEVICE, "c") == Terms()
+    assert console.headers[0].get("authorization") == sent
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"url": "http://"}, {"url": "http://x:port"}, {"url": "ftp://x"}, {"secret": "钥匙"}]
+)
+def test_what_cannot_be_a_console_is_refused_at_once(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        ConsoleSettings(**wrong)
 
 
 @pytest.mark.req("PC-7", "B-79")

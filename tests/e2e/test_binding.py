@@ -32,7 +32,7 @@ BOTH = ["/xiaozhi/ota", "/xiaozhi/ota/"]
 async def post(port: int, path: str, body: object = None, **headers: str) -> httpx2.Response:
     names = {"Device-Id": MAC, "Client-Id": UUID, **{name.replace("_", "-"): value for name, value in headers.items()}}
     async with httpx2.AsyncClient(trust_env=False, timeout=20) as http:
-        return await http.post(f"http://127.0.0.1:{port}{path}", json=body or {}, headers=names)
+        return await http.post(f"http://127.0.0.1:{port}{path}", content=json.dumps(body or {}), headers=names)
 
 
 async def report(port: int, path: str = BOTH[1], **headers: str) -> Mapping[str, Any]:
@@ -155,6 +155,7 @@ async def test_a_badge_whose_key_is_known_has_to_prove_itself() -> None:
             proof(KEY, "another challenge"),
             {**good, "hmac": 5},
             {**good, "hmac": "é"},
+            {**good, "hmac": "\ud800", "serial_number": "\ud800"},
             {"Payload": []},
             [],
         ):
