@@ -42,7 +42,7 @@ class _Waiting:
     """A call that is under way."""
 
     def __init__(self) -> None:
-        self.arrived = trio.Event()
+        self.over = trio.Event()
         self.reply: Reply | None = None
 
 
@@ -75,10 +75,12 @@ class DeviceMcp:
         )
 
     def end(self) -> None:
-        """The badge has no MCP server any more."""
+        """The badge has no MCP server any more, so nobody will answer what is under way."""
         self.begun = False
         self._handshake, self._listing = None, None
         self._tools = {}
+        for waiting in self._waiting.values():
+            waiting.over.set()
 
     def receive(self, payload: dict[str, Any]) -> None:
         """Take what the badge's server sends. Raises `RemoteProtocolError` when it is no JSON-RPC; an answer to nobody's
@@ -99,7 +101,7 @@ class DeviceMcp:
             case Reply() as reply if reply.id in self._waiting:
                 waiting = self._waiting.pop(reply.id)
                 waiting.reply = reply
-                waiting.arrived.set()
+                waiting.over.set()
 
     async def offered(self) -> Sequence[Tool]:  # noqa: ASYNC124 - a question of the toolbox
         """What the badge can do."""
@@ -126,11 +128,11 @@ class DeviceMcp:
         self._waiting[number] = waiting
         try:
             with trio.move_on_after(CALL_WITHIN):
-                await waiting.arrived.wait()
+                await waiting.over.wait()
         finally:
             self._waiting.pop(number, None)
         if waiting.reply is None:
-            log.warning("the badge has not answered a call in time", tool=own)
+            log.warning("the badge has not answered a call", tool=own)
         return waiting.reply
 
     def _ask(self, method: str, params: dict[str, Any] | None = None) -> int:
@@ -139,9 +141,13 @@ class DeviceMcp:
         return self._last_id
 
     def _list_again(self) -> None:
-        if self._handshake is None:
-            self._listing = Listing()
-            self._handshake = self._ask("tools/list")
+        """The list has changed; pages of the old one that are on their way are not for the new one."""
+        if self._handshake is None or self._listing is not None:
+            self._begin_list()
+
+    def _begin_list(self) -> None:
+        self._listing = Listing()
+        self._handshake = self._ask("tools/list")
 
     def _proceed(self, reply: Reply) -> None:
         """The handshake's next step: the first page, the next one, or the end."""
@@ -150,8 +156,7 @@ class DeviceMcp:
             log.warning("the badge has refused to say what it can do", step="list" if self._listing else "initialize")
             self._listing = None
         elif self._listing is None:
-            self._listing = Listing()
-            self._handshake = self._ask("tools/list")
+            self._begin_list()
         elif cursor := self._listing.take(reply.result):
             self._handshake = self._ask("tools/list", {"cursor": cursor})
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -23,6 +22,9 @@ MOST_THINGS, MOST_MEMBERS = 32, 32
 
 LONGEST_VALUE = 1000
 """Characters of a text that a thing has for a value."""
+
+LARGEST_NUMBER = 2.0**53
+"""Of what is larger, badges and models do not know each whole number."""
 
 TYPES = ("number", "boolean", "string")
 
@@ -46,7 +48,7 @@ class Value:
             case bool():
                 return self.type == "boolean"
             case int() | float():
-                return self.type == "number" and math.isfinite(value)
+                return self.type == "number" and -LARGEST_NUMBER <= value <= LARGEST_NUMBER
             case str():
                 return self.type == "string"
         return False

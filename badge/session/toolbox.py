@@ -35,7 +35,12 @@ class ToolSource(Protocol):
         call, for tools that do nothing twice."""
 
 
-_ORIGINS = ("mcp", "badge", "plugin")
+_ORIGINS = ("plugin", "badge", "mcp")
+"""As the model is told of them. Where two tools have one name, that of the later origin is meant, and within one that of the
+first source."""
+
+MOST_TOOLS = 128
+"""Tools of one turn: more are refused by OpenAI's interface, and with them the whole turn."""
 
 
 @frozen(kw_only=True)
@@ -89,8 +94,7 @@ class Toolbox:
         for source in self._sources:
             with boundary("tools", log), trio.move_on_after(OFFER_WITHIN):
                 found += await _offered(source)
-        found.sort(key=lambda one: _ORIGINS.index(one[0].origin), reverse=True)
-        return Kit(tools={tool.spec.name: (tool, source) for tool, source in found})
+        return _kit(found)
 
     async def call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange) -> list[ToolResult]:
         """Call the tools of one round: one result for each call, in the same order.
@@ -115,6 +119,21 @@ class Toolbox:
             for place in ordered:
                 await call_one(place, keys[place])
         return results
+
+
+def _kit(found: Sequence[tuple[Tool, ToolSource]]) -> Kit:
+    """One tool for each name, and not more than a model takes."""
+
+    def rank(one: tuple[Tool, ToolSource]) -> int:
+        return _ORIGINS.index(one[0].origin)
+
+    meant: dict[str, tuple[Tool, ToolSource]] = {}
+    for one in sorted(found, key=rank, reverse=True):
+        meant.setdefault(one[0].spec.name, one)
+    told = sorted(meant.items(), key=lambda item: rank(item[1]))
+    if len(told) > MOST_TOOLS:
+        log.warning("there are more tools than a model takes", tools=len(told), most=MOST_TOOLS)
+    return Kit(tools=dict(told[:MOST_TOOLS]))
 
 
 async def _offered(source: ToolSource) -> list[tuple[Tool, ToolSource]]:

@@ -116,6 +116,65 @@ async def test_news_of_the_list_have_it_read_again(nursery: trio.Nursery, autoju
     }
 
 
+@pytest.mark.req("MC-1")
+async def test_a_list_that_changes_while_it_is_read_is_read_anew(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    badge.tell(type="hello", features={"mcp": True})
+
+    async def asked(count: int) -> dict[str, Any]:
+        payload: dict[str, Any] = (await badge.until("mcp", count=count))["payload"]
+        return payload
+
+    def say(**payload: Any) -> None:
+        badge.tell(type="mcp", payload={"jsonrpc": "2.0", **payload})
+
+    changed = "notifications/tools/list_changed"
+    say(method=changed)  # the list comes in any case
+    say(id=(await asked(1))["id"], result={})
+    say(id=(await asked(2))["id"], result={"tools": [tool("self.old")], "nextCursor": "self.gone"})
+    old = await asked(3)
+    assert old["params"] == {"cursor": "self.gone"}
+    say(method=changed)
+    again = await asked(4)
+    assert (again["method"], "params" in again) == ("tools/list", False)
+    say(id=old["id"], result={"tools": [tool("self.gone")]})  # was on its way
+    say(id=again["id"], result={"tools": [tool("self.new")]})
+    await alive(badge)
+    assert set(await offered(badge.session)) == {"self_new"}
+    assert len(badge.of("mcp")) == 4
+
+
+@pytest.mark.req("MC-1", "MC-8")
+async def test_calls_end_with_the_badges_mcp_server(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    badge = await House(nursery).enter()
+    firmware = await introduced(nursery, badge)
+    firmware.answers["self.screen.set_theme"] = lambda _: None
+    began = trio.current_time()
+    async with trio.open_nursery() as calls:
+
+        @calls.start_soon
+        async def _() -> None:
+            assert (await call(badge.session, "self_screen_set_theme", theme="dark")).text == "MCP工具调用失败"
+
+        await badge.until("stt")
+        badge.tell(type="hello", features={"mcp": False})
+    assert trio.current_time() == began
+
+
+@pytest.mark.req("MC-1", "MC-4")
+async def test_names_that_become_the_same_are_kept_apart(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    badge = await House(nursery).enter()
+    own = ["self.a.b", "self.a_b", "self_a_b", "self.a-b", "x" * 70, "x" * 70 + "y", "自"]
+    firmware = await introduced(nursery, badge, [tool(name, f"Not {own[1]}.") for name in own])
+    names = ["self_a_b", "self_a_b_2", "self_a_b_3", "self_a-b", "x" * 64, "x" * 62 + "_2", "_"]
+    assert await offered(badge.session) == dict.fromkeys(names, "Not self_a_b_2.")
+    for name in names:
+        await call(badge.session, name)
+    assert [made["params"]["name"] for made in firmware.calls] == own
+
+
 @pytest.mark.req("MC-2")
 @pytest.mark.parametrize("hello", [None, {}, {"features": {}}, {"features": {"mcp": False}}], ids=str)
 async def test_mcp_without_a_client_is_answered_with_an_error(
@@ -327,11 +386,9 @@ async def test_the_badges_mcp_comes_before_its_legacy_things(nursery: trio.Nurse
     await badge.quiet()
     both = [[tool.spec.name for tool in await s.offered()] for s in badge.session.device_tools.sources]
     assert both == [["lamp_on"], ["lamp_on"], []]
-    firsts: dict[str, str] = {}
-    for source in badge.session.device_tools.sources:
-        for one in await source.offered():
-            firsts.setdefault(one.spec.name, one.spec.description)
-    assert firsts == {"lamp_on": "By MCP."}
+    kit = await badge.session.toolbox.kit()
+    assert kit.tools["lamp_on"][0].spec.description == "By MCP."
+    assert kit.tools["lamp_on"][1] is badge.session.device_tools.sources[0]
 
 
 # --- hostile badges -------------------------------------------------------------------------------------------------------

@@ -105,6 +105,18 @@ async def test_wrong_arguments_are_told_to_the_model_and_not_to_the_badge(
     assert not commands(badge)
 
 
+@pytest.mark.req("IO-1")
+@pytest.mark.parametrize("volume", [10**400, -(10**400), float("inf"), float("nan"), True, "5", None])
+async def test_what_no_badge_reads_as_a_number_is_none(
+    nursery: trio.Nursery, autojump_clock: MockClock, volume: Any
+) -> None:
+    badge = await House(nursery).enter()
+    await with_things(badge, SPEAKER)
+    result = await call(badge.session, "speaker_set_volume", volume=volume, **SAID)
+    assert (result.kind, result.text) == ("answer", "volume: must be a number")
+    assert not commands(badge)
+
+
 @pytest.mark.req("IO-1", "IO-2")
 async def test_a_property_is_what_the_badge_said_last(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     badge = await House(nursery).enter()

@@ -9,7 +9,7 @@ import trio.testing
 
 from badge.desk import RefusedError, Tool, ToolResult
 from badge.dialogue import Exchange
-from badge.session.toolbox import Toolbox
+from badge.session.toolbox import MOST_TOOLS, Toolbox
 from providers.ports import Call, ToolSpec
 
 Origin = Literal["mcp", "badge", "plugin"]
@@ -47,6 +47,13 @@ async def test_an_mcp_server_goes_before_the_badge_and_the_badge_before_a_plugin
     assert sorted(spec.name for spec in kit.specs) == ["a", "b", "c", "d", "e"]
     results = await box.call(kit, [call(name) for name in "abcde"], Exchange("hi"))
     assert [result.text for result in results] == ["mcp a", "badge b", "plugin c", "badge d", "mcp e"]
+
+
+@pytest.mark.req("CH-13", "MC-4")
+async def test_a_model_is_told_of_as_many_tools_as_it_takes() -> None:
+    many = [f"m{number}" for number in range(MOST_TOOLS)]
+    kit = await Toolbox([Shelf("mcp", *many), Shelf("badge", "b"), Shelf("plugin", "p")], seconds=30).kit()
+    assert [spec.name for spec in kit.specs] == ["p", "b", *many[:-2]]  # what servers have too many is left out
 
 
 async def test_a_source_that_is_slow_or_refuses_keeps_nobody_waiting(autojump_clock: trio.testing.MockClock) -> None:
