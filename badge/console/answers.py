@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from badge.log import MASK
+from badge.log import MASK, mask_addresses
 from providers.ports import well_formed
 
 DONE, UNKNOWN_DEVICE, NEEDS_BINDING = 0, 10041, 10042
