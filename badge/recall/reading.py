@@ -32,7 +32,7 @@ class Reader:
         self._settings = settings
 
     async def findings(self, known: Sequence[Fact], exchanges: Sequence[Exchanged], *, last: bool) -> Findings:
-        """What the model finds; what users state explicitly when it writes no documents, and when it failed for the `last`
+        """What the model of the device finds in some exchanges with it; what users state explicitly when it writes no documents, and when it failed for the `last`
         time. Raises `ProviderError` and `trio.TooSlowError` when it may be worth another attempt."""
         tokens = self._settings.answer_tokens
         try:
@@ -42,6 +42,7 @@ class Reader:
                 question(known, exchanges, tokens=tokens),
                 seconds=self._settings.patience_s,
                 longest=tokens * CHARACTERS_PER_TOKEN,
+                device=exchanges[-1].device,
             )
             return findings_in(answer, len(known))
         except UnusableError:

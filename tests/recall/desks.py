@@ -70,9 +70,11 @@ class Desk:
         self.model = Component[Llm]("llm.memory", (self.llm,))
         other = Component[Llm]("llm.chat", ())
         names = {purpose: "memory" if purpose is Purpose.MEMORY else "chat" for purpose in Purpose}
+        self.own = Component[Llm]("llm.own", (ScriptedLlm(['{"facts": ["Has an own model."], "summary": ""}']),))
+        self.llms = Llms({"memory": self.model, "chat": other, "own": self.own}, names)
         self.office = Memory(
             store=self.store.recall,
-            llms=Llms({"memory": self.model, "chat": other}, names),
+            llms=self.llms,
             embedder=Component[Embedder]("embeddings", embedders),
             settings=attrs.evolve(MemorySettings(), **settings),
             history=history,
@@ -83,6 +85,7 @@ class Desk:
     async def open(self, nursery: trio.Nursery, *, model: bool = True) -> Desk:
         if model:
             nursery.start_soon(self.model.run)
+            nursery.start_soon(self.own.run)
         await nursery.start(self.office.run)
         return self
 

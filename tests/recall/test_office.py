@@ -13,6 +13,7 @@ import trio
 import trio.testing
 
 from badge.desk import Past, RefusedError, Said
+from badge.llms import Purpose
 from badge.recall.erasing import erase
 from badge.recall.meanings import LONGEST_QUESTION
 from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
@@ -317,6 +318,17 @@ async def test_what_is_erased_while_it_is_read_teaches_nothing(nursery: trio.Nur
     await trio.sleep(60)
     assert await desk.learned() == []
     assert await desk.office.devices() == ()
+
+
+@pytest.mark.req("LM-14", "ME-2")
+async def test_a_device_with_a_model_of_its_own_is_read_by_that(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    desk = await Desk(ScriptedLlm([writes("Has none.")])).open(nursery)
+    desk.llms.assign("a", {Purpose.MEMORY: "own"})
+    for device in "ab":
+        desk.say("I have a dog", device=device)
+        desk.office.over(device, "s")
+    assert await desk.learned_something("a") == ["Has an own model."]
+    assert await desk.learned_something("b") == ["Has none."]
 
 
 @pytest.mark.parametrize("known", ["by nobody", "by another model", "by the same name"])
