@@ -62,6 +62,14 @@ def notes(facts: Iterable[Fact], *, room: int, zone: datetime.tzinfo | None) -> 
     return "\n".join(lines) if len(lines) > 1 else ""
 
 
+def given(text: str, *, room: int) -> str:
+    """The same of what somebody else remembers of the user, in one piece: the end is cut off where there is no room for it."""
+    room -= len(HEADER) + len("\n- ")
+    while len(quoted := json.dumps(text, ensure_ascii=False)) > room and text:
+        text = text[: -max(1, (len(quoted) - room) // 2)].rstrip()  # one character may take two
+    return f"{HEADER}\n- {quoted}" if text else ""
+
+
 def _line(fact: Fact, zone: datetime.tzinfo | None) -> str:
     day = datetime.datetime.fromtimestamp(fact.created / 1000, zone).date()
     what = ", a conversation" if fact.kind == "summary" else ""

@@ -14,6 +14,7 @@ from badge.dialogue import Exchange
 from badge.log import get_log
 from badge.modes.base import Ask
 from badge.patience import Patience, patience
+from badge.recall.ranking import given
 from badge.services import Services
 from badge.session.drafting import Drafts, Opened
 from badge.session.intent import meant
@@ -281,8 +282,10 @@ class Thinker:
 
     async def _remember(self, words: str, *, ahead: bool) -> str:
         component, terms = self._services.recall, self._services.tenancy.terms
-        if terms.memory or terms.forgets or component.disabled:
-            return terms.memory
+        if terms.memory:
+            return given(terms.memory, room=self._services.settings.memory.prompt_chars)
+        if terms.forgets or component.disabled:
+            return ""
         try:
             with trio.fail_after(self._settings.first_token_s):
                 recall = await component.ready()

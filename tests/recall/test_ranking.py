@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import json
 from array import array
 
 import attrs
+import pytest
 
-from badge.recall.ranking import HEADER, nearest, notes, ranked
+from badge.recall.ranking import HEADER, given, nearest, notes, ranked
 from badge.storage.recollections import Fact
 from tests.storage.stores import fact
 
@@ -27,6 +29,21 @@ def test_what_several_lists_say_comes_first_and_what_is_only_new_last() -> None:
     assert ranked([[one, two], [two, three]], [new, three]) == [two, three, one, new]
     assert ranked([], [new, one]) == [new, one]
     assert ranked([], []) == []
+
+
+@pytest.mark.req("ME-2")
+@pytest.mark.parametrize("text", ["She likes tea.", "a" * 5000, '"\n' * 3000, "\u732b" * 3000, '"'])
+@pytest.mark.parametrize("room", [len(HEADER), len(HEADER) + 30, 1200])
+def test_what_somebody_else_remembers_is_quoted_within_its_room(text: str, room: int) -> None:
+    told = given(text, room=room)
+    assert len(told) <= room
+    if told:
+        header, line = told.split("\n")
+        assert header == HEADER
+        assert text.startswith(json.loads(line.removeprefix("- ")))
+        assert len(told) == len(header) + 3 + len(json.dumps(text, ensure_ascii=False)) or len(told) > room - 40
+    assert bool(told) == (room > len(HEADER))
+    assert given("", room=room) == ""
 
 
 def test_the_nearest_meaning_is_first_and_strangers_are_left_out() -> None:

@@ -348,7 +348,7 @@ async def test_prompt_memory_model_voice_and_tools_are_private(
     assert said(badge) == "I am yours."
     system = mine.prompts[0].messages[0].content
     assert "You are Ann's." in system
-    assert "She likes tea." in system
+    assert '- "She likes tea."' in system
     assert house.settings.chat.prompt not in system
     assert [tool.name for tool in mine.prompts[0].tools] == ["news"]
     assert voice.spoken == ["I am yours."]
