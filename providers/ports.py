@@ -177,9 +177,9 @@ class ToolSpec:
 class Call:
     """A whole call of a tool; `arguments` is the JSON text that the model wrote."""
 
-    id: str
+    id: str = field(converter=well_formed)
     name: str
-    arguments: str = field(default="", repr=False)
+    arguments: str = field(default="", repr=False, converter=well_formed)
 
 
 @frozen(kw_only=True)

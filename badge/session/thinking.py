@@ -20,7 +20,7 @@ from badge.session.drafting import Drafts, Opened
 from badge.session.intent import meant
 from badge.session.remembering import Remembering
 from badge.session.toolbox import Kit, Toolbox
-from badge.session.toolcalls import CallReader, MalformedCallError
+from badge.session.toolcalls import CallReader, MalformedCallError, presentable
 from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
@@ -43,6 +43,10 @@ log = get_log(__name__)
 
 INTERRUPTED = "(interrupted)"
 """Stands in a prompt for an answer that never began."""
+
+DONE = "(done)"
+"""Stands in the dialogue for an answer without words: what tools have done, and wanted nothing to be said of. The same
+words again want it again."""
 
 
 @frozen
@@ -70,6 +74,8 @@ class Script:
         self._seen = ""
         self._whole: list[str] = []  # sentences that are not passed on yet: a model that fails must not take them along
         self.spoke = False
+        self.owes = True
+        """Whether something is still to be said: words before a call announce an answer, and are none."""
         self._filled = False
 
     async def fill(self, text: str) -> None:
@@ -97,6 +103,7 @@ class Script:
                 self.spoke = True
                 self._trace.mark("llm", trio.current_time())
                 self._on_mood(*mood_of(self._seen))
+            self.owes = False
             await self._sentences.send(Sentence(self._whole[0]))
             del self._whole[0]
 
@@ -159,7 +166,9 @@ class Thinker:
             answered = False
             excuse = texts.NETWORK_DOWN if getattr(exc, "unreachable", False) else excuse
         await script.end()
-        if not (script.spoke or answered):
+        if answered and not exchange.answer:
+            exchange.add(DONE)
+        if script.owes and not answered:
             await inquiry.say(excuse[language_of(ask.words)])
             await script.end()
 
@@ -231,6 +240,9 @@ class Thinker:
                         patient.pause()
                         await inquiry.say(reader.text(token.text))
         await inquiry.say(reader.rest())
+        if reader.any:
+            await inquiry.script.end()
+            inquiry.script.owes = True
         try:
             return reader.calls(_name(inquiry.exchange))
         except MalformedCallError as exc:
@@ -250,12 +262,13 @@ class Thinker:
 
     async def _call(self, inquiry: _Inquiry, kit: Kit, calls: Sequence[Call]) -> Sequence[ToolResult]:
         """Have tools called, while what was said so far is heard; results that are to be said, are."""
-        await inquiry.script.end()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._fill, inquiry)
             results = await self._toolbox().call(kit, calls, inquiry.exchange)
             nursery.cancel_scope.cancel("all tools have answered")
-        inquiry.exchange.called(calls, [result.text or texts.NO_RESULT for result in results])
+        inquiry.exchange.called(
+            [presentable(call) for call in calls], [result.text or texts.NO_RESULT for result in results]
+        )
         for result in results:
             if result.kind not in ("answer", "silent"):
                 await inquiry.say(result.text)

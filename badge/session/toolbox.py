@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
@@ -171,4 +172,5 @@ def _keys(exchange: Exchange, calls: Sequence[Call]) -> list[str]:
 
 
 def _what(call: Call) -> str:
-    return f"{call.name}({call.arguments.strip()})"
+    """The same for the same arguments, however they are written."""
+    return f"{call.name}({json.dumps(parse_arguments(call.arguments), sort_keys=True)})"

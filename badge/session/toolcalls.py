@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import attrs
 from attrs import frozen
 
+from badge.tools.arguments import parse_arguments
+from badge.tools.offering import model_name
 from providers.ports import Call, ToolCall
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"
@@ -13,8 +16,14 @@ OPENING, CLOSING = "<tool_call>", "</tool_call>"
 MOST_CALLS = 8
 """Calls that one round may have; a model that makes more gets the first ones."""
 
+MOST_PIECES = 64
+"""Structured calls that are kept while the answer comes: their order is known only at its end."""
+
 LONGEST_CALL = 65_536
 """Characters of one call; what is longer is no call."""
+
+LONGEST_NAME = 256
+"""Characters of a name; no tool has a longer one."""
 
 
 class MalformedCallError(Exception):
@@ -32,6 +41,23 @@ class _Piece:
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+    def ends_before(self, piece: ToolCall) -> bool:
+        """Whether a piece with the same index is the beginning of another call."""
+        if self.id and piece.id:
+            return self.id != piece.id
+        if not (self.arguments and piece.name):
+            return False
+        return piece.name != self.name or (bool(piece.arguments) and _is_whole(self.arguments))
+
+    def with_more(self, piece: ToolCall) -> _Piece:
+        """The call with its next piece. The name is complete when the arguments begin; some servers say it with each piece."""
+        repeated = self.arguments or piece.name == self.name
+        return _Piece(
+            id=self.id or piece.id,
+            name=self.name if repeated else (self.name + piece.name)[: LONGEST_NAME + 1],
+            arguments=(self.arguments + piece.arguments)[: LONGEST_CALL + 1],
+        )
 
 
 class CallReader:
@@ -56,7 +82,10 @@ class CallReader:
             before, found, after = self._held.partition(tag)
             if not found:
                 break
-            (self._tagged if self._inside else spoken).append(before)
+            if self._inside:
+                self._tag(before)
+            else:
+                spoken.append(before)
             self._held, self._inside = after, not self._inside
         if not self._inside:
             keep = _tail(self._held, OPENING)
@@ -68,44 +97,62 @@ class CallReader:
         return "".join(spoken)
 
     def call(self, piece: ToolCall) -> None:
-        """Take a piece of a structured call. Pieces with one index belong together, unless another id or another name
-        says that a new call begins: some servers give every call the same index."""
+        """Take a piece of a structured call. Pieces with one index belong together, unless another id, or a name after the
+        arguments, says that a new call begins: some servers give every call the same index."""
         generation = self._generation.get(piece.index, 0)
         known = self._pieces.get((piece.index, generation), _Piece())
-        if known.id and piece.id and piece.id != known.id:
+        if known.ends_before(piece):
             generation = self._generation[piece.index] = generation + 1
             known = _Piece()
-        arguments = known.arguments + piece.arguments
-        self._pieces[piece.index, generation] = _Piece(
-            id=known.id or piece.id, name=known.name + piece.name, arguments=arguments[: LONGEST_CALL + 1]
-        )
+        if (piece.index, generation) in self._pieces or len(self._pieces) < MOST_PIECES:
+            self._pieces[piece.index, generation] = known.with_more(piece)
 
     def rest(self) -> str:
         """The answer is over: text that was held back and is no call after all."""
         held, self._held = self._held, ""
         if self._inside:
-            self._tagged.append(held)  # models forget to close the last one
+            self._tag(held)  # models forget to close the last one
             return ""
         return held
 
     def calls(self, name_of: str) -> tuple[Call, ...]:
-        """All calls of the answer, in order; one without an id gets `name_of` and its place. Raises `MalformedCallError`
-        when the text form cannot be read; structured calls without a name are none."""
+        """All calls of the answer, in order; one without an id of its own gets `name_of` and its place. Raises
+        `MalformedCallError` when the text form cannot be read; structured calls without a name are none."""
         found = [
             (piece.id, piece.name, piece.arguments)
             for _, piece in sorted(self._pieces.items())
             if piece.name and len(piece.arguments) <= LONGEST_CALL
         ]
-        found += [("", *_written(text)) for text in self._tagged if text.strip()]
-        return tuple(
-            Call(id=identity or f"{name_of}-{place}", name=name, arguments=arguments)
-            for place, (identity, name, arguments) in enumerate(found[:MOST_CALLS])
-        )
+        found += [("", *_written(text)) for text in self._tagged]
+        calls: dict[str, Call] = {}
+        for place, (identity, name, arguments) in enumerate(found[:MOST_CALLS]):
+            own = identity if identity and identity not in calls else f"{name_of}-{place}"
+            calls[own] = Call(id=own, name=model_name(name), arguments=arguments)
+        return tuple(calls.values())
 
     @property
     def any(self) -> bool:
         """Whether there is anything that wants to be a call."""
         return bool(self._pieces or self._tagged or self._inside)
+
+    def _tag(self, text: str) -> None:
+        """What stood between tags; of more than can be called, nothing is kept."""
+        if text.strip() and len(self._tagged) < MOST_CALLS:
+            self._tagged.append(text)
+
+
+def presentable(call: Call) -> Call:
+    """The call as it can stand in a dialogue: with arguments that are a JSON object, because servers that look at them
+    would refuse everything that is asked later."""
+    return attrs.evolve(call, arguments=json.dumps(parse_arguments(call.arguments) or {}, ensure_ascii=False))
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        json.loads(arguments)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _tail(text: str, tag: str) -> int:

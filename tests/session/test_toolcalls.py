@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.session.toolcalls import LONGEST_CALL, MOST_CALLS, CallReader, MalformedCallError
+from badge.session.toolcalls import LONGEST_CALL, MOST_CALLS, CallReader, MalformedCallError, presentable
 from badge.tools.arguments import parse_arguments
-from providers.ports import ToolCall
+from providers.ports import Call, ToolCall
 
 TAGGED = '<tool_call>{"name": "light", "arguments": {"on": true}}</tool_call>'
 LIGHT = ("light", {"on": True})
@@ -163,12 +163,74 @@ def test_arguments_in_any_pieces_and_any_order_of_calls_are_the_same(
     assert read(*pieces) == ("", [(f"f{n}", args) for n, args in enumerate(calls)])
 
 
-@pytest.mark.req("CH-19", "B-45")
-def test_a_call_without_an_id_gets_one_of_its_own() -> None:
+def pieces_of(name: str, arguments: str, manner: str, index: int, data: st.DataObject) -> list[ToolCall]:
+    """One call as servers send it: the name at once, in pieces, or again with each piece; with an id or without."""
+    identity = "" if manner == "no id" else f"i{index}"
+    written = split(arguments, data)
+    if manner == "name again":
+        return [ToolCall(index=0, id=identity, name=name, arguments=one) for one in written]
+    names = split(name, data) if manner == "name in pieces" else [name]
+    first = [ToolCall(index=0, id=identity if not n else "", name=one) for n, one in enumerate(names)]
+    if manner == "no id":  # such servers send it whole
+        return [ToolCall(index=0, name=name, arguments=arguments)]
+    return [*first, *(ToolCall(index=0, arguments=one) for one in written)]
+
+
+@pytest.mark.req("CH-7", "CH-8", "B-37")
+@given(
+    st.data(),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["light", "f", "weather"]), st.dictionaries(st.text(max_size=3), st.text(max_size=9))
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(["name at once", "name in pieces", "name again", "no id"]),
+)
+def test_calls_that_follow_each_other_under_one_index_are_the_same_in_all_manners(
+    data: st.DataObject, calls: list[tuple[str, dict[str, Any]]], manner: str
+) -> None:
+    pieces = [
+        piece
+        for n, (name, arguments) in enumerate(calls)
+        for piece in pieces_of(name, json.dumps(arguments), manner, n, data)
+    ]
+    assert read(*pieces) == ("", calls)
+
+
+@pytest.mark.req("CH-19", "B-45", "I-5")
+def test_a_call_without_an_id_of_its_own_gets_one() -> None:
     reader = CallReader()
     reader.call(ToolCall(index=0, name="f"))
-    reader.call(ToolCall(index=3, name="g"))
-    assert [call.id for call in reader.calls("x")] == ["x-0", "x-1"] == [call.id for call in reader.calls("x")]
+    reader.call(ToolCall(index=3, name="g", id="same"))
+    reader.call(ToolCall(index=4, name="h", id="same"))
+    assert [call.id for call in reader.calls("x")] == ["x-0", "same", "x-2"] == [call.id for call in reader.calls("x")]
+
+
+@pytest.mark.req("MC-4")
+@pytest.mark.parametrize(
+    ("written", "name"), [("self.light.set", "self_light_set"), ("rm -rf /", "rm_-rf__"), ("\\ud800", "_")]
+)
+def test_a_name_is_always_one_that_language_models_take(written: str, name: str) -> None:
+    assert read(f'<tool_call>{{"name": "{written}"}}</tool_call>')[1] == [(name, {})]
+
+
+@pytest.mark.req("CH-11")
+@pytest.mark.parametrize("arguments", ["{oops", "[1]", '{"a": NaN}', '{"a": 1e999}', '"{}"', "", '{"a": "\\ud800"}'])
+def test_what_stands_in_a_dialogue_is_taken_by_every_server(arguments: str) -> None:
+    call = presentable(Call(id="i\ud800", name="f", arguments=arguments))
+    assert isinstance(json.loads(call.arguments, parse_constant=pytest.fail), dict)
+    assert (call.arguments + call.id).encode()
+
+
+def test_endless_calls_take_bounded_memory() -> None:
+    reader = CallReader()
+    for n in range(1000):
+        reader.call(ToolCall(index=n, name="f" * 1000, arguments="x" * 100))
+        reader.text("<tool_call>" + "x" * 1000 + "</tool_call><tool_call></tool_call>")
+    assert len(reader._pieces) <= 64
+    assert max(len(piece.name) for piece in reader._pieces.values()) < 300
+    assert len(reader._tagged) <= MOST_CALLS
 
 
 def test_of_very_many_calls_the_first_are_taken() -> None:
@@ -185,6 +247,11 @@ def test_of_very_many_calls_the_first_are_taken() -> None:
         ('{"a": 1}', {"a": 1}),
         ("[1]", None),
         ("null", {}),
+        ('"{\\"a\\": 1}"', {"a": 1}),
+        ('"[1]"', None),
+        ('{"a": NaN}', None),
+        ('{"a": 1e999}', None),
+        ('{"a": "\\ud800\\ud83d\\ude00"}', {"a": "\ufffd\U0001f600"}),
         ("{", None),
         ("[" * 100_000, None),
     ],

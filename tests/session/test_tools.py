@@ -160,6 +160,42 @@ async def test_a_call_that_cannot_be_read_is_excused_and_forgotten(
     assert [m.content for m in prompts(house)[-1].messages][2] == LLM_FAILED["en"]
 
 
+@pytest.mark.req("CH-12", "CH-18", "CH-20", "B-36", "B-43", "DG-1")
+@pytest.mark.parametrize(
+    "then",
+    [
+        ["<tool_call>hm</tool_call>"],
+        [call("nothing")],
+        [call("weather")],
+        [call("hang")],
+    ],
+    ids=["malformed", "empty result", "empty answer", "failed"],
+)
+async def test_words_that_only_announce_an_answer_are_none(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, then: list[Any]
+) -> None:
+    async def nothing() -> str:
+        return ""
+
+    async def hang() -> str:
+        await trio.sleep_forever()
+        return ""
+
+    replies = [Reply(pieces=["Let me look. ", *then]), Reply(pieces=[])]
+    house = house_of(nursery, replies, Workshop(weather=sunny, nothing=nothing, hang=hang))
+    excuse = TOOL_FAILED if then == [call("hang")] else LLM_FAILED
+    assert " ".join(await ask(await house.enter())) == f"Let me look. {excuse['en']}"
+
+
+@pytest.mark.req("CH-21", "CH-25")
+async def test_words_after_the_last_call_are_an_answer(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    broken = Reply(pieces=["It is sun"], error=ProviderError("llm", "broke"))
+    house = house_of(nursery, [Reply(pieces=["Let me look.", call("weather")]), broken], Workshop(weather=sunny))
+    assert await ask(await house.enter()) == ["Let me look.", "It is sun"]
+
+
 @pytest.mark.req("CH-14", "CH-16", "CH-21")
 @pytest.mark.parametrize("kind", ["spoken", "failed", "unknown"])
 async def test_a_result_that_is_to_be_said_is_said_and_remembered(
@@ -195,6 +231,29 @@ async def test_a_silent_result_ends_the_turn(nursery: trio.Nursery, autojump_clo
     assert await ask(badge) == []
     assert badge.turn == ["stt", "tts start", "tts stop"]
     assert len(prompts(house)) == 1
+
+
+@pytest.mark.req("CH-17")
+async def test_the_same_words_after_a_silent_result_want_the_same_again(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def next_song() -> ToolResult:
+        return ToolResult(kind="silent")
+
+    tools = Workshop("next_song", next_song=next_song)
+    house = house_of(nursery, [Reply(pieces=[call("next_song")])], tools)
+    badge = await house.enter()
+    await ask(badge, "next song")
+    await ask(badge, "next song", turns=2)
+    assert len(set(tools.keys)) == 2
+    told = [(m.role, m.content) for m in prompts(house)[1].messages[1:]]
+    assert told == [
+        ("user", "next song"),
+        ("assistant", ""),
+        ("tool", "(no result)"),
+        ("assistant", "(done)"),
+        ("user", "next song"),
+    ]
 
 
 @pytest.mark.req("CH-18", "B-43")
@@ -305,6 +364,31 @@ async def test_arguments_that_cannot_be_read_go_back_to_the_model(
     assert tools.begun == []
 
 
+@pytest.mark.req("MC-5", "I-5")
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [ToolCall(index=0, id="\ud800", name="weather", arguments='{"city": "\ud800"}')],
+        ['<tool_call>{"name": "wea\\ud800ther", "arguments": {"city": "\\ud800"}}</tool_call>'],
+        [call("weather", 0, "same"), call("weather", 1, "same")],
+        [ToolCall(index=0, name="weather", arguments="{oops")],
+    ],
+)
+async def test_no_call_spoils_what_is_asked_later(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, pieces: list[Any]
+) -> None:
+    """Whatever stands in the dialogue goes to the server again with each question."""
+    house = house_of(nursery, [Reply(pieces=pieces), "Fine."], Workshop(weather=sunny))
+    badge = await house.enter()
+    await ask(badge)
+    await ask(badge, "again", turns=2)
+    for message in prompts(house)[-1].messages:
+        assert message.content.encode() is not None
+        for one in message.calls:
+            assert (one.id + one.name).encode().isascii() or one.id == "\ufffd"
+            assert isinstance(json.loads(one.arguments.encode()), dict)
+
+
 @pytest.mark.req("MC-5", "B-46")
 async def test_a_tool_without_arguments_runs(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     tools = Workshop(weather=sunny)
@@ -398,6 +482,30 @@ async def test_an_answer_that_is_begun_anew_does_nothing_twice(
     else:
         assert len(tools.keys) == 2
         assert len(set(tools.keys)) == 1  # the office knows that it is the same call
+
+
+async def test_the_same_call_in_other_writing_is_the_same_call(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def order(what: str, count: int) -> str:
+        await trio.sleep(10)
+        return "ordered"
+
+    tools = Workshop("order", order=order)
+    replies = [
+        Reply(pieces=[ToolCall(index=0, name="order", arguments='{"what": "tea", "count": 2}')]),
+        Reply(pieces=['<tool_call>{"name":"order","arguments":{"count":2,"what":"tea"}}</tool_call>']),
+        "It is ordered.",
+    ]
+    settings = changed(chat={"filler_ms": 0})
+    house = House(nursery, llm=ScriptedLlm(replies), tools=tools, asr=ScriptedAsr([""]), settings=settings)
+    badge = await house.enter()
+    badge.tell(type="listen", state="detect", text="order two teas")
+    await trio.sleep(0.7)
+    await cough_while(badge)
+    await badge.until("tts", "stop", count=2, within=100)
+    assert len(tools.keys) == 2
+    assert len(set(tools.keys)) == 1
 
 
 async def test_the_same_call_wanted_twice_is_made_twice(
