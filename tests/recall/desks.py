@@ -95,7 +95,7 @@ class Desk:
     async def knows(self, *facts: Fact, device: str = "a") -> None:
         """Have these known."""
         number = await self.store.recall.add(exchange("earlier", device=device), keep=99)
-        await self.store.recall.learn(Lesson(device=device, upto=number, facts=facts), keep=99, summaries=99)
+        await self.store.recall.learn(Lesson(device=device, upto=number, facts=facts), keep=999, summaries=99)
 
     async def said(self, device: str = "a") -> list[str]:
         return [one.user for one in (await self.office.past(device)).exchanges]

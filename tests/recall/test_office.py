@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from badge.recall.meanings import LONGEST_QUESTION
 from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
 from badge.recall.pages import MOST
 from badge.recall.ranking import HEADER
-from badge.recall.study import ATTEMPTS, BATCH, RETRY
+from badge.recall.study import AT_ONCE, ATTEMPTS, BATCH, RETRY, SHOWN
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import StoreError
 from badge.storage.recollections import Exchanged, Lesson
@@ -306,6 +307,58 @@ async def test_what_is_said_while_a_conversation_is_read_is_read_after_it(
     desk.office.over("a", "s")
     assert sorted(await desk.learned_something(number=2)) == ["One.", "Two."]
     assert len(llm.prompts) == 2
+
+
+async def test_what_is_told_late_is_read_too(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    """It is still being stored when all that there was has been read."""
+    llm = ScriptedLlm([writes("One."), writes("Two.")])
+    desk = await Desk(llm, store=SlowStore()).open(nursery)
+    desk.say("one")
+    desk.office.over("a", "s")
+    await trio.sleep(0.5)
+    llm._script[0] = Reply(pieces=[writes("One.")], first=1)  # until 2.0 s
+    await trio.sleep(1)
+    desk.say("two")  # stored at 2.5 s
+    desk.office.over("a", "s")
+    assert sorted(await desk.learned_something(number=2, within=20)) == ["One.", "Two."]
+
+
+async def test_few_conversations_are_read_at_once(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    class Busy(ScriptedLlm):
+        now = most = 0
+
+        @asynccontextmanager
+        async def stream(self, prompt: Any) -> Any:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                async with super().stream(prompt) as tokens:
+                    yield tokens
+            finally:
+                self.now -= 1
+
+    llm = Busy([Reply(pieces=[writes("Likes tea.")], first=5)])
+    desk = await Desk(llm).open(nursery)
+    for number in range(3 * AT_ONCE):
+        desk.say("I like tea", device=str(number))
+        desk.office.over(str(number), "s")
+    for number in range(3 * AT_ONCE):
+        await desk.learned_something(str(number))
+    assert llm.most == AT_ONCE
+
+
+async def test_the_model_is_shown_some_of_many_facts_and_none_is_known_twice(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    llm = ScriptedLlm([writes("Likes tea of kind 1.", "Has a dog.")])
+    desk = await Desk(llm).open(nursery)
+    for number in range(SHOWN + 5):  # the oldest are not shown
+        await desk.knows(fact(str(number), f"Likes tea of kind {number}.", created=number))
+    desk.say("hello")
+    desk.office.over("a", "s")
+    learned = await desk.learned_something(number=SHOWN + 6)
+    assert learned.count("Likes tea of kind 1.") == 1
+    assert len(json.loads(llm.prompts[0].messages[1].content)["known"]) == SHOWN
 
 
 async def test_what_is_erased_while_it_is_read_teaches_nothing(nursery: trio.Nursery, autojump_clock: Clock) -> None:

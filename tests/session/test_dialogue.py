@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from badge.dialogue import Dialogue
+from badge.dialogue import LONGEST_MEMORY, Dialogue
+from providers.ports import Call
 
 
 def roles(dialogue: Dialogue) -> list[tuple[str, str]]:
@@ -45,6 +46,46 @@ def test_user_and_assistant_always_alternate(steps: list[str]) -> None:
     seen = [role for role, _ in roles(dialogue)[1:]]
     assert seen == expected[: len(seen)]
     assert not seen or seen[-1] == "user"
+
+
+def test_a_dialogue_is_bounded_also_where_it_goes_on() -> None:
+    dialogue = Dialogue(limit=3)
+    for number in range(5):
+        dialogue.begin(str(number)).add("a")
+    assert [one.user for one in dialogue] == ["2", "3", "4"]
+    smaller = Dialogue(limit=2)
+    smaller.resume(dialogue)
+    assert [one.user for one in smaller] == ["3", "4"]
+    assert [one.user for one in dialogue.foreseen("5")] == ["3", "4", "5"]
+    assert [one.user for one in dialogue] == ["2", "3", "4"], "what is foreseen has not happened"
+
+
+def test_of_what_tools_have_said_little_is_kept_in_mind() -> None:
+    dialogue = Dialogue(limit=3)
+    exchange = dialogue.begin("one")
+    exchange.called([Call(id="c", name="t", arguments="{}")], ["x" * 5000])
+
+    def result() -> str:
+        (found,) = [m.content for m in dialogue.messages("system", "") if m.role == "tool"]
+        return found
+
+    assert len(result()) == 5000, "all of it for the answer that it is for"
+    exchange.add("done")
+    dialogue.begin("two")
+    assert len(result()) == LONGEST_MEMORY
+
+
+def test_what_is_moved_of_an_answer_under_way_is_what_was_heard() -> None:
+    dialogue, other = Dialogue(limit=3), Dialogue(limit=3)
+    exchange = dialogue.begin("one")
+    exchange.add("a b c")
+    exchange.audible = lambda: "a…"
+    other.resume(dialogue)
+    assert roles(other)[1:] == [("user", "one")]
+    assert [one.answer for one in other] == ["a…"]
+    exchange.audible = None
+    other.resume(dialogue)
+    assert [one.answer for one in other] == ["a b c"]
 
 
 @pytest.mark.req("CL-5", "SC-11")

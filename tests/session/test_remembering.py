@@ -228,6 +228,9 @@ async def test_a_connection_that_says_nothing_asks_and_tells_nothing(
     nursery: trio.Nursery, autojump_clock: Clock
 ) -> None:
     house = House(nursery, llm=Talker(), team=True)
+    assert house.office.memory is not None
+    told: list[tuple[str, str]] = []
+    house.office.memory.over = lambda *about: told.append(about)  # type: ignore[method-assign, assignment]
     for how in ("idle", "again"):
         badge = await house.enter(DEVICE)
         with Spawned() as spawned:
@@ -238,6 +241,7 @@ async def test_a_connection_that_says_nothing_asks_and_tells_nothing(
     await trio.sleep(1)
     assert "memory" not in house.purposes
     assert await house.store.recall.devices() == ()
+    assert told == []
 
 
 @pytest.mark.req("ME-1")
