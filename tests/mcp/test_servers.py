@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import trio
 from hypothesis import given
@@ -17,10 +18,10 @@ from hypothesis import strategies as st
 from badge import texts
 from badge.config.mcp import McpSettings
 from badge.tools.arguments import parse_arguments
-from badge.tools.mcp import server
+from badge.tools.mcp import server, transport
 from badge.tools.mcp.servers import McpServers
 from badge.tools.offering import free_name, model_name
-from tests.mcp.running import ask, free_port, listening, raw, sdk, serving, until_listed
+from tests.mcp.running import RAW, ask, free_port, listening, raw, sdk, serving, until_listed
 
 
 @pytest.mark.req("MC-3", "MC-6")
@@ -140,17 +141,32 @@ async def _grows(servers: McpServers) -> None:
         "initialize:garbage",
         "tools/list:die",
         "tools/list:garbage",
+        "notifications/initialized:die",
+        "notifications/initialized:close",
+        "tools/list:half",
+        "tools/list:endless",
     ],
 )
 async def test_a_server_that_misbehaves_while_it_starts_is_started_again(misdeed: str, tmp_path: Path) -> None:
     async with serving(tested=raw(tmp_path, misdeed)) as servers:
         await until_listed(servers, "echo")
-        assert (await ask(servers, "echo", text="hi")).text == "hi"
+        while (await ask(servers, "echo", text="hi")).text != "hi":  # it may be gone right after it has started
+            await trio.sleep(0.02)
+
+
+@pytest.mark.req("MC-3", "MC-4")
+async def test_tools_are_those_of_the_last_start(tmp_path: Path) -> None:
+    async with serving(tested=raw(tmp_path, "tools/call:die")) as servers:
+        await until_listed(servers, "first")
+        assert (await ask(servers, "first")).kind == "failed"
+        await until_listed(servers, "second")
+        assert "first" not in {tool.spec.name for tool in servers.tools("")}
 
 
 @pytest.mark.req("MC-8", "B-51")
-async def test_a_server_that_dies_in_a_call_fails_it_and_comes_back(tmp_path: Path) -> None:
-    async with serving(tested=raw(tmp_path, "tools/call:die")) as servers:
+@pytest.mark.parametrize("how", ["die", "close", "half", "endless"])
+async def test_a_server_that_dies_in_a_call_fails_it_and_comes_back(how: str, tmp_path: Path) -> None:
+    async with serving(tested=raw(tmp_path, f"tools/call:{how}")) as servers:
         await until_listed(servers, "echo")
         began = trio.current_time()
         result = await ask(servers, "echo", text="hi")
@@ -158,6 +174,51 @@ async def test_a_server_that_dies_in_a_call_fails_it_and_comes_back(tmp_path: Pa
         assert trio.current_time() - began < 5
         assert (await ask(servers, "echo", text="again")).text == "again"  # waits for it
         assert (tmp_path / "starts").read_text() == "2"
+
+
+@pytest.mark.req("MC-6")
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("refuse", "工具调用出错: the city is missing"),
+        ("nonsense", "工具调用出错"),
+        ("wrong", "right"),
+        ("garbage", "hi"),
+        ("chatter", "hi"),
+    ],
+)
+async def test_what_is_answered_is_for_the_model_whatever_it_is(how: str, text: str, tmp_path: Path) -> None:
+    async with serving(tested=raw(tmp_path, f"tools/call:{how}")) as servers:
+        await until_listed(servers, "echo")
+        for _ in range(2):
+            result = await ask(servers, "echo", text="hi")
+            assert (result.kind, result.text) == ("answer", text)
+        assert (tmp_path / "starts").read_text() == "1"
+
+
+@pytest.mark.req("MC-6")
+async def test_nobody_is_kept_waiting_by_a_result_that_is_not_as_it_was_described(tmp_path: Path) -> None:
+    async with serving(tested=raw(tmp_path)) as servers:
+        await until_listed(servers, "liar")
+        assert (await ask(servers, "liar")).text == "true"
+
+
+@pytest.mark.req("MC-8")
+async def test_a_flood_does_not_take_the_time_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = 0
+
+    async def taking(messages: Any) -> Any:
+        nonlocal taken
+        async for message in messages:
+            taken += 1
+            yield message
+
+    paced = transport._paced
+    monkeypatch.setattr(transport, "_paced", lambda read, send, answered: paced(taking(read), send, answered))
+    async with serving(tested=raw(tmp_path, "notifications/initialized:flood")) as servers:
+        await trio.sleep(2)
+        assert servers.tools("") == ()
+    assert 500 < taken <= 3 * transport.MOST_AT_ONCE / transport.AT_ONCE
 
 
 @pytest.mark.req("MC-8", "B-51")
@@ -190,6 +251,25 @@ async def test_a_server_that_hangs_in_a_call_is_started_again(tmp_path: Path, mo
             while (await ask(servers, "echo", text="hi")).text != "hi":
                 await trio.sleep(0.05)
         assert (tmp_path / "starts").read_text() == "2"
+
+
+@pytest.mark.req("MC-3", "MC-8")
+async def test_a_server_that_is_busy_with_calls_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LOOK_EVERY", 0.2)
+    monkeypatch.setattr(server, "LOOK_GAP", 0.1)
+    monkeypatch.setattr(server, "LOOK_WITHIN", 0.4)
+    async with serving(tested=raw(tmp_path, seconds=2)) as servers:
+        await until_listed(servers, "slow")
+        assert (await ask(servers, "slow", seconds=1.5)).text == "done"
+
+        async def waits_for_others() -> None:
+            await ask(servers, "slow", seconds=0.3)
+
+        async with trio.open_nursery() as nursery:  # the last of them in vain
+            for _ in range(8):
+                nursery.start_soon(waits_for_others)
+        assert (await ask(servers, "echo", text="hi")).text == "hi"
+        assert (tmp_path / "starts").read_text() == "1"
 
 
 @pytest.mark.req("MC-3", "MC-5")
@@ -271,12 +351,74 @@ async def test_a_server_that_is_killed_is_started_again(tmp_path: Path) -> None:
 
 @pytest.mark.req("MC-3")
 async def test_the_end_of_the_program_is_the_end_of_its_servers(tmp_path: Path) -> None:
-    (tmp_path / "no").mkdir()
-    async with serving(good=raw(tmp_path), stubborn=raw(tmp_path / "no", "start:hang")) as servers:
-        await until_listed(servers, "pid")
-        pid = int((await ask(servers, "pid")).text)
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    for name in ("good", "stays", "hangs"):
+        (tmp_path / name).mkdir()
+    async with serving(
+        good=raw(tmp_path / "good"),
+        stays=raw(tmp_path / "stays", "end:stay"),
+        hangs=raw(tmp_path / "hangs", "start:hang"),
+    ) as servers:
+        await until_listed(servers, "pid", "stays_pid")
+        began = trio.current_time()
+    assert trio.current_time() - began < 8
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.req("MC-3")
+@pytest.mark.parametrize("misdeed", ["-", "end:stay", "start:hang", "start:endless"])
+async def test_a_program_that_is_killed_takes_its_servers_along(misdeed: str, tmp_path: Path) -> None:
+    """Those, too, that do not care."""
+    code = f"""
+import trio
+from tests.mcp.running import raw, serving
+from pathlib import Path
+async def main():
+    async with serving(tested=raw(Path({str(tmp_path)!r}), {misdeed!r})):
+        await trio.sleep_forever()
+trio.run(main)
+"""
+    process = await trio.lowlevel.open_process([sys.executable, "-c", code])
+    try:
+        with trio.fail_after(30):
+            while not (tmp_path / "starts").exists():
+                await trio.sleep(0.05)
+            await trio.sleep(0.3)
+            assert processes_of(tmp_path)
+    finally:
+        process.kill()
+        await process.wait()
+    with trio.fail_after(10):
+        while processes_of(tmp_path):
+            await trio.sleep(0.1)
+
+
+@pytest.mark.req("MC-3")
+async def test_what_a_server_has_started_ends_with_it(tmp_path: Path) -> None:
+    """A wrapper that is killed leaves the real server behind, which holds on to all that it has."""
+    command = f"{sys.executable} {RAW} {tmp_path} start:hang & while :; do sleep 1; done"
+    async with serving(tested=McpSettings(command="sh", args=["-c", command])):
+        with trio.fail_after(20):
+            while len(processes_of(tmp_path)) < 3:  # the keeper, the shell and the server
+                await trio.sleep(0.05)
+        (wrapper,) = [one for one in processes_of(tmp_path) if one.name() in ("sh", "dash", "bash")]
+        left = [one for one in processes_of(tmp_path) if one != wrapper]
+        wrapper.kill()
+        with trio.fail_after(10):
+            while any(one.is_running() for one in left):
+                await trio.sleep(0.05)
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """All whose arguments name the folder, but those that do not run any more."""
+
+    def of(process: psutil.Process) -> bool:
+        try:
+            arguments = " ".join(process.cmdline()[1:])
+            return f"{folder}" in arguments and "-c import" not in arguments and process.status() != "zombie"
+        except psutil.NoSuchProcess:
+            return False
+
+    return [process for process in psutil.process_iter() if process.pid != os.getpid() and of(process)]
 
 
 @pytest.mark.req("MC-3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import anyio
@@ -15,7 +16,16 @@ from badge.log import get_log
 
 log = get_log(__name__)
 
-TROUBLE = (OSError, MCPError, httpx2.HTTPError, ValueError, RuntimeError, anyio.BrokenResourceError)
+TROUBLE = (
+    OSError,
+    MCPError,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    ValueError,
+    RuntimeError,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+)
 """What the library raises when a server does not work, or sends what it should not."""
 
 MOST_PAGES = 32
@@ -40,11 +50,13 @@ async def tools_of(client: Client, *, most: int) -> list[mcp_types.Tool]:
 class Link:
     """A server that has started. Calls are tasks of its own, so that one that is given up keeps nobody waiting."""
 
-    def __init__(self, client: Client, calls: trio.Nursery, limit: trio.Semaphore) -> None:
-        """`limit`: how many calls may be under way; more wait for their turn."""
+    def __init__(self, client: Client, calls: trio.Nursery, limit: trio.Semaphore, refused: Callable[[], None]) -> None:
+        """`limit`: how many calls may be under way, more wait for their turn; `refused` is told when the server, or what is
+        in its place, has answered that there is no result."""
         self._client = client
         self._calls = calls
         self._limit = limit
+        self._refused = refused
 
     async def call(self, tool: str, arguments: dict[str, Any]) -> mcp_types.CallToolResult | None:
         """Call a tool; None when there was no result."""
@@ -66,15 +78,25 @@ class Link:
         return results[0] if results else None
 
     async def _result(self, tool: str, arguments: dict[str, Any]) -> list[mcp_types.CallToolResult]:
-        """The result, if there is one."""
+        """The result, if there is one; a refusal is one that is an error. The words of either are not for the log: they may
+        quote the user."""
         async with self._limit:
             try:
                 return [await self._client.call_tool(tool, arguments)]
+            except MCPError as exc:
+                log.info("a call of an MCP server is refused", code=exc.code)
+                self._refused()
+                return [] if exc.code == mcp_types.CONNECTION_CLOSED else [_error(exc.message)]
+            except (ValueError, RuntimeError) as exc:
+                log.info("an MCP server has answered a call with what is no result", error=type(exc).__name__)
+                return [_error()]
             except TROUBLE as exc:
-                log.info(
-                    "a call of an MCP server has no result", error=type(exc).__name__
-                )  # its words may quote the user
+                log.info("a call of an MCP server has no result", error=type(exc).__name__)
                 return []
+
+
+def _error(words: str = "") -> mcp_types.CallToolResult:
+    return mcp_types.CallToolResult(content=[mcp_types.TextContent(type="text", text=words)], is_error=True)
 
 
 class Door:

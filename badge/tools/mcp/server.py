@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -28,8 +29,9 @@ START_WITHIN = 30.0
 """Seconds that a server has to start and to list its tools."""
 
 LOOK_EVERY, LOOK_WITHIN, LOOK_GAP = 60.0, 10.0, 0.5
-"""Seconds between two looks at a server's tools, that a look may take, and that pass after one in any case. A look also
-tells whether the server is still alive, so there is one right away when a call goes wrong."""
+"""Seconds between two looks at a server's tools, that a look may take without any answer, and that pass after one in any
+case. A look also tells whether the server is still alive, so there is one right away when a call was not answered. Many do
+one thing at a time, so every other look may take as long as a call."""
 
 FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.5, 60.0, 60.0
 """Seconds before a server that has died is started again, doubled until it stays up for so long as is `STEADY`."""
@@ -60,6 +62,7 @@ class McpServer:
         self._door = Door()
         self._limit = trio.Semaphore(settings.calls)
         self._doubt: Callable[[], None] = _nothing
+        self._answers = 0
 
     async def run(self) -> None:
         """Keep it running until cancelled."""
@@ -70,7 +73,7 @@ class McpServer:
                 try:
                     await self._live(complaints)
                 except* (*TROUBLE, LostError) as group:
-                    reason = " ".join(filter(None, (_reason(group), complaints.last)))
+                    reason = ": ".join(filter(None, (_reason(group), complaints.last)))
                     log.warning("an MCP server does not work", server=self.name, error=reason, again_in_s=pause)
             if trio.current_time() - began >= STEADY:
                 pause = FIRST_PAUSE
@@ -92,48 +95,56 @@ class McpServer:
 
     async def _live(self, complaints: Complaints) -> None:
         """Start it, and look after it until it is lost."""
-        bell, rung = trio.open_memory_channel[None](1)
+        bell, rung = trio.open_memory_channel[float](1)
 
-        def ring() -> None:
+        def look(within: float) -> None:
             with suppress(trio.WouldBlock, trio.ClosedResourceError):
-                bell.send_nowait(None)
+                bell.send_nowait(within)
 
+        news, self._doubt = partial(look, self._busy_for), partial(look, LOOK_WITHIN)
         with trio.CancelScope(deadline=trio.current_time() + START_WITHIN) as scope:
-            way = way_to(self._settings, self._environment, complaints, ended=bell.close)
-            async with _client(way, ring) as client, trio.open_nursery() as calls:
+            way = way_to(self._settings, self._environment, complaints, answered=self._answered, ended=bell.close)
+            async with _client(way, news) as client, trio.open_nursery() as calls:
                 self._note(await tools_of(client, most=MOST_TOOLS))
                 complaints.ignore()
                 scope.deadline = inf
                 try:
-                    calls.start_soon(_listen, client, ring)
-                    await self._serve(Link(client, calls, self._limit), client, ring, rung)
+                    calls.start_soon(_listen, client, news)
+                    await self._serve(Link(client, calls, self._limit, refused=news), client, rung)
                 finally:
                     scope.deadline = trio.current_time() + LEAVE_WITHIN
         raise LostError("does not answer")
 
-    async def _serve(
-        self, link: Link, client: Client, ring: Callable[[], None], rung: trio.MemoryReceiveChannel[None]
-    ) -> None:
+    async def _serve(self, link: Link, client: Client, rung: trio.MemoryReceiveChannel[float]) -> None:
         log.info("an MCP server works", server=self.name, tools=len(self.tools))
-        self._doubt = ring
         self._door.put(link)
         try:
             await self._look_after(client, rung)
         finally:
             self._door.put("starting")
 
-    async def _look_after(self, client: Client, rung: trio.MemoryReceiveChannel[None]) -> None:
+    async def _look_after(self, client: Client, rung: trio.MemoryReceiveChannel[float]) -> None:
         while True:
+            within = self._busy_for
             with trio.move_on_after(LOOK_EVERY):
                 try:
-                    await rung.receive()
+                    within = await rung.receive()
                 except trio.EndOfChannel:
                     raise LostError("has ended") from None
-            with trio.move_on_after(LOOK_WITHIN) as look:
+            answers = self._answers
+            with trio.move_on_after(within) as look:
                 self._note(await tools_of(client, most=MOST_TOOLS))
-            if look.cancelled_caught:
+            if look.cancelled_caught and self._answers == answers:
                 raise LostError("does not answer")
             await trio.sleep(LOOK_GAP)
+
+    @property
+    def _busy_for(self) -> float:
+        """Seconds that it may be busy with one call."""
+        return max(LOOK_WITHIN, self._settings.seconds)
+
+    def _answered(self) -> None:
+        self._answers += 1
 
     def _note(self, tools: list[mcp_types.Tool]) -> None:
         found = listed(tools, self._settings)
