@@ -256,6 +256,8 @@ class Terms:
     unknown: bool = False
     prompt: str | None = field(default=None, repr=False)
     memory: str = field(default="", repr=False)
+    forgets: bool = False
+    """nothing is remembered of the device, and nothing recalled"""
     llms: dict[str, str] = field(factory=dict)
     """purpose -> key"""
     vad: str = ""
@@ -263,7 +265,7 @@ class Terms:
     tts: str = ""
     intent: Literal["function_call", "intent_llm", "none", ""] = ""
     functions: tuple[str, ...] | None = None
-    """the only tools of the server that are offered; None: all"""
+    """the only plugins that are offered; None: all"""
     longest_output: int = 0
     """characters that may be spoken in a day; 0: any number"""
     reported: Literal["none", "text", "audio"] = "none"

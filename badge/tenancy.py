@@ -46,9 +46,9 @@ class Tenancy(Protocol):
     def begin(self) -> None:
         """The session has begun."""
 
-    def admit(self, item: T, take: Callable[[T], None]) -> None:
-        """Something came from the badge, a packet of audio or a message: have it taken, now, when the terms are known, or
-        never."""
+    def admit(self, item: T, take: Callable[[T], None], *, size: int) -> None:
+        """Something came from the badge, a packet of audio or a message of so many bytes: have it taken, now, when the terms
+        are known, or never."""
 
     def renew(self) -> None:
         """The terms may have changed."""
@@ -84,7 +84,7 @@ class Free:
     def begin(self) -> None:
         """Nothing to do."""
 
-    def admit(self, item: T, take: Callable[[T], None]) -> None:
+    def admit(self, item: T, take: Callable[[T], None], *, size: int) -> None:  # noqa: ARG002 - nothing waits
         """Now."""
         take(item)
 

@@ -1,17 +1,17 @@
-"""Lodging: the providers of one session, private ones where its terms name them."""
+"""Lodging: the providers and the memory of one session: private ones, or none, where its terms say so."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import attrs
 
 from badge.components import Around, Component
-from badge.desk import Terms
+from badge.desk import MemoryDesk, Past, Said, Terms
 from badge.log import get_log
 from badge.services import Services
-from providers.ports import Provider, ProviderError
+from providers.ports import Provider, ProviderError, Recall
 
 log = get_log(__name__)
 
@@ -58,8 +58,48 @@ class Chosen(Around[Any]):
             await super().settled()
 
 
+class Remembered(Around[Recall]):
+    """What is remembered of badges, as long as the terms want that."""
+
+    def __init__(self, component: Component[Recall], terms: TermsNow) -> None:
+        super().__init__(component)
+        self._terms = terms
+
+    @property
+    def disabled(self) -> bool:
+        """Switched off by configuration, or by the terms."""
+        return super().disabled or self._terms().forgets
+
+
+class MemoryByTerms:
+    """A `MemoryDesk` that is asked and told nothing as long as the terms want nothing remembered."""
+
+    def __init__(self, desk: MemoryDesk, terms: TermsNow) -> None:
+        self._desk = desk
+        self._terms = terms
+
+    async def past(self, device: str) -> Past:
+        """What was said before."""
+        return Past() if self._terms().forgets else await self._desk.past(device)
+
+    def said(self, device: str, session: str, said: Said) -> None:
+        """An exchange is over."""
+        if not self._terms().forgets:
+            self._desk.said(device, session, said)
+
+    def paused(self, device: str, pauses: Sequence[float]) -> None:
+        """How the user pauses."""
+        if not self._terms().forgets:
+            self._desk.paused(device, pauses)
+
+    def over(self, device: str, session: str) -> None:
+        """The conversation is over."""
+        if not self._terms().forgets:
+            self._desk.over(device, session)
+
+
 def lodged(services: Services, terms: TermsNow) -> Services:
-    """The services of one session: private providers as its terms want at each moment."""
+    """The services of one session: private providers and memory as its terms want at each moment."""
 
     def chosen(kind: Literal["vad", "asr", "tts"], component: Component[Any]) -> Component[Any]:
         def private() -> Component[Any] | None:
@@ -73,4 +113,6 @@ def lodged(services: Services, terms: TermsNow) -> Services:
         vad=chosen("vad", services.vad),
         asr=chosen("asr", services.asr),
         tts=chosen("tts", services.tts),
+        recall=Remembered(services.recall, terms),
+        desk=attrs.evolve(services.desk, memory=MemoryByTerms(services.desk.memory, terms)),
     )
