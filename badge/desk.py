@@ -266,7 +266,7 @@ class Terms:
     tts: str = ""
     intent: Literal["function_call", "intent_llm", "none", ""] = ""
     functions: tuple[str, ...] | None = None
-    """the only tools of the server that are offered; None: all"""
+    """the only plugins that are offered; None: all"""
     longest_output: int = 0
     """characters that may be spoken in a day; 0: any number"""
     reported: Literal["none", "text", "audio"] = "none"

@@ -334,12 +334,14 @@ class Mailbox:
         announce: Callable[[Notice, Told], bool] = lambda *_: False,
         mode: Callable[[], str] = lambda: "chat",
         renew: Callable[[], None] = lambda: None,
+        served: Callable[[], bool] = lambda: True,
     ) -> None:
         self._outbox = outbox
         self._retire = retire
         self._announce = announce
         self._mode = mode
         self._renew = renew
+        self._served = served
 
     def post(self, frame: str, *, stale: bool = False, arrival: Arrival | None = None) -> bool:
         """Hand over a text frame; False when it will not be written, so keep it. `arrival` is told later whether the
@@ -355,6 +357,11 @@ class Mailbox:
     def mode(self) -> str:
         """The session's mode: chat, meeting, coding or working."""
         return self._mode()
+
+    @property
+    def served(self) -> bool:
+        """Whether the badge is somebody's; news about others are not for one that is nobody's."""
+        return self._served()
 
     def renew(self) -> None:
         """Tell the session that the terms on which its badge is served may have changed."""

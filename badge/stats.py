@@ -33,7 +33,8 @@ async def broadcast_stats(settings: StatsSettings, presence: Presence, clock: Wa
         with boundary("news about who is online", log):
             frame = encode_text(measure(presence.online(), clock, process))
             for mailbox in presence.everyone():
-                mailbox.post(frame, stale=True)
+                if mailbox.served:
+                    mailbox.post(frame, stale=True)
         await trio.sleep(COALESCE)
 
 

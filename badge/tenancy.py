@@ -46,9 +46,9 @@ class Tenancy(Protocol):
     def begin(self, open_up: Callable[[], None]) -> None:
         """The session has begun; `open_up` is called when the badge is served, now or later."""
 
-    def admit(self, item: T, take: Callable[[T], None]) -> None:
-        """Something came from the badge, a packet of audio or a message: have it taken, now, when the terms are known, or
-        never."""
+    def admit(self, item: T, take: Callable[[T], None], *, size: int) -> None:
+        """Something came from the badge, a packet of audio or a message of so many bytes: have it taken, now, when the terms
+        are known, or never."""
 
     def renew(self) -> None:
         """The terms may have changed."""
@@ -85,7 +85,7 @@ class Free:
         """It is served now."""
         open_up()
 
-    def admit(self, item: T, take: Callable[[T], None]) -> None:
+    def admit(self, item: T, take: Callable[[T], None], *, size: int) -> None:  # noqa: ARG002 - nothing waits
         """Now."""
         take(item)
 

@@ -54,25 +54,35 @@ def run(args: argparse.Namespace, settings: Settings, clock: WallClock, write: W
         answer = trio.run(partial(_ask_or_do, request, settings, clock))
     except _FailedError as exc:
         write(str(exc))
-        return 1
-    if args.action == "list":
-        _list(answer, args, milliseconds(clock), clock.now().tzinfo, write)
-        return 0
-    write(_OUTCOMES[args.action].format(**answer["device"]))
-    if args.action == "bind" and settings.devices.binding != "code":
-        write(_WITHOUT_CODES[settings.devices.binding])
-    return 0
+        status = 1
+    else:
+        if args.action == "list":
+            _list(answer, args, milliseconds(clock), clock.now().tzinfo, write)
+        else:
+            write(_outcome(args.action, answer["device"]))
+        status = 0
+    hint = _WITHOUT_CODES.get(settings.devices.binding)
+    if hint is not None and (args.action == "bind" or (args.action == "list" and not args.json)):
+        write(hint)
+    return status
 
 
-_OUTCOMES = {
-    "bind": "{device} is bound",
-    "unbind": "{device} is not bound any more",
-    "rename": "{device} is called {name}",
-}
+def _outcome(action: str, device: Mapping[str, Any]) -> str:
+    """What has become of a device, in a line."""
+    match action:
+        case "bind":
+            return f"{device['device']} is bound" + ("" if device["seen"] else "; it has not been here yet")
+        case "unbind":
+            return f"{device['device']} is not bound any more"
+        case _:
+            return f"{device['device']} " + (
+                f"is called {device['name']}" if device["name"] else "has no name any more"
+            )
+
 
 _WITHOUT_CODES = {
-    "open": 'every badge is served, bound or not: devices.binding is "open"',
-    "console": 'the console decides who is served, as devices.binding is "console": bind the badge there',
+    "open": 'every badge is served, bound or not, and none is written down: devices.binding is "open"',
+    "console": 'the console decides who is served, as devices.binding is "console": bind badges there',
 }
 
 
@@ -120,14 +130,15 @@ def _list(
         write(json.dumps(answer["devices"], ensure_ascii=False, indent=2))
         return
     if not answer["devices"]:
-        write("no badge has been here yet")
+        write("no badge is known yet")
+    width = max((len(device["device"]) for device in answer["devices"]), default=0)
     for device in answer["devices"]:
-        write(_line(device, now, zone))
+        write(_line(device, now, zone, width))
     if answer["count"] > len(answer["devices"]):
         write(f"… {answer['count'] - len(answer['devices'])} more")
 
 
-def _line(device: Mapping[str, Any], now: int, zone: datetime.tzinfo | None) -> str:
+def _line(device: Mapping[str, Any], now: int, zone: datetime.tzinfo | None, width: int) -> str:
     """A device in a line: id, how it stands, when it was seen, name and owner."""
     waits = device["code"] and device["expires"] > now
     standing = "bound" if device["bound"] else f"code {device['code']}" if waits else "not bound"
@@ -136,5 +147,12 @@ def _line(device: Mapping[str, Any], now: int, zone: datetime.tzinfo | None) -> 
     )
     again = f"  another client waits with code {device['code']}" if device["bound"] and waits else ""
     online = "online" if device["online"] else ""
-    words = (device["device"], f"{standing:<11}", f"{seen:<16}", f"{online:<6}", device["name"], device["owner"])
+    words = (
+        f"{device['device']:<{width}}",
+        f"{standing:<11}",
+        f"{seen:<16}",
+        f"{online:<6}",
+        device["name"],
+        device["owner"],
+    )
     return "  ".join(words).rstrip() + again

@@ -12,6 +12,7 @@ from badge.config.devices import DevicesSettings
 from badge.edge.ota import Report
 from badge.log import get_log
 from badge.offices.housing import HousingOffice
+from badge.offices.registry import Standing
 from badge.storage.ports import StoreError
 from protocol.identity import MAX_ID
 from providers.ports import well_formed
@@ -43,13 +44,26 @@ class Activation:
         self._house = house
         self._settings = settings
 
-    async def offer(self, report: Report) -> dict[str, Any] | None:
+    async def standing(self, report: Report) -> Standing:
+        """Whether the badge is known to be bound, and otherwise its code, where it can have one. Where nobody has to be
+        bound, nobody is."""
+        match self._settings.binding:
+            case "open":
+                return Standing(bound=False)
+            case "console":
+                terms = await self._house.devices.terms(report.device, report.client)
+                return Standing(bound=terms.bound and not terms.unknown, code=terms.code)
+        try:
+            return await self._house.registry.visit(report.device, report.client, report.serial)
+        except StoreError as exc:
+            log.error("a badge gets no code", device=report.device, detail=exc.detail)
+            return Standing(bound=False)
+
+    def offer(self, report: Report, standing: Standing) -> dict[str, Any] | None:
         """What the answer to a report says about activation; None when there is nothing to do, or nothing that could be
         done."""
-        if self._settings.binding == "open":
-            return None
-        code = await self._code(report)
-        if not code:
+        code = standing.code
+        if standing.bound or not code:
             return None
         return {
             "code": code,
@@ -57,17 +71,6 @@ class Activation:
             "challenge": self._house.registry.challenge(report.device, report.client),
             "timeout_ms": TIMEOUT_MS,
         }
-
-    async def _code(self, report: Report) -> str:
-        if self._settings.binding == "console":
-            terms = await self._house.devices.terms(report.device, report.client)
-            return "" if terms.bound else terms.code
-        try:
-            standing = await self._house.registry.visit(report.device, report.client, report.serial)
-        except StoreError as exc:
-            log.error("a badge gets no code", device=report.device, detail=exc.detail)
-            return ""
-        return "" if standing.bound else standing.code
 
     async def confirm(self, report: Report, body: bytes) -> int:
         """The status for a badge that asks whether it has been bound: 200 done, 202 not yet, 403 when it did not prove

@@ -27,8 +27,8 @@ from badge.log import get_log
 from badge.metrics import CONTENT_TYPE, Metrics
 from badge.sounds import Sounds, sound_path
 
-TokenIssuer = Callable[[str, str], str]
-"""Gives the WebSocket token of (device id, client id); empty for none."""
+TokenIssuer = Callable[[str, str, bool], str]
+"""Gives the WebSocket token of (device id, client id, whether it is bound); empty for none."""
 
 BODY_SECONDS = 10.0
 """How long a body may take; what has come by then is all there is."""
@@ -53,7 +53,7 @@ _CORS = {
 _log = get_log(__name__)
 
 
-def no_token(_device: str, _client: str) -> str:
+def no_token(_device: str, _client: str, _bound: bool) -> str:  # noqa: FBT001 - an issuer
     """Issue nothing: authentication is off."""
     return ""
 
@@ -89,15 +89,19 @@ class Ota:
             return JSONResponse(REFUSAL)
         now = self.clock.now()
         ahead = now.utcoffset()
+        bound, activation = False, None
+        if self.activation is not None:
+            standing = await self.activation.standing(report)
+            bound, activation = standing.bound, self.activation.offer(report, standing)
         reply = ota_reply(
             report,
             now_ms=milliseconds(self.clock),
             offset_minutes=round(ahead.total_seconds() / 60) if ahead else 0,
             url=self._url(request),
-            token=self.issue_token(report.device, report.client),
+            token=self.issue_token(report.device, report.client, bound),
             version=self.framing,
             firmware=self.firmware,
-            activation=await self.activation.offer(report) if self.activation is not None else None,
+            activation=activation,
         )
         return JSONResponse(reply, headers={"cache-control": "no-store"})
 

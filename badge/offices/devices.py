@@ -167,11 +167,11 @@ class ConsoleHouse:
     def _terms(self, config: PrivateConfig, device: str) -> Terms:
         if config.malformed:
             log.warning("plugins with settings that are no JSON are left out", device=device, plugins=config.malformed)
-        key = self._own_model(config, device)
+        key, forgets = self._own_model(config, device), self._forgets(config)
         terms = Terms(
             prompt=config.prompt,
-            memory="" if self._forgets(config) else config.memory,
-            forgets=self._forgets(config),
+            memory="" if forgets else config.memory,
+            forgets=forgets,
             llms=dict.fromkeys(map(str, Purpose), key) if key else {},
             vad=self._admitted("VAD", config, device),
             asr=self._admitted("ASR", config, device),

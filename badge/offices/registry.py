@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Callable
 
 import trio
@@ -23,6 +24,9 @@ CANDIDATES = 8
 """Codes that are drawn at once: one of them is free, however many are in use."""
 
 LONGEST_NAME = 100
+
+LONGEST_CODE = 12
+"""Digits from which on something is no mistyped code any more: so many has the id of a network card."""
 
 HOUR = 3_600_000
 
@@ -87,36 +91,46 @@ class Registry:
             raise _trouble(exc) from exc
 
     async def bind(self, target: str, owner: str | None = None) -> DeviceRecord:
-        """Bind the device that told this code, or the one with this id. Raises `RefusedError`."""
-        now = milliseconds(self._clock)
-        code = "".join(target.split())
+        """Bind the device that told this code, or the one with this id, also before it has ever come. Raises `RefusedError`."""
+        owner = None if owner is None else _name(owner)
         try:
-            if len(code) == CODE_DIGITS and code.isascii() and code.isdigit():
-                waiting = await self._store.of_code(code, now=now)
-                if waiting is None:
-                    raise RefusedError(
-                        "no-such-code",
-                        f"no badge waits with the code {code}: it may have expired; let the badge connect again, and take "
-                        "the code that it tells then",
-                    )
-                return await self._edit(waiting.device, DeviceEdit(bound=True, client=waiting.asking, owner=owner))
-            device = _device(target)
-            known = await self._store.get(device)
+            device, client = await self._meant(target)
         except StoreError as exc:
             raise _trouble(exc) from exc
-        client = known.asking if known is not None and known.code else None
         return await self._edit(device, DeviceEdit(bound=True, client=client, owner=owner))
 
+    async def _meant(self, target: str) -> tuple[str, str | None]:
+        """The device that is meant by a code or an id, and the client id that waits there. Raises `RefusedError`, also for
+        digits that are no code: whoever mistypes one has bound nobody."""
+        code = _digits(target)
+        if len(code) == CODE_DIGITS:
+            waiting = await self._store.of_code(code, now=milliseconds(self._clock))
+            if waiting is not None:
+                return waiting.device, waiting.asking
+        device = _device(target)
+        known = await self._store.get(device)
+        if known is not None:
+            return device, known.asking if known.code else None
+        if len(code) == CODE_DIGITS:
+            raise RefusedError(
+                "no-such-code",
+                f"no badge waits with the code {code}: it may have expired; let the badge connect again, and take the code "
+                "that it tells then",
+            )
+        if code:
+            raise RefusedError("no-such-code", f"a code has {CODE_DIGITS} digits, {target.strip()} has {len(code)}")
+        return device, None
+
     async def unbind(self, device: str) -> DeviceRecord:
-        """The device belongs to nobody any more. Raises `RefusedError`."""
+        """The device belongs to nobody any more; one that belongs to nobody keeps its code. Raises `RefusedError`."""
         known = await self._known(device)
+        if not known.bound:
+            return known
         return await self._edit(known.device, DeviceEdit(bound=False, client=""))
 
     async def rename(self, device: str, name: str) -> DeviceRecord:
         """Call a device so. Raises `RefusedError`."""
-        name = " ".join(name.split())
-        if len(name) > LONGEST_NAME or not name.isprintable():
-            raise RefusedError("bad-name", f"a name has at most {LONGEST_NAME} printable characters")
+        name = _name(name)
         known = await self._known(device)
         return await self._edit(known.device, DeviceEdit(name=name))
 
@@ -163,6 +177,20 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+
+def _digits(target: str) -> str:
+    """The digits of what looks like a code, also with blanks or dashes between; empty for what does not, such as the id of a
+    network card."""
+    text = "".join(unicodedata.normalize("NFKC", target).replace("-", " ").split())
+    return text if text.isascii() and text.isdigit() and len(text) < LONGEST_CODE else ""
+
+
+def _name(text: str) -> str:
+    name = " ".join(text.split())
+    if len(name) > LONGEST_NAME or not name.isprintable():
+        raise RefusedError("bad-name", f"a name has at most {LONGEST_NAME} printable characters")
+    return name
 
 
 def _device(text: str) -> str:

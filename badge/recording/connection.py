@@ -89,6 +89,11 @@ class RecordedMailbox(Mailbox):
         """The session's mode."""
         return self._mailbox.mode
 
+    @property
+    def served(self) -> bool:
+        """Whether the badge is somebody's."""
+        return self._mailbox.served
+
     def renew(self) -> None:
         """Tell the session that its terms may have changed."""
         self._note(Kind.RENEW)

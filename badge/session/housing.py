@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol, TypeVar, cast
@@ -20,7 +21,7 @@ from badge.session.lodging import lodged
 from badge.session.reporting import Reporter
 from badge.session.traits import Traits
 from protocol import AudioPacket, ErrorCode, wire_name
-from protocol.inbound import Abort, ConfigUpdate, Hello, Listen, Ping
+from protocol.inbound import Abort, ConfigUpdate, Hello, Iot, Listen, Mcp, Ping
 from protocol.outbound import System, Tts
 from providers.ports import Language
 
@@ -29,18 +30,22 @@ log = get_log(__name__)
 T = TypeVar("T")
 
 HELD = 512
+HELD_BYTES = 4 * 1_048_576
 """Packets and messages that wait until the terms are known: 5 s of 20 ms, and as much again. One more is dropped and counted."""
 
 CODE_EVERY = 60.0
 """Seconds between two times at which a badge that is not bound says so."""
+
+ASK_EVERY = 10.0
+"""Seconds between two times at which it is asked, when such a badge is spoken to, whether it has been bound."""
 
 TERMS_WITHIN = 5.5
 """Seconds after which nobody waits any more for what the desk says; it answers within 5 s itself."""
 
 NOT_YET = Terms(bound=False)
 
-_ALWAYS = (Hello, Ping, ConfigUpdate)
-"""Messages that have nothing to do with whose badge it is."""
+_ALWAYS = (Hello, Ping, ConfigUpdate, Mcp, Iot)
+"""Messages that have nothing to do with whose badge it is: signs of life, and what the badge says of itself, once."""
 
 
 class HousingHost(Protocol):
@@ -74,20 +79,22 @@ class Waiting:
 
     def __init__(self) -> None:
         self.over = False
-        self._held: list[Callable[[], None]] = []
+        self._held: deque[Callable[[], None]] = deque()
+        self._bytes = 0
         self._dropped = 0
 
-    def keep(self, work: Callable[[], None]) -> None:
+    def keep(self, work: Callable[[], None], size: int) -> None:
         """Keep this, if there is room."""
-        if len(self._held) < HELD:
+        if len(self._held) < HELD and self._bytes + size <= HELD_BYTES:
             self._held.append(work)
+            self._bytes += size
         else:
             self._dropped += 1
 
     async def let_go(self) -> None:
         """Have all of it done; what comes meanwhile, too."""
         while self._held:
-            self._held.pop(0)()
+            self._held.popleft()()
             await trio.lowlevel.checkpoint()  # the rest must not keep the thread from others
         self.over = True
         if self._dropped:
@@ -139,6 +146,7 @@ class Housing:
         self._waiting = Waiting()
         self._call = CodeCall(services.settings.asr.language, host.say)
         self._asking = trio.CancelScope()
+        self._asked = -ASK_EVERY
         self._open_up: Callable[[], None] = lambda: None
 
     @property
@@ -151,21 +159,25 @@ class Housing:
     def begin(self, open_up: Callable[[], None]) -> None:
         """The session has begun."""
         self._open_up = open_up
-        self._find_out()
+        self._inquire()
 
     def renew(self) -> None:
         """Somebody has bound or unbound the badge."""
-        self._asking.cancel("the terms have changed again")
-        self._asking = trio.CancelScope()
-        self._find_out()
+        self._inquire()
 
-    def _find_out(self) -> None:
-        async def ask_in(scope: trio.CancelScope) -> None:
-            with scope:
-                self._settle(await self._ask())
-                await self._waiting.let_go()
+    def _inquire(self, *, remind: bool = False) -> None:
+        """Find out on which terms the badge is served, now; `remind`: it hears its code again if it is still nobody's."""
+        self._asking.cancel("the terms may have changed again")
+        self._asking, self._asked = trio.CancelScope(), trio.current_time()
+        self._host.spawn(partial(self._find_out, self._asking, remind=remind))
 
-        self._host.spawn(partial(ask_in, self._asking))
+    async def _find_out(self, scope: trio.CancelScope, *, remind: bool) -> None:
+        with scope:
+            self._settle(await self._ask())
+            if remind and not self.terms.bound:
+                self._call.tell(self.terms.code)
+            await self.reporting.begin()  # before what waits is answered: the badge may have said enough today
+            await self._waiting.let_go()
 
     async def _ask(self) -> Terms:
         """What the desk says; it keeps its time, but nobody has to rely on that."""
@@ -177,8 +189,8 @@ class Housing:
         before, self._terms = self._terms, terms
         if before is None:
             self._move_in()
-        elif terms.unknown and not before.bound:
-            self._terms = before  # it is still not known whose it is
+        elif terms.unknown:
+            self._terms = before  # nobody knows better
         elif terms.bound and not before.bound:
             self._move_in()
             self._call.bound()
@@ -192,18 +204,17 @@ class Housing:
             self._open_up()
         else:
             self._call.tell(self.terms.code, at_once=True)
-        self.reporting.begin()
 
     # --- the way in ---
 
-    def admit(self, item: T, take: Callable[[T], None]) -> None:
+    def admit(self, item: T, take: Callable[[T], None], *, size: int) -> None:
         """Let something through from the badge, as soon as it is known whether it may come in."""
         if isinstance(item, _ALWAYS):
             take(item)
         elif self._waiting.over:
             self._let_in(item, take)
         else:
-            self._waiting.keep(partial(self._let_in, item, take))
+            self._waiting.keep(partial(self._let_in, item, take), size)
 
     def _let_in(self, item: T, take: Callable[[T], None]) -> None:
         if not self.terms.bound and not isinstance(item, Abort):
@@ -217,16 +228,21 @@ class Housing:
         """A badge that is nobody's hears its code, whatever it says."""
         match item:
             case AudioPacket():
-                self._call.tell(self.terms.code)
+                self._spoken_to()
             case Listen():
                 if item.mode is not None:
                     self._traits.ask(item.mode)
                 if item.state == "detect":  # the badge is in its speaking state
                     self._host.tell(Tts(state="stop", session_id=self._traits.session_id))
-                self._call.tell(self.terms.code)
+                self._spoken_to()
             case _:
                 name = wire_name(cast(attrs.AttrsInstance, item))
                 self._host.complain(ErrorCode.UNAVAILABLE, texts.NOT_BOUND, {"type": name})
+
+    def _spoken_to(self) -> None:
+        """Somebody speaks to a badge that was nobody's: it may have been bound meanwhile, or its code may be another one."""
+        if trio.current_time() - self._asked >= ASK_EVERY:
+            self._inquire(remind=True)
 
     def aloud(self, sentence: str) -> str:
         """The digits of the code are spoken one by one."""

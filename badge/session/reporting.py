@@ -45,11 +45,11 @@ class Reporter:
         self._sentence: tuple[str, int] | None = None  # that is being spoken, and since when
         self._sound: list[bytes] = []  # of it
 
-    def begin(self) -> None:
-        """There are new terms."""
+    async def begin(self) -> None:
+        """There are new terms: find out whether the badge has said all that it may today."""
         self.spent = False
         if self._terms().longest_output:
-            self._count(0)  # it may have spoken before
+            await self._spend(0)
 
     @property
     def _tapes(self) -> bool:

@@ -84,6 +84,7 @@ class Session:
         self._conversation: Conversation | None = None
         self._errands: Errands | None = None
         self._modes: ModeSlot | None = None
+        self._mode_before = "chat"  # on the connection that this one replaces
         self._device_tools: DeviceTools | None = None
 
     async def run(self) -> None:
@@ -103,8 +104,11 @@ class Session:
     async def _register_and_talk(self) -> None:
         presence = self._services.presence
         dialogue = Dialogue(self._services.settings.chat.history)
-        mode = lambda: self._modes.state if self._modes else "chat"  # noqa: E731
-        mailbox = Mailbox(self.outbox, self.retire, self.announce, mode, self._services.tenancy.renew)
+        mode = lambda: self._modes.state if self._modes else self._mode_before  # noqa: E731
+        tenancy = self._services.tenancy
+        mailbox = Mailbox(
+            self.outbox, self.retire, self.announce, mode, tenancy.renew, served=lambda: tenancy.terms.bound
+        )
         try:
             resident, previous = presence.enter(self.traits.device, mailbox, dialogue)
         except HouseFullError as exc:
@@ -117,8 +121,8 @@ class Session:
         try:
             self._dialogue, self._mailbox = resident.dialogue, resident.mailbox
             self._life.registered()
-            self._mode_before = previous.mode if previous is not None else "chat"
             if previous is not None:
+                self._mode_before = previous.mode
                 previous.retire(Goodbye.SUPERSEDED)
             await self._talk()
         finally:
@@ -145,7 +149,7 @@ class Session:
             delivery.arrived(self.traits.device, self._mailbox)
             if self.traits.introduced:
                 delivery.greeted(self.traits.device, self._mailbox)
-        if self._mode_before != "chat":  # the device was in it on the connection that this one replaces
+        if self._mode_before != "chat":
             self.modes.start(self._mode_before, again=True)
 
     async def _run(self, task: Callable[[], Awaitable[None]]) -> None:
@@ -182,7 +186,8 @@ class Session:
         """What the model can call."""
         own = self._device_tools.sources if self._device_tools is not None else ()
         server = DeskTools(self.desk.tools, self.traits.device)
-        return Toolbox((server, *own), seconds=self._services.settings.chat.tool_s)
+        used = self._services.tenancy.reporting.used
+        return Toolbox((server, *own), seconds=self._services.settings.chat.tool_s, used=used)
 
     @property
     def device_tools(self) -> DeviceTools:
@@ -239,7 +244,7 @@ class Session:
             if isinstance(frame, bytes):
                 self._hear(decode_frame(self.traits.framing, frame))
             else:
-                self._dispatch(decode_text(frame))
+                self._dispatch(decode_text(frame), len(frame))
         except RemoteProtocolError as exc:
             self._refuse(exc)
 
@@ -247,9 +252,9 @@ class Session:
         limit = self.traits.longest_packet
         if len(packet.opus) > limit:
             raise RemoteProtocolError(ErrorCode.BAD_FRAME, f"an audio packet has at most {limit} bytes")
-        self._services.tenancy.admit(packet, lambda packet: self.conversation.hear(packet))
+        self._services.tenancy.admit(packet, lambda packet: self.conversation.hear(packet), size=len(packet.opus))
 
-    def _dispatch(self, message: object) -> None:
+    def _dispatch(self, message: object, size: int) -> None:
         if isinstance(message, Echo):
             log.info(texts.LOG_RECEIVED, kind=texts.RECEIVED_KIND["echo"], message=f"{len(message.text)} characters")
             self.outbox.post(message.text)
@@ -260,7 +265,7 @@ class Session:
         name = wire_name(message)
         log.info(texts.LOG_RECEIVED, kind=texts.RECEIVED_KIND.get(name, name), message=describe(message))
         require_legal(self._phase, message)
-        self._services.tenancy.admit(message, self._handle)
+        self._services.tenancy.admit(message, self._handle, size=size)
 
     def _handle(self, message: object) -> None:
         name, handler = wire_name(message), HANDLERS[type(message)]

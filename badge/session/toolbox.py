@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import trio
@@ -60,8 +60,10 @@ class Kit:
         return name in self.tools and self.tools[name][0].effects
 
     def only(self, names: Collection[str] | None) -> Kit:
-        """The tools of these names; None: all."""
-        return self if names is None else Kit(tools={n: tool for n, tool in self.tools.items() if n in names})
+        """Of the plugins those of these names; None: all. Tools of the badge and of MCP servers stay."""
+        if names is None:
+            return self
+        return Kit(tools={n: one for n, one in self.tools.items() if one[0].origin != "plugin" or n in names})
 
 
 class DeskTools:
@@ -84,10 +86,17 @@ class Toolbox:
     """Calls tools, each within a deadline and a boundary of its own: those of one round at the same time, but what
     changes something one after the other, in the order of the model."""
 
-    def __init__(self, sources: Sequence[ToolSource], *, seconds: float) -> None:
-        """`seconds`: how long one call may take."""
+    def __init__(
+        self,
+        sources: Sequence[ToolSource],
+        *,
+        seconds: float,
+        used: Callable[[str, dict[str, Any]], None] = lambda *_: None,
+    ) -> None:
+        """`seconds`: how long one call may take; `used` is told of each that is made."""
         self._sources = sources
         self._seconds = seconds
+        self._used = used
 
     async def kit(self) -> Kit:
         """The tools that there are now; a source that does not say what it has, has none."""
@@ -107,7 +116,7 @@ class Toolbox:
 
         async def call_one(place: int, key: str) -> None:
             with boundary("tool call", log), trio.move_on_after(self._seconds) as patience:
-                results[place] = await _called(kit, key, calls[place], failed)
+                results[place] = await _called(kit, key, calls[place], failed, self._used)
             if patience.cancelled_caught:
                 log.warning("a tool did not answer in time", tool=calls[place].name, seconds=self._seconds)
 
@@ -145,13 +154,16 @@ async def _offered(source: ToolSource) -> list[tuple[Tool, ToolSource]]:
         return []
 
 
-async def _called(kit: Kit, key: str, call: Call, failed: ToolResult) -> ToolResult:
+async def _called(
+    kit: Kit, key: str, call: Call, failed: ToolResult, used: Callable[[str, dict[str, Any]], None]
+) -> ToolResult:
     known, arguments = kit.tools.get(call.name), parse_arguments(call.arguments)
     if known is None:
         log.warning("a tool was called that there is not", size=len(call.name))
         return ToolResult(kind="unknown", text=failed.text)
     if arguments is None:
         return ToolResult(kind="answer", text=texts.ARGUMENTS_UNREADABLE)
+    used(call.name, arguments)
     try:
         result = await known[1].call(key, call.name, arguments)
     except RefusedError as exc:

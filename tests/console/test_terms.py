@@ -135,6 +135,15 @@ async def test_without_an_intent_there_are_no_functions() -> None:
     assert (terms.intent, terms.functions) == ("none", None)
 
 
+@pytest.mark.req("PC-2")
+async def test_a_device_without_memory_is_not_remembered() -> None:
+    data = {"Memory": {"Memory_nomem": {"type": "nomem"}}, "summaryMemory": "She likes tea."}
+    async with local_console() as console:
+        terms = await terms_by(console, ok(data))
+        assert (terms.forgets, terms.memory) == (True, "")
+        assert not (await terms_by(console, ok({"summaryMemory": "She likes tea."}))).forgets
+
+
 @pytest.mark.req("PC-2", "AV-4", "AV-5")
 async def test_ears_are_replaced_only_by_those_of_another_type_and_unknown_ones_not_at_all() -> None:
     data = {

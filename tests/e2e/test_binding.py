@@ -15,10 +15,13 @@ import attrs
 import httpx2
 import pytest
 import trio
+import trio_websocket
 
 from badge import texts
+from badge.boundary import leaves
 from badge.client.device import Introduction, connect
 from badge.config.devices import ConsoleSettings
+from badge.config.settings import Settings
 from tests.console.server import AGENT_MODELS, REPORT, local_console, ok
 from tests.e2e.running import client, scripted_server
 from tests.e2e.test_program import NOTHING, QUIET, ROOT, badge, program
@@ -114,21 +117,26 @@ def test_the_operator_needs_no_running_server(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout.strip()
 
-    assert operator("list") == (0, "no badge has been here yet")
-    assert operator("bind", "Badge-7", "--owner", "Ann") == (0, "badge-7 is bound")
+    assert operator("list") == (0, "no badge is known yet")
+    assert operator("bind", "Badge-7", "--owner", "Ann") == (0, "badge-7 is bound; it has not been here yet")
     assert operator("rename", "badge-7", "Desk") == (0, "badge-7 is called Desk")
     status, shown = operator("list")
     assert status == 0
     assert all(word in shown for word in ("badge-7", "bound", "never", "Desk", "Ann"))
+    assert operator("rename", "badge-7", " ") == (0, "badge-7 has no name any more")
     assert operator("unbind", "BADGE-7") == (0, "badge-7 is not bound any more")
     assert operator("unbind", "nobody") == (1, "nobody: there is no such device; `devices list` shows all")
     assert operator("bind", "123456")[1].startswith("no badge waits with the code 123456")
+    assert operator("bind", "12-345") == (1, "a code has 6 digits, 12-345 has 5")
+    assert operator("bind", "badge-7", "--owner", "x" * 101)[0] == 1
     other = tmp_path / "other.toml"
     other.write_text("[store]\nuse = 'memory'\n", encoding="utf-8")
     assert operator("list", config=str(other))[1].startswith("store.use is memory")
     other.write_text(f"[store]\nfile = '{tmp_path / 'no' / 'badge.db'}'\n", encoding="utf-8")
-    status, shown = operator("bind", "x", config=str(other))
-    assert (status, shown.splitlines()[-1]) == (0, 'every badge is served, bound or not: devices.binding is "open"')
+    for command in (("list",), ("bind", "x"), ("bind", "123456")):
+        hint = operator(*command, config=str(other))[1].splitlines()[-1]
+        assert hint.startswith("every badge is served, bound or not"), command
+    assert json.loads(operator("list", "--json", config=str(other))[1])[0]["device"] == "x"
 
 
 @pytest.mark.req("PC-5")
@@ -162,6 +170,36 @@ async def test_a_badge_whose_key_is_known_has_to_prove_itself() -> None:
             assert await status(bad) == 403, bad
         assert (await report(server.http_port, Device_Id="other", Serial_Number="SN-2"))["activation"]
         assert await status({**good, "serial_number": "SN-2"}, Device_Id="other") == 202  # its key is not known
+
+
+@pytest.mark.req("AU-8", "PC-5")
+@pytest.mark.parametrize("binding", ["code", "console"])
+async def test_where_tokens_are_needed_a_badge_gets_one_when_it_is_bound_and_nobody_else(binding: str) -> None:
+    async with local_console() as console:
+        console.answers[AGENT_MODELS] = {"code": 10042, "msg": "654321"}
+        settings = attrs.evolve(with_console(console.url), auth=attrs.evolve(Settings().auth, enabled=True))
+        settings = attrs.evolve(settings, devices=attrs.evolve(settings.devices, binding=binding))
+        async with scripted_server(settings=settings) as (server, house):
+            first = await report(server.http_port)
+            assert first["activation"]["code"]
+            assert first["websocket"]["token"] == ""
+            if binding == "code":
+                await house.office.housing.registry.bind(first["activation"]["code"])
+                assert (await report(server.http_port, Client_Id="another"))["websocket"]["token"] == ""
+            else:
+                console.answers[AGENT_MODELS] = ok({})
+            token = (await report(server.http_port))["websocket"]["token"]
+            with pytest.raises(ExceptionGroup) as refused:
+                async with client(server, device_id=MAC, client_id=UUID):
+                    raise AssertionError
+            assert [type(one) for one in leaves(refused.value)] == [trio_websocket.ConnectionRejected]
+            async with client(server, device_id=MAC, client_id=UUID, authorization=f"Bearer {token}") as one:
+                await one.tell(type="listen", state="detect", text="what time is it")
+                assert (await one.until("tts", "sentence_start"))["text"] == "It is half past nine."
+            if binding == "console":
+                console.answers[AGENT_MODELS] = b"rubbish"
+                stranger = await report(server.http_port, Device_Id="aa:bb:cc:00:00:09")
+                assert stranger["websocket"]["token"] == ""
 
 
 async def test_an_open_server_offers_no_activation_and_confirms_any() -> None:

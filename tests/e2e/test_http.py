@@ -46,7 +46,7 @@ async def open_door(nursery: trio.Nursery, **settings: Any) -> int:
 
 @pytest.fixture
 async def port(nursery: trio.Nursery) -> int:
-    return await open_door(nursery, issue_token=lambda device, client: f"token of {device} {client}")
+    return await open_door(nursery, issue_token=lambda device, client, _: f"token of {device} {client}")
 
 
 @pytest.fixture

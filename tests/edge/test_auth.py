@@ -145,6 +145,7 @@ def test_signed_tokens(token: str, comes_in: bool) -> None:
             gate().admit(badge(f"Bearer {token}"))
 
 
+@pytest.mark.req("AU-8")
 def test_tokens_are_issued_to_known_devices_only() -> None:
     known = gate(devices=["AA:BB"], bindings={"cc:dd": "c-9"})
     token = known.token_for("aa:bb", "c-1")
@@ -153,6 +154,8 @@ def test_tokens_are_issued_to_known_devices_only() -> None:
     assert known.token_for("cc:dd", "c-9")
     assert known.token_for("cc:dd", "c-1") == ""
     assert known.token_for("ee:ff", "c-1") == ""
+    assert known.token_for("ee:ff", "c-1", True)
+    assert known.token_for("cc:dd", "c-1", True) == ""  # the configuration goes before
     assert Gate(AuthSettings(devices=["aa:bb"]), KEY, FrozenClock()).token_for("aa:bb", "c-1") == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +19,12 @@ from badge.config.settings import Settings
 from badge.desk import Terms
 from badge.llms import Purpose
 from badge.private import Lodgings
-from badge.session.housing import CODE_EVERY, HELD
-from providers.ports import ProviderError
-from providers.scripted import ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts
+from badge.session.housing import ASK_EVERY, CODE_EVERY, HELD, HELD_BYTES
+from badge.stats import broadcast_stats
+from providers.ports import ProviderError, ToolCall
+from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts
 from tests.house import Guest, House, Workshop, changed
+from tests.mcp.firmware import Firmware, tool
 
 DEVICE = "aa:bb:cc:00:00:01"
 CODED = changed(devices={"binding": "code"})
@@ -181,6 +184,76 @@ async def test_a_badge_that_is_unbound_while_it_is_connected_goes(
     assert "bind this device" in said(again)
 
 
+@pytest.mark.req("PC-9")
+@pytest.mark.parametrize("binding", ["code", "console"])
+async def test_a_badge_that_was_bound_where_nobody_tells_us_is_served_when_it_is_spoken_to(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, binding: str
+) -> None:
+    """A console does not call."""
+    counter = Counter(Terms(bound=False, code="123456"))
+    house = housed(nursery, counter, settings=changed(devices={"binding": binding}))
+    badge = await house.enter()
+    await badge.until("tts", "stop")
+    counter.terms_given = [Terms()]
+    await trio.sleep(ASK_EVERY)
+    badge.tell(type="listen", state="detect", text="what time is it")
+    await badge.until("tts", "sentence_start", count=3, within=3)
+    assert said(badge).replace(" ", "").endswith(texts.NOW_BOUND["en"].replace(" ", ""))
+    await badge.until("tts", "stop", count=3)  # the wake word, too, has one
+    badge.tell(type="listen", state="detect", text="what time is it")
+    await badge.until("tts", "stop", count=4)
+    assert said(badge).endswith("It is half past nine.")
+
+
+@pytest.mark.req("PC-9")
+async def test_a_badge_that_stays_says_the_code_that_is_good_now_and_does_not_ask_for_each_packet(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    counter = Counter(Terms(bound=False, code="123456"), within=0.5)
+    house = housed(nursery, counter)
+    badge = await house.enter()
+    await badge.until("tts", "stop")
+    counter.terms_given = [Terms(bound=False, code="654321")]
+    begun = trio.current_time()
+    await badge.sound("voice", CODE_EVERY + ASK_EVERY)
+    assert len(counter.asked) <= 2 + (trio.current_time() - begun) / ASK_EVERY
+    told = [m["text"] for m in badge.of("tts", "sentence_start") if any(c.isdigit() for c in m["text"])]
+    assert ["123456" in one for one in told] == [True, False]
+    assert "654321" in told[1]
+
+
+@pytest.mark.req("PC-9")
+async def test_what_a_badge_can_do_is_known_when_it_is_bound_later(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, settings=CODED, team=True)
+    badge = await house.enter()
+    nursery.start_soon(Firmware(badge, [tool("self.dance")]).run)
+    badge.tell(type="hello", version=1, features={"mcp": True})
+    lamp = {"name": "Lamp", "description": "a lamp", "properties": {}, "methods": {"on": {"description": "on"}}}
+    badge.tell(type="iot", descriptors=[lamp])
+    await badge.until("tts", "stop")
+    assert badge.of("error") == []
+    await house.office.housing.registry.bind(DEVICE)
+    await badge.until("tts", "stop", count=2)
+    names = set((await badge.session.toolbox.kit()).tools)
+    assert any("dance" in name for name in names)
+    assert any("lamp" in name.lower() for name in names)
+
+
+@pytest.mark.req("PC-9")
+async def test_who_else_is_here_is_told_to_nobody_who_is_not_bound(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    house = House(nursery, settings=CODED, team=True)
+    nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
+    await house.office.housing.registry.bind(DEVICE)
+    mine, stranger = await house.enter(), await house.enter("aa:bb:cc:00:00:02")
+    await trio.sleep(2 * house.settings.stats.every_s)
+    assert mine.of("server")
+    assert stranger.of("server") == []
+
+
 @pytest.mark.req("AU-8")
 async def test_a_bound_device_with_another_client_id_has_to_be_bound_again(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
@@ -261,6 +334,56 @@ async def test_what_cannot_wait_any_more_is_dropped_and_the_rest_keeps_its_order
     await badge.until("stt", within=10)
     await trio.sleep(3)
     assert [m["text"] for m in badge.of("stt")] == ["first"]
+
+
+@pytest.mark.req("PC-7", "SC-10")
+async def test_large_messages_that_wait_are_few(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    house = housed(nursery, Counter(within=4))
+    badge = await house.enter()
+    for number in range(20):
+        badge.tell(type="listen", state="detect", text=f"{number} " + "x" * (HELD_BYTES // 5))
+    await badge.quiet()
+    waiting = badge.session._services.tenancy._waiting  # type: ignore[attr-defined]
+    assert len(waiting._held) == 4
+    badge.tell(type="listen", state="detect", text="short")
+    await trio.sleep(10)
+    assert badge.of("stt")[-1]["text"] == "short"
+
+
+@pytest.mark.req("PC-2", "PC-6")
+async def test_terms_that_are_known_hold_when_they_cannot_be_asked_for_again(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    counter = Counter(Terms(prompt="You are Ann's."), Terms(unknown=True))
+    house = housed(nursery, counter)
+    badge = await house.enter()
+    await badge.quiet()
+    renew(house)
+    await badge.quiet()
+    badge.tell(type="listen", state="detect", text="who are you")
+    await badge.until("tts", "stop")
+    assert len(counter.asked) == 2
+    assert isinstance(house.llm, ScriptedLlm)
+    assert house.llm.prompts[0].messages[0].content.startswith("You are Ann's.")
+    assert badge.of("system") == []
+
+
+@pytest.mark.req("RG-7", "PC-1")
+async def test_a_mode_moves_on_over_a_connection_whose_terms_were_never_known(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    counter = Counter()
+    house = housed(nursery, counter, team=True)
+    first = await house.enter()
+    first.tell(type="mode", state="start", mode="meeting")
+    await first.until("mode")
+    counter.within = 4
+    await house.enter()
+    await trio.sleep(1)
+    counter.within = 0
+    third = await house.enter()
+    await third.quiet()
+    assert third.session.modes.state == "meeting"
 
 
 @pytest.mark.req("PC-6", "PC-7")
@@ -415,6 +538,47 @@ async def test_a_private_ear_is_used_and_a_broken_voice_gives_way_to_the_servers
     assert said(badge) == "It is half past nine."
 
 
+@pytest.mark.req("PC-3", "MC-4")
+async def test_plugins_are_those_of_the_terms_and_the_badge_keeps_its_own_tools(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    tools = Workshop(weather=nothing, news=nothing)
+    house = housed(nursery, Counter(Terms(functions=("news",))), tools=tools)
+    badge = await house.enter()
+    nursery.start_soon(Firmware(badge, [tool("self.dance")]).run)
+    badge.tell(type="hello", version=1, features={"mcp": True})
+    await trio.sleep(1)
+    badge.tell(type="listen", state="detect", text="dance")
+    await badge.until("tts", "stop")
+    assert isinstance(house.llm, ScriptedLlm)
+    assert {one.name for one in house.llm.prompts[0].tools} == {"news", "self_dance"}
+
+
+@pytest.mark.req("PC-2")
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_a_badge_whose_terms_want_that_is_not_remembered(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, forgets: bool
+) -> None:
+    recall = ScriptedRecall("Likes tea.")
+    counter = Counter(Terms(forgets=forgets))
+    house = housed(nursery, counter, llm=ScriptedLlm(["One.", "Two.", "Three."]), recall=recall, team=True)
+    for words in ("first", "second"):
+        badge = await house.enter()
+        badge.tell(type="listen", state="detect", text=words)
+        await badge.until("tts", "stop")
+        badge.vanish()
+        await badge.gone.wait()
+        await badge.quiet()
+    assert house.office.memory is not None
+    with trio.fail_after(5):
+        await house.office.memory.settle()
+    kept = await house.store.recall.devices()
+    assert isinstance(house.llm, ScriptedLlm)
+    asked = next(prompt for prompt in house.llm.prompts if prompt.messages[-1].content == "second")
+    shown = "".join(message.content for message in asked.messages)
+    assert (kept == (), "Likes tea" not in shown, "first" not in shown) == (forgets, forgets, forgets)
+
+
 @pytest.mark.req("PC-10", "RP-1")
 async def test_an_unbound_badge_starts_no_private_provider_and_nothing_is_reported(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
@@ -457,6 +621,18 @@ async def test_beyond_the_daily_limit_a_goodbye_is_spoken_and_the_session_closes
 
 
 @pytest.mark.req("CH-31")
+async def test_who_has_said_enough_today_gets_no_answer_by_speaking_before_that_is_known(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    counter = Counter(Terms(longest_output=30), within=1)
+    counter.limit, counter.spoken = 30, [30]
+    badge = await housed(nursery, counter).enter()
+    badge.tell(type="listen", state="detect", text="go on")
+    await badge.gone.wait()
+    assert said(badge).replace(" ", "") == texts.SAID_ENOUGH["en"].replace(" ", "")
+
+
+@pytest.mark.req("CH-31")
 async def test_without_a_limit_nothing_is_counted(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
@@ -492,6 +668,24 @@ async def test_what_is_said_is_reported_with_its_time(
     times = [at for *_, at in counter.reports]
     assert times == sorted(times)
     assert times[0] >= began
+
+
+@pytest.mark.req("RP-2")
+async def test_tools_that_are_called_are_reported_between_question_and_answer(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    async def sunny(city: str) -> str:
+        return "Sunny."
+
+    counter = Counter(Terms(reported="text"))
+    call = ToolCall(index=0, id="1", name="weather", arguments='{"city": "Rome"}')
+    llm = ScriptedLlm([Reply(pieces=[call]), "It is sunny."])
+    badge = await housed(nursery, counter, llm=llm, tools=Workshop(weather=sunny)).enter()
+    badge.tell(type="listen", state="detect", text="what is the weather")
+    await badge.until("tts", "stop")
+    kinds, texts_ = zip(*((kind, text) for kind, text, *_ in counter.reports), strict=True)
+    assert kinds == ("user", "tool", "agent")
+    assert json.loads(texts_[1]) == {"tool": "weather", "arguments": {"city": "Rome"}}
 
 
 @pytest.mark.req("RP-2", "RP-3")
