@@ -21,6 +21,7 @@ from providers.ports import ProviderError, Text, Usage
 from providers.scripted import Reply
 from tests.llms.stage import Set, answer, failing, live, model, plan, prompt, said
 
+ONCE = BreakerSettings(failures=1, pause_s=20)
 SLOW = {"script": [Reply(pieces=["one ", "two ", "three"], pause=5.0)]}
 
 
@@ -193,6 +194,25 @@ async def test_a_model_that_was_broken_before_keeps_nothing_from_changing(autoju
     async with live(plan(models), {"e": {"broken": ProviderError("e", "there is no API key.")}}) as one:
         await one.llms.adopt(plan({**models, "default": model("x", fallback=["spare"])}))
         assert await answer(one) == "x"
+
+
+@pytest.mark.req("DG-5")
+async def test_a_new_configuration_forgets_whose_failures_do_not_matter_any_more(autojump_clock: object) -> None:
+    """Those of models that are still configured, or a device's own, it does not."""
+    models = {"default": model("d"), "big": model("b")}
+    async with live(plan(models, meeting="big"), {name: failing() for name in ("d", "b", "mine")}, ONCE) as one:
+        keys = {"chat": one.llms.admit(model("mine"))}
+
+        async def asked() -> list[int]:
+            for about in ({}, {"purpose": Purpose.MEETING}, {"private": keys}):
+                with pytest.raises(ProviderError):
+                    await answer(one, **about)
+            return [sum(len(made.prompts) for made in one.works.of(name)) for name in ("d", "b", "mine")]
+
+        assert await asked() == [1, 1, 1]
+        one.llms.renew(plan(models))
+        one.llms.renew(plan(models, meeting="big"))
+        assert await asked() == [1, 2, 1]
 
 
 @pytest.mark.req("LM-2", "LM-9")
@@ -428,7 +448,7 @@ async def test_the_state_of_a_model_is_shown_as_it_is_now(autojump_clock: object
     several servers."""
     models = {"default": model("d"), "big": model("b")}
     chosen = plan(models, meeting="big", coding={"model": "c"})
-    async with live(chosen, {"c": failing()}, BreakerSettings(failures=1, pause_s=20)) as one:
+    async with live(chosen, {"c": failing()}, ONCE) as one:
 
         def states() -> list[float]:
             return [one.count("badge_llm_breaker", model=name) for name in models]

@@ -18,7 +18,7 @@ from badge.llms.plan import Plan
 from badge.recording.recorder import session_settings
 from providers.ports import ProviderError, Usage
 from providers.scripted import Reply
-from tests.house import Guest, House
+from tests.house import Guest, House, changed
 from tests.llms.stage import Set, failing, live, model, plan
 
 DOWN = ProviderError("d", "the server failed (HTTP 500).", retryable=True)
@@ -135,6 +135,17 @@ async def test_when_somebody_begins_to_speak_the_model_gets_ready(autojump_clock
         made = one.works.made[0]
         assert made.warmings == 1
         assert len(made.prompts) == 1
+
+
+async def test_a_model_that_decides_on_tools_gets_ready_as_well(autojump_clock: object) -> None:
+    """It is asked first."""
+    models = {"default": model("d"), "quick": model("q")}
+    async with staged(plan(models, intent="quick"), {"q": {"script": ["hm"]}}) as (house, one):
+        house.services = attrs.evolve(house.services, settings=changed(chat={"intent": "intent_llm"}))
+        badge = await house.enter()
+        await badge.speak(voice=0.9)
+        await badge.until("tts", "stop")
+        assert [one.works.of(name)[0].warmings for name in "dq"] == [1, 1]
 
 
 def test_a_recording_says_which_models_there_are_and_no_more() -> None:
