@@ -115,6 +115,11 @@ async def test_the_offline_assistant_is_the_last(autojump_clock: object) -> None
                 await answer(one, text=text)
 
 
+async def test_where_nobody_steps_in_no_time_is_kept_for_him(autojump_clock: object) -> None:
+    async with live(plan(), {"d": {"script": [Reply(pieces=["just in time"], first=9.8)]}}) as one:
+        assert await answer(one, Purpose.MEETING) == "just in time"
+
+
 @pytest.mark.parametrize("purpose", [Purpose.MEETING, Purpose.INTENT, Purpose.MEMORY])
 async def test_no_small_talk_where_documents_are_wanted(autojump_clock: object, purpose: Purpose) -> None:
     async with live(plan(), {"d": failing()}) as one:

@@ -9,6 +9,7 @@ import pytest
 import structlog
 import trio
 
+from badge import texts
 from badge.config_llm import BreakerSettings, LlmSettings, Purpose
 from badge.llms import private, whole_answer
 from badge.llms.ledger import MOST_DEVICES, Ledger
@@ -156,6 +157,7 @@ async def test_a_model_that_does_not_start_is_said_at_once(autojump_clock: objec
             assert [(line["event"][:5], line.get("error")) for line in lines if line["log_level"] == "error"] == [
                 ("实例化组件", "e: there is no API key.")
             ]
+            assert [line["model"] for line in lines if line["event"] == texts.LOG_LLM_DOES_NOT_START] == ["default"]
             assert await answer(one) == "b"
 
 
@@ -277,6 +279,19 @@ async def test_a_model_of_a_device_that_fails_is_not_replaced_by_one_of_the_serv
         with pytest.raises(ProviderError, match="HTTP 500"):
             await answer(one, private={"chat": key})
         assert not any(made.prompts for made in one.works.made if made.settings.openai.model != "mine")
+
+
+@pytest.mark.req("LM-14", "DG-5")
+async def test_a_device_whose_key_is_refused_spoils_no_other_one(autojump_clock: object) -> None:
+    """Of the same server and model; nor the server's own."""
+    refused = ProviderError("m", "the server refuses the API key (HTTP 401).")
+    async with live(plan({"default": model("m")}), {"m": failing(refused)}, ONCE) as one:
+        with pytest.raises(ProviderError, match="401"):
+            await answer(one, private={"chat": one.llms.admit(model("m", api_key="K1"))})
+        del one.works.scripts["m"]
+        assert await answer(one, private={"chat": one.llms.admit(model("m", api_key="K2"))}) == "m"
+        with pytest.raises(ProviderError, match="401"):  # it was made when all were refused, and is asked all the same
+            await answer(one)
 
 
 async def test_keys_tell_nothing_and_are_the_same_for_the_same(autojump_clock: object) -> None:
