@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from math import inf
 from typing import Any
 
@@ -95,9 +96,14 @@ def by_status(name: str, status: int, headers: Any, source: str, remedies: Mappi
 
 
 def _pause(headers: Any) -> float:
-    """Seconds that a `Retry-After` header asks for; dates are not understood."""
+    """Seconds that a `Retry-After` header asks for. One with a date means the clock of the server, which `Date` shows."""
+    wanted = headers.get("retry-after", "")
     try:
-        pause = float(headers.get("retry-after", PAUSE))
+        pause = float(wanted)
     except ValueError:
-        return PAUSE
+        try:
+            now = parsedate_to_datetime(headers.get("date", ""))
+            pause = (parsedate_to_datetime(wanted) - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return PAUSE
     return max(PAUSE, pause) if pause < inf else PAUSE

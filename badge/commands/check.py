@@ -10,12 +10,13 @@ import attrs
 import trio
 from attrs import frozen
 
-from badge.app import choose
+from badge.app import Choices, choose
 from badge.boundary import leaves
-from badge.choice import choose_asr, choose_llm, choose_tts, choose_vad, model_folder
+from badge.choice import Choice, Workshop, choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
-from badge.config.llm import Purpose, purposes
 from badge.config.settings import Settings
+from badge.config.llm import Purpose, purposes
+from badge.llms.plan import plan_of
 from providers.asr.funasr import FunasrAsr
 from providers.asr.openai import OpenAiAsr
 from providers.audiofile import AudioFileError, ffmpeg_version
@@ -57,7 +58,7 @@ async def check(
     for part, choice in (
         ("vad", choices.vad),
         ("asr", choices.asr),
-        ("llm", choices.llms[_conversation(settings)]),
+        ("llm", _talking(settings, choices)),
         ("tts", choices.tts),
     ):
         verdict = Verdict(part, works=True, detail=choice.why)
@@ -68,6 +69,8 @@ async def check(
         write(f"           chosen: {choice.why}")
         if choice.better:
             write(f"           better: {choice.better}")
+    for name, llm in _other_models(settings, choices.workshop):
+        _show(await _try(f"llm {name}", llm), write)
     write("ready to serve" if serves else "cannot serve as configured: see above")
     return 0 if serves else 1
 
@@ -92,6 +95,21 @@ def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -
         *((f"tts {t.use}", choose_tts(attrs.evolve(settings, tts=t), folder).candidates[0]) for t in ttss),
         *remote,
     ]
+
+
+def _talking(settings: Settings, choices: Choices) -> Choice[Llm]:
+    """Whoever talks with the user, and who steps in for him."""
+    chain = plan_of(settings.llm, settings.llm_by_purpose, choices.workshop.settle).chains[Purpose.CHAT]
+    models = tuple(choices.workshop.make(endpoint.key.settings) for endpoint in chain)
+    return attrs.evolve(choices.llms[_conversation(settings)], candidates=models)
+
+
+def _other_models(settings: Settings, workshop: Workshop) -> list[tuple[str, Llm]]:
+    """Those that answer other purposes; the conversation goes on without them."""
+    plan = plan_of(settings.llm, settings.llm_by_purpose, workshop.settle)
+    talking = {endpoint.key for endpoint in plan.chains[Purpose.CHAT]}
+    others = (endpoint for endpoint in plan.endpoints if endpoint.key not in talking)
+    return [(endpoint.model, workshop.make(endpoint.key.settings)) for endpoint in others]
 
 
 def _conversation(settings: Settings) -> str:

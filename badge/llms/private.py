@@ -33,7 +33,7 @@ class PrivateModels:
         """Make a model known; gives its key, which is the same for settings that say the same. A key of the server, in its
         environment or its files, is never used for it, nor is another model of the server. Raises `UnfitError`."""
         openai = attrs.evolve(settings.openai, api_key_env="", api_key_file="")
-        endpoint = endpoint_of(PRIVATE, attrs.evolve(settings, fallback=[], openai=openai), self._settle)
+        endpoint = endpoint_of(PRIVATE, attrs.evolve(settings, openai=openai), self._settle)
         key = self._keys.get(endpoint)
         if key is None:
             self._last += 1

@@ -11,6 +11,7 @@ import trio
 from badge.clock import milliseconds
 from badge.dialogue import Dialogue
 from badge.link import Goodbye, Outbox
+from badge.llms import Purpose
 from badge.log import get_log
 from badge.modes.base import Mode
 from badge.notices import Notice, Told
@@ -197,9 +198,15 @@ class Conversation:
         self._utterances.begin(capture, mode)
         self._scribe.take(capture)
         if not mode.overhears:  # words will be answered by then
-            self._services.llms.warm(mode.purpose, device=self._traits.device)
+            self._get_ready(mode.purpose)
         if by_voice:
             self._answers.voice()
+
+    def _get_ready(self, purpose: Purpose) -> None:
+        services, device = self._services, self._traits.device
+        services.llms.warm(purpose, device=device)
+        if (services.tenancy.terms.intent or services.settings.chat.intent) == "intent_llm":  # it is asked first
+            services.llms.warm(Purpose.INTENT, device=device)
 
     def utterance_ends(self) -> None:
         """The words are on their way."""

@@ -74,6 +74,23 @@ async def test_a_model_that_hangs_leaves_time_for_the_next(autojump_clock: objec
         assert trio.current_time() - began == pytest.approx(5.0)
 
 
+@pytest.mark.req("AV-15")
+async def test_a_model_that_has_begun_may_take_its_time(autojump_clock: object) -> None:
+    """The half was for its first word."""
+    async with live(
+        plan(CHAIN), {"d": {"script": [Reply(pieces=["one ", "two ", "three"], first=1.0, pause=4.0)]}}
+    ) as one:
+        assert await answer(one) == "one two three"
+
+
+@pytest.mark.req("DG-5")
+async def test_failures_count_in_a_row(autojump_clock: object) -> None:
+    """A whole answer between them, and they begin anew."""
+    down = Reply(error=ProviderError("d", "no"))
+    async with live(plan(CHAIN), {"d": {"script": [down, down, "d", down, down, "d"]}}) as one:
+        assert [await answer(one) for _ in range(6)] == ["b", "b", "d", "b", "b", "d"]
+
+
 @pytest.mark.req("DG-1")
 async def test_the_last_model_has_all_but_a_moment(autojump_clock: object) -> None:
     """What the offline assistant knows is said in time; what it does not know leaves the error of the model."""
@@ -96,6 +113,11 @@ async def test_the_offline_assistant_is_the_last(autojump_clock: object) -> None
         for text in ("how are you", "tell me about the sea"):
             with pytest.raises(ProviderError, match="HTTP 500"):
                 await answer(one, text=text)
+
+
+async def test_where_nobody_steps_in_no_time_is_kept_for_him(autojump_clock: object) -> None:
+    async with live(plan(), {"d": {"script": [Reply(pieces=["just in time"], first=9.8)]}}) as one:
+        assert await answer(one, Purpose.MEETING) == "just in time"
 
 
 @pytest.mark.parametrize("purpose", [Purpose.MEETING, Purpose.INTENT, Purpose.MEMORY])

@@ -9,6 +9,7 @@ import pytest
 import structlog
 import trio
 
+from badge import texts
 from badge.config.llm import BreakerSettings, LlmSettings, Purpose
 from badge.llms import private, whole_answer
 from badge.llms.ledger import MOST_DEVICES, Ledger
@@ -21,6 +22,7 @@ from providers.ports import ProviderError, Text, Usage
 from providers.scripted import Reply
 from tests.llms.stage import Set, answer, failing, live, model, plan, prompt, said
 
+ONCE = BreakerSettings(failures=1, pause_s=20)
 SLOW = {"script": [Reply(pieces=["one ", "two ", "three"], pause=5.0)]}
 
 
@@ -155,6 +157,7 @@ async def test_a_model_that_does_not_start_is_said_at_once(autojump_clock: objec
             assert [(line["event"][:5], line.get("error")) for line in lines if line["log_level"] == "error"] == [
                 ("实例化组件", "e: there is no API key.")
             ]
+            assert [line["model"] for line in lines if line["event"] == texts.LOG_LLM_DOES_NOT_START] == ["default"]
             assert await answer(one) == "b"
 
 
@@ -193,6 +196,25 @@ async def test_a_model_that_was_broken_before_keeps_nothing_from_changing(autoju
     async with live(plan(models), {"e": {"broken": ProviderError("e", "there is no API key.")}}) as one:
         await one.llms.adopt(plan({**models, "default": model("x", fallback=["spare"])}))
         assert await answer(one) == "x"
+
+
+@pytest.mark.req("DG-5")
+async def test_a_new_configuration_forgets_whose_failures_do_not_matter_any_more(autojump_clock: object) -> None:
+    """Those of models that are still configured, or a device's own, it does not."""
+    models = {"default": model("d"), "big": model("b")}
+    async with live(plan(models, meeting="big"), {name: failing() for name in ("d", "b", "mine")}, ONCE) as one:
+        keys = {"chat": one.llms.admit(model("mine"))}
+
+        async def asked() -> list[int]:
+            for about in ({}, {"purpose": Purpose.MEETING}, {"private": keys}):
+                with pytest.raises(ProviderError):
+                    await answer(one, **about)
+            return [sum(len(made.prompts) for made in one.works.of(name)) for name in ("d", "b", "mine")]
+
+        assert await asked() == [1, 1, 1]
+        one.llms.renew(plan(models))
+        one.llms.renew(plan(models, meeting="big"))
+        assert await asked() == [1, 2, 1]
 
 
 @pytest.mark.req("LM-2", "LM-9")
@@ -257,6 +279,19 @@ async def test_a_model_of_a_device_that_fails_is_not_replaced_by_one_of_the_serv
         with pytest.raises(ProviderError, match="HTTP 500"):
             await answer(one, private={"chat": key})
         assert not any(made.prompts for made in one.works.made if made.settings.openai.model != "mine")
+
+
+@pytest.mark.req("LM-14", "DG-5")
+async def test_a_device_whose_key_is_refused_spoils_no_other_one(autojump_clock: object) -> None:
+    """Of the same server and model; nor the server's own."""
+    refused = ProviderError("m", "the server refuses the API key (HTTP 401).")
+    async with live(plan({"default": model("m")}), {"m": failing(refused)}, ONCE) as one:
+        with pytest.raises(ProviderError, match="401"):
+            await answer(one, private={"chat": one.llms.admit(model("m", api_key="K1"))})
+        del one.works.scripts["m"]
+        assert await answer(one, private={"chat": one.llms.admit(model("m", api_key="K2"))}) == "m"
+        with pytest.raises(ProviderError, match="401"):  # it was made when all were refused, and is asked all the same
+            await answer(one)
 
 
 async def test_keys_tell_nothing_and_are_the_same_for_the_same(autojump_clock: object) -> None:
@@ -428,7 +463,7 @@ async def test_the_state_of_a_model_is_shown_as_it_is_now(autojump_clock: object
     several servers."""
     models = {"default": model("d"), "big": model("b")}
     chosen = plan(models, meeting="big", coding={"model": "c"})
-    async with live(chosen, {"c": failing()}, BreakerSettings(failures=1, pause_s=20)) as one:
+    async with live(chosen, {"c": failing()}, ONCE) as one:
 
         def states() -> list[float]:
             return [one.count("badge_llm_breaker", model=name) for name in models]

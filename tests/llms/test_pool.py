@@ -198,6 +198,55 @@ async def test_who_gives_up_waiting_leaves_nothing_behind(autojump_clock: object
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.req("LM-15", "B-84")
+async def test_who_gives_up_waiting_takes_nothing_from_the_others(autojump_clock: object) -> None:
+    """The first one has had it made; it is made on, once, also when only one is left."""
+    async with trio.open_nursery() as nursery:
+        stock = Stock(nursery, load=3)
+        got: list[Thing] = []
+
+        async def use(patience: float) -> None:
+            with trio.move_on_after(patience):
+                async with stock.pool.lease(A) as thing:
+                    got.append(thing)
+
+        async with trio.open_nursery() as users:
+            for patience in (1, 2, 10):
+                users.start_soon(use, patience)
+                await trio.testing.wait_all_tasks_blocked()
+        assert got == stock.made
+        assert len(stock.made) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_one_that_ends_is_made_anew(autojump_clock: object) -> None:
+    """Also when it is kept: whoever has it has to see for himself, the next one gets another."""
+
+    class Mortal(Thing):
+        async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+            task_status.started()
+            await trio.sleep(5)
+            raise ProviderError("thing", "it broke.")
+
+    made: list[Mortal] = []
+
+    def make(wanted: Wanted) -> Thing:
+        made.append(Mortal(wanted))
+        return made[-1]
+
+    pool: Pool[Wanted, Thing] = Pool("thing", make)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(pool.run)
+        pool.keep([A])
+        async with pool.lease(A) as first:
+            await trio.sleep(10)
+            assert len(pool) == 0
+            async with pool.lease(A) as second:
+                assert [first, second] == made
+        assert len(pool) == 1
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_lease_waits_for_the_pool(autojump_clock: object) -> None:
     pool: Pool[Wanted, Thing] = Pool("thing", Thing)
     async with trio.open_nursery() as nursery:

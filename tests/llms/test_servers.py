@@ -19,6 +19,7 @@ from badge.llms.ledger import Ledger
 from badge.llms.live import LiveLlms
 from badge.metrics import Metrics
 from providers.llm.openai_settings import OpenAiSettings
+from providers.openai_failures import PAUSE, by_status
 from providers.ports import ProviderError
 from tests.llms.stage import said
 from tests.providers.openai_server import Exchange, OpenAiServer, openai_server, refuses, says
@@ -49,10 +50,18 @@ async def answer(llms: LiveLlms, patience: float = 10.0, purpose: Purpose = Purp
 
 
 @pytest.mark.req("DG-5")
-async def test_a_rate_limit_goes_to_the_next_at_once_and_is_heeded() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "60"},
+        {"retry-after": "Wed, 21 Oct 2026 07:29:00 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"},
+    ],
+    ids=["seconds", "date"],
+)
+async def test_a_rate_limit_goes_to_the_next_at_once_and_is_heeded(headers: dict[str, str]) -> None:
     """The server wants a minute: it gets that, and nobody waits."""
     async with two() as (llms, first, second):
-        first.plan(refuses(429, headers={"retry-after": "60"}))
+        first.plan(refuses(429, headers=headers))
         assert await answer(llms) == "second"
         began = trio.current_time()
         for _ in range(3):
@@ -98,6 +107,27 @@ async def test_a_break_in_the_middle_is_the_end_of_the_answer() -> None:
         with pytest.raises(ProviderError, match=r"broke|failed"):
             await answer(llms)
         assert second.exchanges == []
+
+
+@pytest.mark.req("DG-5")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"retry-after": ""},
+        {"retry-after": "soon"},
+        {"retry-after": "nan"},
+        {"retry-after": "inf"},
+        {"retry-after": "-5"},
+        {"retry-after": "Wed, 21 Oct 2026 07:29:00 GMT"},
+        {"retry-after": "Wed, 21 Oct 2026 07:29:00 GMT", "date": "today"},
+        {"retry-after": "Wed, 21 Oct 2026 07:29:00 GMT", "date": "Wed, 21 Oct 2026 07:30:00 GMT"},
+        {"retry-after": "Wed, 21 Oct 99999999 07:29:00 GMT", "date": "Wed, 21 Oct 2026 07:30:00 GMT"},
+    ],
+    ids=str,
+)
+def test_a_pause_that_makes_no_sense_is_the_usual_one(headers: dict[str, str]) -> None:
+    assert by_status("m", 429, headers, "k").pause == PAUSE
 
 
 def test_a_password_in_an_address_is_not_shown() -> None:

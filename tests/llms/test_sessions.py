@@ -17,18 +17,21 @@ from badge.config.settings import Settings
 from badge.llms.plan import Plan
 from badge.recording.recorder import session_settings
 from providers.ports import ProviderError, Usage
-from providers.scripted import Reply
-from tests.house import Guest, House
+from providers.scripted import Hearing, Reply, ScriptedAsr
+from tests.house import Guest, House, Workshop, changed
 from tests.llms.stage import Set, failing, live, model, plan
+from tests.session.test_tools import sunny
 
 DOWN = ProviderError("d", "the server failed (HTTP 500).", retryable=True)
 
 
 @asynccontextmanager
-async def staged(first: Plan, scripts: dict[str, Any] | None = None) -> AsyncIterator[tuple[House, Set]]:
+async def staged(
+    first: Plan, scripts: dict[str, Any] | None = None, **providers: Any
+) -> AsyncIterator[tuple[House, Set]]:
     """A house with live models."""
     async with live(first, scripts) as one, trio.open_nursery() as nursery:
-        house = House(nursery)
+        house = House(nursery, **providers)
         house.services = attrs.evolve(house.services, llms=one.llms, metrics=one.metrics)
         yield house, one
         nursery.cancel_scope.cancel()
@@ -135,6 +138,47 @@ async def test_when_somebody_begins_to_speak_the_model_gets_ready(autojump_clock
         made = one.works.made[0]
         assert made.warmings == 1
         assert len(made.prompts) == 1
+
+
+async def test_a_model_that_decides_on_tools_gets_ready_as_well(autojump_clock: object) -> None:
+    """It is asked first."""
+    models = {"default": model("d"), "quick": model("q")}
+    async with staged(plan(models, intent="quick"), {"q": {"script": ["hm"]}}) as (house, one):
+        house.services = attrs.evolve(house.services, settings=changed(chat={"intent": "intent_llm"}))
+        badge = await house.enter()
+        await badge.speak(voice=0.9)
+        await badge.until("tts", "stop")
+        assert [one.works.of(name)[0].warmings for name in "dq"] == [1, 1]
+
+
+@pytest.mark.req("LM-14", "B-87")
+async def test_whatever_is_asked_in_a_session_goes_to_the_devices_own_model(autojump_clock: object) -> None:
+    """Drafts, decisions on tools, answers and insights; the server's model hears nothing of it."""
+    asr = ScriptedAsr([Hearing(text="hello", partials=["hello"])])
+    async with staged(plan(), {"mine": {"script": ["My own."]}}, asr=asr, tools=Workshop(weather=sunny)) as (
+        house,
+        one,
+    ):
+        one.llms.assign("aa", {"chat": one.llms.admit(model("mine"))})
+
+        def asked() -> int:
+            return sum(len(made.prompts) for made in one.works.of("mine"))
+
+        badge = await house.enter("aa")
+        badge.tell(type="listen", state="start", mode="auto")
+        await badge.sound("voice", 0.9)
+        await badge.sound("silence", 1.2)
+        await badge.until("tts", "stop")
+        assert (asked(), one.metrics.value("badge_drafts_taken_total")) == (1, 1)
+        badge.tell(type="coding", phase="start")
+        badge.tell(type="coding", phase="log", line="all green")
+        await trio.sleep(house.services.settings.coding.insight_interval_s + 1)
+        assert asked() == 2
+        house.services = attrs.evolve(house.services, settings=changed(chat={"intent": "intent_llm"}))
+        badge = await house.enter("aa")
+        assert await ask(badge, "hello", 1) == "My own."
+        assert asked() == 4
+        assert one.works.of("d")[0].prompts == []
 
 
 def test_a_recording_says_which_models_there_are_and_no_more() -> None:

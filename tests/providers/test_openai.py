@@ -26,11 +26,9 @@ SOON = 0.5
 
 @asynccontextmanager
 async def running(server: OpenAiServer, **changes: Any) -> AsyncIterator[OpenAiLlm]:
-    """The provider, started, its timeouts short."""
-    quick = OpenAiSettings(
-        base_url=server.base_url, model="m", first_token_timeout_s=0.4, token_timeout_s=0.4, connect_timeout_s=1.0
-    )
-    llm = OpenAiLlm(attrs.evolve(quick, **changes), {"OPENAI_API_KEY": KEY})
+    """The provider, started; tests of silence make its timeouts short."""
+    patient = OpenAiSettings(base_url=server.base_url, model="m")
+    llm = OpenAiLlm(attrs.evolve(patient, **changes), {"OPENAI_API_KEY": KEY})
     async with trio.open_nursery() as nursery:
         await nursery.start(llm.run)
         yield llm
@@ -416,7 +414,7 @@ async def test_signs_of_life_are_no_words(server: OpenAiServer) -> None:
             await trio.sleep(0.05)
 
     server.plan(reply)
-    async with running(server) as llm:
+    async with running(server, first_token_timeout_s=0.4) as llm:
         with trio.fail_after(0.4 + SOON), pytest.raises(ProviderError, match="did not begin"):
             await ask(llm)
 
@@ -534,13 +532,17 @@ async def test_the_server_may_ask_for_a_pause(server: OpenAiServer) -> None:
         server.plan(refuses(429, headers={"retry-after": "20"}), says("fine"))
         with trio.fail_after(SOON), pytest.raises(ProviderError, match="429"):
             await ask(llm)
+    server.plan(refuses(429, headers={"retry-after": "1.5"}), says("fine"))  # there is time, but somebody waits
+    async with running(server) as llm:
+        with pytest.raises(ProviderError, match="429"):
+            await ask(llm)
 
 
 @pytest.mark.req("AV-15")
 async def test_both_attempts_share_the_time(server: OpenAiServer) -> None:
     """The user does not wait twice."""
     server.plan(refuses(500), stalls())
-    async with running(server) as llm:
+    async with running(server, first_token_timeout_s=0.4) as llm:
         with trio.fail_after(0.4 + SOON), pytest.raises(ProviderError, match="did not begin"):
             await ask(llm)
 
