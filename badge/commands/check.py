@@ -14,8 +14,8 @@ from badge.app import Choices, choose
 from badge.boundary import leaves
 from badge.choice import Choice, Workshop, choose_asr, choose_llm, choose_tts, choose_vad, model_folder
 from badge.clock import WallClock
-from badge.config.settings import Settings
 from badge.config.llm import Purpose, purposes
+from badge.config.settings import Settings
 from badge.llms.plan import plan_of
 from providers.asr.funasr import FunasrAsr
 from providers.asr.openai import OpenAiAsr

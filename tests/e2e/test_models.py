@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from badge.app import Running, assemble, choose
-from badge.commands.check import check
 from badge.clock import Ids, SystemClock
+from badge.commands.check import check
 from badge.config.llm import LlmSettings, PurposeSettings
 from badge.edge.control import ask
 from providers.llm.openai_settings import OpenAiSettings
