@@ -69,7 +69,7 @@ LARGEST_ANSWER = keeper.LARGEST_MESSAGE
 
 
 class TooLargeError(httpx2.StreamError):
-    """An answer has too many bytes."""
+    """An answer has too many bytes, or does not say how many."""
 
 
 Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
@@ -186,6 +186,9 @@ def _http_client(
         await trio.lowlevel.checkpoint()
         if response.is_error:
             complaints.take(f"HTTP {response.status_code}\n".encode())
+        if response.headers.get("content-encoding", "identity") != "identity":
+            complaints.take(b"the answer is compressed\n")
+            raise TooLargeError("it is compressed")
         if "text/event-stream" not in response.headers.get("content-type", ""):  # the library bounds those itself
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             response.stream = _Bounded(response.stream)
