@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from badge import texts
-from badge.config_mcp import McpSettings
+from badge.config.mcp import McpSettings
 from badge.tools.mcp import transport
 from tests.mcp.running import ask, serving, until_listed
 from tests.providers.openai_server import Exchange, openai_server
