@@ -55,8 +55,10 @@ class Kit:
         return name in self.tools and self.tools[name][0].effects
 
     def only(self, names: Collection[str] | None) -> Kit:
-        """The tools of these names; None: all."""
-        return self if names is None else Kit(tools={n: tool for n, tool in self.tools.items() if n in names})
+        """The tools of these names, and those of the badge itself; None: all."""
+        if names is None:
+            return self
+        return Kit(tools={n: one for n, one in self.tools.items() if n in names or one[0].origin == "badge"})
 
 
 class DeskTools:
