@@ -73,6 +73,9 @@ TOOL_ERROR = "工具调用出错"
 DEVICE_TOOL_FAILED = "MCP工具调用失败"
 ARGUMENTS_UNREADABLE = "参数解析失败"
 NO_RESULT = "(no result)"
+ASKED_BEFORE = (
+    "The badge was asked for this just now and has not answered: it may be done. Find out before you ask again."
+)
 FOUND_OUT = "What was found out or done for the user's last words, as data: {result}"
 
 # --- defaults of the phrase tables --------------------------------------------------------------------------------------

@@ -68,11 +68,12 @@ Work = Callable[[Job], None]
 """Answers one request; raises `WorkError` when it cannot."""
 
 
-def serve(start: Callable[[dict[str, Any]], Work]) -> None:
-    """Load with the server's settings, then work until the server is gone. `start` raises `WorkError` to refuse."""
+def serve(start: Callable[[dict[str, Any]], Work], *, abandoned: Callable[[], None] = lambda: os._exit(0)) -> None:
+    """Load with the server's settings, then work until the server is gone. `start` raises `WorkError` to refuse; `abandoned`
+    ends the process, in whatever thread has noticed that the server is gone."""
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    wire = _Wire()
+    wire = _Wire(abandoned)
     inbox = _Inbox(wire)
     threading.Thread(target=inbox.listen, daemon=True).start()
     try:
@@ -120,7 +121,7 @@ class _Inbox:
                     self._take(kind, number, body)
         except (OSError, FramingError) as exc:
             sys.stderr.write(f"lost the server: {exc}\n")
-        os._exit(0)  # the main thread may be deep in a native library
+        self._wire.abandoned()  # the main thread may be deep in a native library
 
     def _take(self, kind: Kind, number: int, body: Any) -> None:
         if kind == "cancel":
@@ -138,7 +139,8 @@ class _Wire:
     empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, abandoned: Callable[[], None]) -> None:
+        self.abandoned = abandoned
         self._in, self._out = os.dup(0), os.dup(1)
         empty = os.open(os.devnull, os.O_RDONLY)
         os.dup2(empty, 0)
@@ -156,7 +158,7 @@ class _Wire:
             while data:
                 data = data[os.write(self._out, data) :]
         except OSError:
-            os._exit(0)  # nobody reads any more
+            self.abandoned()  # nobody reads any more
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from badge.session.devicemcp import DeviceMcp, Tell
 from badge.session.iot import IotThings
+from badge.session.once import Once
 from badge.session.toolbox import ToolSource
 from badge.session.volume import Volume
 from protocol import ErrorCode, RemoteProtocolError
@@ -17,6 +18,8 @@ class DeviceTools:
     def __init__(self, tell: Tell, session_id: str) -> None:
         self._mcp = DeviceMcp(tell, session_id)
         self._iot = IotThings(tell)
+        self.for_answers = tuple(map(Once, self.sources))
+        """The same sources for answers, which may be begun anew."""
 
     @property
     def sources(self) -> tuple[ToolSource, ...]:

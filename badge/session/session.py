@@ -184,7 +184,7 @@ class Session:
     @property
     def toolbox(self) -> Toolbox:
         """What the model can call."""
-        own = self._device_tools.sources if self._device_tools is not None else ()
+        own = self._device_tools.for_answers if self._device_tools is not None else ()
         server = DeskTools(self.desk.tools, self.traits.device)
         used = self._services.tenancy.reporting.used
         return Toolbox((server, *own), seconds=self._services.settings.chat.tool_s, used=used)

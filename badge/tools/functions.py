@@ -5,17 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from attrs import frozen
 
 from badge.desk import Tool
 from badge.plugin import marks_of
+from badge.tools.offering import LARGEST_SCHEMA, brief, object_schema
 from badge.tools.signature import Signature, SignatureError
 from providers.ports import ToolSpec
-
-LONGEST_DESCRIPTION = 1000
-"""Characters that the model is told about one tool."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What language models take for the name of a function."""
@@ -50,7 +49,12 @@ def _functions(values: Iterable[object]) -> Iterable[Function]:
             signature = Signature(value)
         except SignatureError as exc:
             raise SignatureError(f"{name}: {exc}") from exc
-        spec = ToolSpec(name, _description(value), signature.parameters)
+        parameters = object_schema(signature.parameters)
+        if parameters is None:
+            raise SignatureError(f"{name}: its parameters take more than {LARGEST_SCHEMA} characters to describe")
+        if marks.seconds is not None and not 0 < marks.seconds < inf:
+            raise SignatureError(f"{name}: seconds must be a number above 0")
+        spec = ToolSpec(name, _description(value), parameters)
         yield Function(
             tool=Tool(spec=spec, effects=marks.effects), function=value, signature=signature, seconds=marks.seconds
         )
@@ -58,4 +62,4 @@ def _functions(values: Iterable[object]) -> Iterable[Function]:
 
 def _description(function: object) -> str:
     """The first paragraph of the docstring."""
-    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())[:LONGEST_DESCRIPTION]
+    return brief(" ".join((inspect.getdoc(function) or "").split("\n\n")[0].split()))

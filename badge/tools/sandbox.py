@@ -16,8 +16,9 @@ from badge.config.tools import ToolSettings
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
 from badge.tools.discovery import Plugin
-from badge.tools.functions import LONGEST_DESCRIPTION, NAME
+from badge.tools.functions import NAME
 from badge.tools.loading import MOST_TOOLS
+from badge.tools.offering import LARGEST_SCHEMA, brief, object_schema
 from badge.tools.results import cut
 from badge.tools.source import Request
 from badge.tools.wording import trouble
@@ -31,9 +32,6 @@ MODULE = "badge.tools.sandbox_child"
 
 START_WITHIN = 10.0
 """Seconds until its process must be ready."""
-
-LARGEST_SCHEMA = 16_000
-"""Characters of the JSON schema of one tool."""
 
 INHERITED = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT")
 """All that a plugin sees of the server's environment: there are secrets in the rest."""
@@ -90,6 +88,7 @@ class Sandbox:
         self._cell = Cell(environment=_environment(folder), folder=folder)
         self._turn = trio.Lock()
         self._life: _Life | None = None
+        self._seconds: dict[str, float] = {}  # of tools that may take less than any
 
     @property
     def pid(self) -> int | None:
@@ -101,10 +100,12 @@ class Sandbox:
         described = await self._ask(None, START_WITHIN, tuple[_Described, ...])
         if len(described) > MOST_TOOLS:
             raise ProviderError(self._plugin.name, f"has {len(described)} tools; the most is {MOST_TOOLS}.")
+        self._seconds = {one.name: one.seconds for one in described if one.seconds is not None and one.seconds > 0}
         return tuple(map(self._tool, described))
 
     async def call(self, request: Request, now: datetime) -> ToolResult:
         """Call a tool."""
+        most = self._settings.plugin_s
         payload = {
             "tool": request.tool,
             "arguments": json.dumps(request.arguments),
@@ -112,7 +113,7 @@ class Sandbox:
             "now": now.isoformat(),
         }
         try:
-            reply = await self._ask(payload, self._settings.plugin_s, _Reply)
+            reply = await self._ask(payload, min(most, self._seconds.get(request.tool, most)), _Reply)
         except _LateError:
             self._warn(request, "it took too long")
             return trouble("late", request.tool, self._language)
@@ -174,13 +175,14 @@ class Sandbox:
             "own": json.dumps(plugin.settings, default=str),
             "language": self._language,
             "megabytes": self._settings.plugin_mb,
+            "seconds": self._settings.plugin_s,
         }
 
     def _tool(self, described: _Described) -> Tool:
         parameters = _schema(described.parameters)
         if parameters is None or not NAME.fullmatch(described.name):
             raise ProviderError(self._plugin.name, "does not tell properly what a tool of it takes.")
-        spec = ToolSpec(described.name, described.description[:LONGEST_DESCRIPTION], parameters)
+        spec = ToolSpec(described.name, brief(described.description), parameters)
         return Tool(spec=spec, effects=described.effects)
 
 
@@ -201,8 +203,7 @@ def _schema(text: str) -> dict[str, Any] | None:
         schema = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    is_object = isinstance(schema, dict) and schema.get("type") == "object"
-    return schema if is_object and isinstance(schema.get("properties"), dict) else None
+    return object_schema(schema) if isinstance(schema, dict) and isinstance(schema.get("properties"), dict) else None
 
 
 def _error(reply: _Reply) -> str:

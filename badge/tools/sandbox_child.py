@@ -9,7 +9,10 @@ import gc
 import inspect
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,12 @@ LARGEST_FILE = 100 << 20
 """Bytes of one file that a plugin writes."""
 
 OPEN_FILES = 128
+
+LOAD_WITHIN = 10.0
+"""Seconds that a plugin has to load."""
+
+GRACE = 1.0
+"""Seconds beyond its time after which a process ends by itself."""
 
 
 def _confine(megabytes: float) -> None:
@@ -55,6 +64,27 @@ def _address_space() -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+@contextmanager
+def _bounded(seconds: float) -> Iterator[None]:
+    """Whatever takes longer ends the process. The server does so sooner; but it may be killed while the plugin keeps all
+    other threads of this process from running."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds + GRACE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _end_all() -> None:
+    """The server is gone: end, together with all that the plugin has started."""
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+
+
 class _Tools:
     """What the plugin can do. Errors of a tool are told without their words: those may quote a user."""
 
@@ -62,6 +92,7 @@ class _Tools:
         self._file = settings["file"]
         self._own: dict[str, Any] = json.loads(settings["own"])
         self._language = settings["language"]
+        self._seconds = settings["seconds"]
         functions = load(settings["name"], file=self._file, source=settings["source"], module=settings["module"])
         self._functions = {function.tool.spec.name: function for function in functions}
 
@@ -96,7 +127,8 @@ class _Tools:
                 settings=self._own,
             )
         try:
-            result = result_of(_called(function, arguments))
+            with _bounded(self._seconds):
+                result = result_of(_called(function, arguments))
         except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as exc:  # noqa: BLE001 - it ends the call only
             return {"kind": "failed", "error": type(exc).__name__[:64], "line": line_in(exc, self._file)}
         return {"kind": result.kind, "text": result.text}
@@ -119,7 +151,8 @@ def _silence() -> None:
 def _start(settings: dict[str, Any]) -> Work:
     _confine(settings["megabytes"])
     try:
-        tools = _Tools(settings)
+        with _bounded(LOAD_WITHIN):
+            tools = _Tools(settings)
     except (LoadError, MemoryError) as exc:
         raise WorkError(str(exc) or "it takes too much memory") from exc
     sys.stdout.flush()
@@ -128,4 +161,4 @@ def _start(settings: dict[str, Any]) -> Work:
 
 
 if __name__ == "__main__":
-    serve(_start)
+    serve(_start, abandoned=_end_all)

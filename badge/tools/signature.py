@@ -6,6 +6,7 @@ import inspect
 import json
 import types
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
@@ -50,7 +51,7 @@ class Signature:
             if parameter.default is parameter.empty:
                 required.append(name)
             if within := _within(hint):
-                self._bounds[name] = f"must be {_NUMBERS[_core(hint)]} from {within.low:.12g} to {within.high:.12g}"
+                self._bounds[name] = f"must be {_NUMBERS[_core(hint)]} {_range(within)}"
             fields[name] = _field(plain[name], parameter.default, within)
         self.parameters: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
         self._form: type[attrs.AttrsInstance] = attrs.make_class("Arguments", fields, frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ def _hint_of(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
 def _field(hint: Any, default: Any, within: Within | None) -> Any:
     def check(_: Any, __: Any, value: Any) -> None:
         if within is not None and value is not None and not within.low <= value <= within.high:
-            raise ValueError(f"must be from {within.low:.12g} to {within.high:.12g}")
+            raise ValueError(f"must be {_range(within)}")
 
     return attrs.field(
         type=hint, default=attrs.NOTHING if default is inspect.Parameter.empty else default, validator=check
@@ -108,7 +109,10 @@ def _described(hint: Any, name: str, default: Any) -> dict[str, Any]:
     if within := _within(hint):
         if _core(hint) not in _NUMBERS:
             raise SignatureError(f"parameter {name}: only int and float have bounds")
-        schema |= {"minimum": within.low, "maximum": within.high}
+        if not within.low <= within.high:
+            raise SignatureError(f"parameter {name}: {within} has no numbers in it")
+        bounds = {"minimum": within.low, "maximum": within.high}
+        schema |= {key: bound for key, bound in bounds.items() if isfinite(bound)}
     if default is not inspect.Parameter.empty and default is not None:
         try:
             schema["default"] = json.loads(json.dumps(default, allow_nan=False))
@@ -159,6 +163,15 @@ def _within(hint: Any) -> Within | None:
     if get_origin(hint) in (Union, types.UnionType):
         return next(filter(None, map(_within, get_args(hint))), None)
     return None
+
+
+def _range(within: Within) -> str:
+    """Bounds in words; there may be only one, the other is infinite."""
+    if not isfinite(within.high):
+        return f"of at least {within.low:.12g}"
+    if not isfinite(within.low):
+        return f"of at most {within.high:.12g}"
+    return f"from {within.low:.12g} to {within.high:.12g}"
 
 
 def _core(hint: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -23,6 +26,8 @@ PATIENCE = 10.0
 
 _PLAIN = {"accept-encoding": "identity"}
 """A small packed answer may be a large one."""
+
+_CHARSET = re.compile(r"ascii|utf-(8|16|32)(-.*)?|iso8859-\d+|cp\d+|gb\w+|big5\w*|euc_\w+|shift_jis\w*|koi8-\w")
 
 
 class WebError(Exception):
@@ -102,12 +107,11 @@ def _client() -> httpx2.AsyncClient:
 
 
 def _encoding(response: httpx2.Response) -> str:
-    """The one that the service names, if there is such."""
-    try:
-        "".encode(response.charset_encoding or "utf-8")
-    except LookupError:
-        return "utf-8"
-    return response.charset_encoding or "utf-8"
+    """The one that the service names, if texts have such; Python knows others, which take minutes for a page, or fail."""
+    with suppress(LookupError, ValueError):
+        name = codecs.lookup(response.charset_encoding or "utf-8").name
+        return name if _CHARSET.fullmatch(name) else "utf-8"
+    return "utf-8"
 
 
 def filled(template: str, **values: object) -> str:

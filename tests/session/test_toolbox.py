@@ -7,8 +7,10 @@ import pytest
 import trio
 import trio.testing
 
+from badge import texts
 from badge.desk import RefusedError, Tool, ToolResult
 from badge.dialogue import Exchange
+from badge.session.once import MOST, Once
 from badge.session.toolbox import MOST_TOOLS, Toolbox
 from providers.ports import Call, ToolSpec
 
@@ -64,8 +66,39 @@ async def test_a_source_that_is_slow_or_refuses_keeps_nobody_waiting(autojump_cl
     assert trio.current_time() - started < 2
 
 
-async def test_only_some_may_be_meant() -> None:
-    kit = await Toolbox([Shelf("plugin", "a", "b", "c")], seconds=30).kit()
-    assert [spec.name for spec in kit.only(("b", "z")).specs] == ["b"]
+@pytest.mark.req("PC-3", "MC-4")
+async def test_only_some_of_the_server_may_be_meant_and_all_of_the_badge() -> None:
+    kit = await Toolbox([Shelf("plugin", "a", "b", "c"), Shelf("badge", "d")], seconds=30).kit()
+    assert sorted(spec.name for spec in kit.only(("b", "z")).specs) == ["b", "d"]
     assert kit.only(None) is kit
-    assert kit.only(()).specs == ()
+    assert [spec.name for spec in kit.only(()).specs] == ["d"]
+
+
+class Lamp:
+    """A source with an effect that takes a while, and a question."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    async def offered(self) -> Sequence[Tool]:
+        return [Tool(spec=ToolSpec(n, "", {}), effects=n == "dim", origin="badge") for n in ("dim", "look")]
+
+    async def call(self, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        self.calls.append(tool)
+        await trio.sleep(5)
+        return ToolResult(kind="answer", text=f"{tool} {len(self.calls)}")
+
+
+async def test_a_badge_does_nothing_twice_under_one_key(autojump_clock: trio.testing.MockClock) -> None:
+    lamp = Lamp()
+    once = Once(lamp)
+    with trio.move_on_after(1):
+        await once.call("interrupted", "dim", {})
+    assert (await once.call("interrupted", "dim", {})).text == texts.ASKED_BEFORE
+    assert lamp.calls == ["dim"]
+    assert [(await once.call("k", "dim", {})).text for _ in range(2)] == ["dim 2", "dim 2"]
+    assert [(await once.call("k", "look", {})).text for _ in range(2)] == ["look 3", "look 4"]
+    for number in range(MOST):
+        await once.call(f"{number}", "dim", {})
+    assert (await once.call("k", "dim", {})).text != "dim 2"  # forgotten
+    assert len(once._results) == MOST

@@ -16,6 +16,7 @@ from badge.texts import LLM_FAILED, ONE_MOMENT, TOOL_FAILED
 from providers.ports import ChatMessage, Prompt, ProviderError, ToolCall
 from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
 from tests.house import Guest, House, Workshop, changed
+from tests.mcp.firmware import introduced
 
 
 def call(name: str, index: int = 0, identity: str = "", **arguments: Any) -> ToolCall:
@@ -521,6 +522,23 @@ async def test_the_same_call_wanted_twice_is_made_twice(
     await ask(badge, "three teas, please")
     await ask(badge, "and once more", turns=2)
     assert len(set(tools.keys)) == len(tools.keys) == 3
+
+
+@pytest.mark.req("MC-8")
+async def test_a_badge_is_told_once_when_the_answer_is_begun_anew(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    darker = Reply(pieces=[call("self_screen_set_theme", theme="dark")])
+    llm = ScriptedLlm([darker, darker, "It may be dark."])
+    badge = await House(nursery, llm=llm, asr=ScriptedAsr([""]), settings=changed(chat={"filler_ms": 0})).enter()
+    firmware = await introduced(nursery, badge)
+    firmware.answers["self.screen.set_theme"] = lambda _: None
+    badge.tell(type="listen", state="detect", text="make it dark")
+    await trio.sleep(0.7)
+    await cough_while(badge)
+    await badge.until("tts", "stop", count=2, within=100)
+    assert said(badge) == ["It may be dark."]
+    assert len(firmware.calls) == 1
 
 
 # --- under load -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.providers.speech import alive, eventually
 from tests.tools.counter import DEVICE, Counter, logged, opened, sandboxes, write
 
 NASTY = '''
-import os, subprocess, sys, time
+import os, re, subprocess, sys, time
 
 _kept = []
 _count = 0
@@ -34,6 +36,14 @@ def allocate(megabytes: int, keep: bool = False) -> str:
 @tool
 def loop() -> str:
     while True: pass
+
+@tool(seconds=0.5)
+def doze() -> str:
+    time.sleep(60)
+
+@tool
+def hog() -> str:
+    return str(re.match("(a+)+b", "a" * 60))  # for years, and no other thread runs meanwhile
 
 @tool(effects=True)
 def count() -> int:
@@ -285,6 +295,53 @@ async def test_whoever_does_not_wait_for_a_plugin_leaves_nothing_behind(folder: 
 
 
 @pytest.mark.req("PL-4")
+async def test_a_tool_may_have_less_time_than_any(folder: Path) -> None:
+    async with nasty(folder, plugin_s=30.0) as counter:
+        begun = trio.current_time()
+        with logged():
+            assert (await counter.call("doze")).text == "The tool doze took too long."
+        assert trio.current_time() - begun < 10
+        await is_well(counter)
+
+
+SERVER = """
+import sys, trio
+from tests.tools.counter import opened, sandboxes
+
+async def main():
+    async with opened(plugins=sys.argv[1], use="all", plugin_s=1.5) as counter:
+        print(await counter.text("spawn"), sandboxes()[0].pid, file=sys.stderr, flush=True)
+        await counter.call(sys.argv[2])
+
+trio.run(main)
+"""
+
+
+@pytest.mark.req("PL-4")
+@pytest.mark.parametrize("tool", ["hog", "loop"])
+async def test_when_the_server_is_killed_nothing_of_a_plugin_goes_on(folder: Path, tool: str) -> None:
+    """Neither what it has started, nor the process itself, not even one that lets none of its threads notice."""
+    command = [sys.executable, "-c", SERVER, str(folder), tool]
+    server = await trio.lowlevel.open_process(command, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    try:
+        assert server.stderr is not None
+        text = b""
+        while not text.endswith(b"\n"):
+            text += await server.stderr.receive_some() or b"it ended\n"
+        spawned, sandbox = map(int, text.split())
+        assert alive(spawned)
+        assert alive(sandbox)
+    finally:
+        server.kill()
+        await server.wait()
+    await eventually(lambda: not alive(sandbox), within=10)
+    if tool == "loop":
+        await eventually(lambda: not alive(spawned))
+    else:
+        os.kill(spawned, 9)
+
+
+@pytest.mark.req("PL-4")
 async def test_one_plugin_does_not_keep_another_waiting(tmp_path: Path) -> None:
     slow = "@tool\ndef slow() -> str:\n    while True: pass\n"
     quick = "@tool\ndef quick() -> str:\n    return 'quick'\n"
@@ -348,6 +405,15 @@ def one() -> str:
             {
                 "name": "one",
                 "description": "",
+                "parameters": '{"type": "object", "properties": {"a": {"maximum": Infinity}}}',
+                "effects": False,
+                "seconds": None,
+            }
+        ],
+        [
+            {
+                "name": "one",
+                "description": "",
                 "parameters": '{"type": "object", "properties": {}}',
                 "effects": False,
                 "seconds": None,
@@ -364,6 +430,22 @@ async def test_a_plugin_that_lies_about_its_tools_is_left_out(tmp_path: Path, de
             assert await counter.text("calculate", expression="1+1") == "2"
     (line,) = [line for line in lines if line["event"] == "a plugin is not loaded"]
     assert line["file"] == str(folder / "liar.py")
+
+
+async def test_what_a_plugin_says_of_itself_can_be_sent_on(tmp_path: Path) -> None:
+    described = {
+        "name": "one",
+        "description": "x" * 5000,
+        "parameters": '{"type": "object", "properties": {"a": {"default": "\\ud800"}}}',
+        "effects": False,
+        "seconds": -1.0,
+    }
+    folder = write(tmp_path / "plugins", {"liar": LIAR.replace("{described}", repr([described]))})
+    async with opened(plugins=str(folder), use="all") as counter:
+        (spec,) = [tool.spec for tool in await counter.office.offered(DEVICE) if tool.spec.name == "one"]
+        assert spec.parameters["properties"] == {"a": {"default": "\ufffd"}}
+        assert len(spec.description) < 2000
+        assert await counter.text("one") == "one"
 
 
 FRAMES = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import types
+from math import inf, nan
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -11,6 +14,14 @@ from hypothesis import strategies as st
 from badge.plugin import Context, Within, tool
 from badge.tools.functions import functions_of
 from badge.tools.signature import Signature, SignatureError
+
+
+class SimpleModule(types.ModuleType):
+    """A plugin with one function."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__("plugin")
+        self.function = function
 
 
 class Player:
@@ -121,3 +132,49 @@ def default(x: str = object()) -> None: ...  # type: ignore[assignment]
 def test_what_cannot_be_described_is_refused_by_name(function: Any) -> None:
     with pytest.raises(SignatureError, match=r"parameter _?(args|x):|type hints cannot be read: name 'Nowhere'"):
         Signature(function)
+
+
+@tool
+def open_ended(
+    up: Annotated[int, Within(0, inf)] = 0, down: Annotated[float, Within(-inf, 5)] = 0.0, text: str = "\ud800"
+) -> None:
+    """Bounds \ud800 on one side."""
+
+
+@pytest.mark.req("PL-2")
+def test_whatever_the_model_is_told_can_be_sent() -> None:
+    (function,) = functions_of(SimpleModule(open_ended))
+    properties = function.tool.spec.parameters["properties"]
+    assert properties["up"] == {"type": "integer", "minimum": 0, "default": 0}
+    assert properties["down"] == {"type": "number", "maximum": 5, "default": 0.0}
+    assert json.dumps([function.tool.spec.parameters, function.tool.spec.description], ensure_ascii=False).encode()
+    assert function.signature.read({"up": -1}) == "up: must be an integer of at least 0, not -1."
+    assert function.signature.read({"down": 6}) == "down: must be a number of at most 5, not 6."
+    assert function.signature.read({"up": 10**9}) == {"up": 10**9, "down": 0.0, "text": "\ud800"}
+
+
+@tool
+def nowhere(x: Annotated[float, Within(nan, 1)]) -> None: ...
+
+
+@tool
+def backwards(x: Annotated[int, Within(9, 1)]) -> None: ...
+
+
+@tool
+def endless(x: str = "x" * 20_000) -> None: ...
+
+
+@tool(seconds=-1)
+def hasty() -> None: ...
+
+
+@tool(seconds=nan)
+def dateless() -> None: ...
+
+
+@pytest.mark.req("PL-2")
+@pytest.mark.parametrize("function", [nowhere, backwards, endless, hasty, dateless])
+def test_what_no_model_could_use_is_refused_by_name(function: Any) -> None:
+    with pytest.raises(SignatureError, match=f"^{function.__name__}: "):
+        functions_of(SimpleModule(function))

@@ -135,6 +135,28 @@ async def test_megabytes_are_left_unread() -> None:
             await server.exchanges[-1].gone.wait()  # the connection was closed
 
 
+@pytest.mark.parametrize("charset", ["punycode", "idna", "undefined", "unicode_escape", "hex", "nonsense"])
+async def test_no_name_of_a_charset_holds_the_server_up(charset: str) -> None:
+    """Decoding a page as `punycode` takes minutes."""
+    async with openai_server() as server, weather(server) as counter:
+        server.plan(gives("a-" + "9" * 1000, **{"content-type": f"text/plain; charset={charset}"}))
+        assert (await counter.text("get_weather", place="Rome")).startswith("Rome: a-99")
+
+
+@pytest.mark.parametrize(
+    ("charset", "word"), [("gbk", "晴天"), ("latin-1", "café"), ("UTF-8", "晴☀️"), ("Big5", "晴天")]
+)
+async def test_texts_come_in_charsets_of_texts(charset: str, word: str) -> None:
+    async def reply(exchange: Exchange) -> None:
+        await exchange.head(200, {"content-type": f"text/plain; charset={charset}"})
+        await exchange.data(word.encode(charset))
+        await exchange.end()
+
+    async with openai_server() as server, weather(server) as counter:
+        server.plan(reply)
+        assert await counter.text("get_weather", place="Rome") == f"Rome: {word}"
+
+
 @pytest.mark.req("PL-3")
 async def test_the_web_is_searched() -> None:
     results = [{"title": f"T{n}", "url": f"http://x/{n}", "content": "c" * 1000} for n in range(9)] + [5, {}]
