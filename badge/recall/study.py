@@ -105,7 +105,7 @@ class Study:
         while exchanges := await self._store.unread(device, limit=BATCH):
             known = await self._store.facts(device, limit=self._keep)
             shown = [fact for fact in known if fact.kind == "fact"][:SHOWN]
-            findings = await self._reader.findings(shown, exchanges, last=last)
+            findings = await self._reader.findings(device, shown, exchanges, last=last)
             lesson = lesson_of(findings, shown, exchanges, now=milliseconds(self._clock), new_id=self._ids.short)
             facts = await self._reader.with_vectors(
                 lesson.facts, [fact for fact in known if fact.id not in lesson.gone]

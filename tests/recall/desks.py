@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -31,17 +31,23 @@ class Desk:
         store: Store | None = None,
         embedders: Sequence[Embedder] = (),
         history: int = 20,
+        own: Mapping[str, Llm] | None = None,
         **settings: Any,
     ) -> None:
+        """`own`: the models that devices have of their own."""
         self.store = store or MemoryStore()
         self.llm: Any = llm or ScriptedLlm(['{"facts": [], "summary": ""}'])
         self.clock = HouseClock()
         self.model = Component[Llm]("llm.memory", (self.llm,))
         other = Component[Llm]("llm.chat", ())
         names = {purpose: "memory" if purpose is Purpose.MEMORY else "chat" for purpose in Purpose}
+        self._own = {device: Component[Llm](f"llm.{device}", (model,)) for device, model in (own or {}).items()}
+        llms = Llms({"memory": self.model, "chat": other, **self._own}, names)
+        for device in self._own:
+            llms.assign(device, dict.fromkeys(Purpose, device))
         self.office = Memory(
             store=self.store.recall,
-            llms=Llms({"memory": self.model, "chat": other}, names),
+            llms=llms,
             embedder=Component[Embedder]("embeddings", embedders),
             settings=attrs.evolve(MemorySettings(), **settings),
             history=history,
@@ -51,7 +57,8 @@ class Desk:
 
     async def open(self, nursery: trio.Nursery, *, model: bool = True) -> Desk:
         if model:
-            nursery.start_soon(self.model.run)
+            for component in (self.model, *self._own.values()):
+                nursery.start_soon(component.run)
         await nursery.start(self.office.run)
         return self
 

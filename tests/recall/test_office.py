@@ -192,6 +192,20 @@ async def test_what_the_model_of_purpose_memory_finds_is_recalled_in_the_next_co
     assert llm.prompts[0].max_tokens == 800
 
 
+@pytest.mark.req("LM-14", "B-87")
+async def test_conversations_of_a_device_with_its_own_model_are_told_to_no_other(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    ours, own = (ScriptedLlm([writes(f"Known to {who}.")]) for who in ("the server", "its own"))
+    desk = await Desk(ours, own={"b": own}).open(nursery)
+    for device in "ab":
+        desk.say("I like tea", device=device)
+        desk.office.over(device, "s")
+    assert await desk.learned_something("a") == ["Known to the server."]
+    assert await desk.learned_something("b") == ["Known to its own."]
+    assert (len(ours.prompts), len(own.prompts)) == (1, 1)
+
+
 @pytest.mark.req("ME-5", "B-75")
 async def test_devices_never_mix(nursery: trio.Nursery, autojump_clock: Clock) -> None:
     class Echo(ScriptedLlm):
