@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", _check, "start every provider and say what is missing", None),
         ("say", _say, "speak or write to a server as a badge would", say.add_arguments),
         ("push", _push, "have a badge of the running server say something", push.add_arguments),
-        ("usage", _usage, "show what language models have cost, by device", None),
+        ("usage", _usage, "show what language models have cost, by device and purpose", None),
         ("devices", _devices, "list badges, bind and unbind them", devices.add_arguments),
         ("models", _models, "list and fetch Vosk and Piper models", models.add_arguments),
         ("replay", _replay, "repeat recorded sessions and compare", replay.add_replay_arguments),

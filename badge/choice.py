@@ -112,7 +112,9 @@ def settled(settings: LlmSettings, environment: Mapping[str, str]) -> LlmSetting
     """The settings with everything in them that makes a difference: which implementation `auto` is, and what the key file says
     now. A file that cannot be read is left to the provider, which says so when it starts."""
     openai = settings.openai
-    if openai.api_key_file and not openai.api_key:
+    if openai.api_key:  # it goes before the file, and when it is refused the file is not to blame
+        openai = attrs.evolve(openai, api_key_file="")
+    elif openai.api_key_file:
         with suppress(OSError, UnicodeDecodeError):
             openai = attrs.evolve(openai, api_key=Path(openai.api_key_file).read_text(encoding="utf-8").strip())
     use = settings.use

@@ -52,10 +52,11 @@ class Llms:
 
 
 async def whole_answer(
-    llms: Llms, purpose: Purpose, prompt: Prompt, *, seconds: float, longest: int, device: str = ""
+    llms: Llms, purpose: Purpose, prompt: Prompt, *, seconds: float, longest: int, device: str
 ) -> str:
     """The first `longest` characters that the model says, which is all when it does what it is asked for; it may take so
-    many seconds for its first and for each next word. Raises `ProviderError` and `trio.TooSlowError`."""
+    many seconds for its first and for each next word. `device`: who it is asked for, as that may have a model of its own.
+    Raises `ProviderError` and `trio.TooSlowError`."""
     pieces, room = [], longest
     with single_error(), patience(seconds) as patient:
         llm = await llms.of(purpose, device=device).ready()

@@ -45,7 +45,7 @@ class Wish(Generic[T]):
 class Asker:
     """Asks for the documents of one meeting, one after the other."""
 
-    def __init__(self, *, llms: Llms, patience_s: float, session: str, device: str = "") -> None:
+    def __init__(self, *, llms: Llms, patience_s: float, session: str, device: str) -> None:
         self._llms = llms
         self._patience = patience_s
         self._session = session

@@ -31,9 +31,12 @@ class Reader:
         self._meanings = meanings
         self._settings = settings
 
-    async def findings(self, known: Sequence[Fact], exchanges: Sequence[Exchanged], *, last: bool) -> Findings:
-        """What the model of the device finds in some exchanges with it; what users state explicitly when it writes no documents, and when it failed for the `last`
-        time. Raises `ProviderError` and `trio.TooSlowError` when it may be worth another attempt."""
+    async def findings(
+        self, device: str, known: Sequence[Fact], exchanges: Sequence[Exchanged], *, last: bool
+    ) -> Findings:
+        """What the model finds, the device's own where it has one; what users state explicitly when it writes no
+        documents, and when it failed for the `last` time. Raises `ProviderError` and `trio.TooSlowError` when it may be
+        worth another attempt."""
         tokens = self._settings.answer_tokens
         try:
             answer = await whole_answer(
@@ -42,7 +45,7 @@ class Reader:
                 question(known, exchanges, tokens=tokens),
                 seconds=self._settings.patience_s,
                 longest=tokens * CHARACTERS_PER_TOKEN,
-                device=exchanges[-1].device,
+                device=device,
             )
             return findings_in(answer, len(known))
         except UnusableError:

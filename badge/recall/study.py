@@ -104,7 +104,7 @@ class Study:
         while exchanges := await self._store.unread(device, limit=BATCH):
             known = await self._store.facts(device, limit=self._keep)
             facts = [fact for fact in known if fact.kind == "fact"]
-            findings = await self._reader.findings(facts[:SHOWN], exchanges, last=last)
+            findings = await self._reader.findings(device, facts[:SHOWN], exchanges, last=last)
             lesson = lesson_of(findings, facts, exchanges, now=milliseconds(self._clock), new_id=self._ids.short)
             lesson = await self._reader.with_vectors(lesson, known)
             await self._store.learn(lesson, keep=self._keep, summaries=SUMMARIES)

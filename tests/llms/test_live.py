@@ -20,7 +20,7 @@ from badge.recording.records import Kind
 from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import ProviderError, Text, Usage
 from providers.scripted import Reply
-from tests.llms.stage import Set, answer, failing, live, model, plan, prompt, said
+from tests.llms.stage import Set, Works, answer, failing, live, model, plan, prompt, said
 
 ONCE = BreakerSettings(failures=1, pause_s=20)
 SLOW = {"script": [Reply(pieces=["one ", "two ", "three"], pause=5.0)]}
@@ -70,6 +70,35 @@ async def test_a_choice_lasts_as_long_as_the_configuration_and_leaves_nothing(au
         one.llms.renew(plan({"default": model("e")}))
         await trio.testing.wait_all_tasks_blocked()
         assert [made.closed for made in one.works.made] == [True, False]
+
+
+@pytest.mark.req("CH-28", "B-84")
+async def test_who_asks_while_models_load_waits_for_them(autojump_clock: object) -> None:
+    """And for those who keep the models; all who wait share one."""
+    one = Set(plan(), Works({"d": {"load": 3.0}}))
+    heard: list[str] = []
+
+    async def ask() -> None:
+        heard.append(await answer(one))
+
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as users:
+            for _ in range(10):
+                users.start_soon(ask)
+            await trio.sleep(2)
+            nursery.start_soon(one.llms.run)
+        assert heard == ["d"] * 10
+        assert len(one.works.made) == 1
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.req("CH-28")
+async def test_a_model_that_does_not_load_is_not_waited_for_longer_than_an_answer(autojump_clock: object) -> None:
+    """The next one answers, or what is known without any is said."""
+    models = {"default": model("d", fallback=["big"]), "big": model("b")}
+    async with live(plan(models, coding={"fallback": []}), {"d": {"load": 1e6}}) as one:
+        assert await answer(one) == "b"
+        assert "3" in await answer(one, Purpose.CODING, text="what is 1 plus 2")
 
 
 # --- a new configuration --------------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +28,19 @@ from tests.providers.openai_server import Exchange, OpenAiServer, openai_server,
 
 
 @asynccontextmanager
-async def two(**purposes: Any) -> AsyncIterator[tuple[LiveLlms, OpenAiServer, OpenAiServer]]:
-    """Models of a server as it is put together, with two HTTP servers behind them."""
+async def two(
+    here: Mapping[str, Any] | None = None, **purposes: Any
+) -> AsyncIterator[tuple[LiveLlms, OpenAiServer, OpenAiServer]]:
+    """Models of a server as it is put together, with two HTTP servers behind them; only the first one answers where its
+    settings are given (`here`)."""
     async with AsyncExitStack() as stack:
         first, second = [await stack.enter_async_context(openai_server()) for _ in range(2)]
         second.plan(says("second"))
         models = {
-            "default": LlmSettings(openai=OpenAiSettings(base_url=first.base_url, model="m"), fallback=["other"]),
+            "default": LlmSettings(
+                openai=OpenAiSettings(base_url=first.base_url, model="m", **(here or {})),
+                fallback=[] if here else ["other"],
+            ),
             "other": LlmSettings(openai=OpenAiSettings(base_url=second.base_url, model="m")),
         }
         settings = Settings(llm=models, llm_by_purpose=PurposeSettings(**purposes))
@@ -107,6 +115,18 @@ async def test_a_break_in_the_middle_is_the_end_of_the_answer() -> None:
         with pytest.raises(ProviderError, match=r"broke|failed"):
             await answer(llms)
         assert second.exchanges == []
+
+
+async def test_a_refused_key_is_looked_for_where_it_is_from(tmp_path: Path) -> None:
+    """It goes before a file, and a file before a variable."""
+    file = tmp_path / "key"
+    file.write_text("sk-file")
+    for given, where in (({"api_key": "sk-given"}, "api_key"), ({}, f"the file {file}")):
+        async with two(here={"api_key_file": str(file), **given}) as (llms, first, _):
+            first.plan(refuses(401))
+            with pytest.raises(ProviderError, match=rf"Check the key in {re.escape(where)}\."):
+                await answer(llms, purpose=Purpose.MEETING)
+            assert first.exchanges[0].headers["authorization"] == f"Bearer {given.get('api_key', 'sk-file')}"
 
 
 @pytest.mark.req("DG-5")

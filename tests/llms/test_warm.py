@@ -100,14 +100,21 @@ async def test_after_an_interruption_there_is_no_connection(server: OpenAiServer
 
 async def test_a_connection_in_use_is_no_help_to_others(server: OpenAiServer) -> None:
     """While one badge is answered, another one begins to speak."""
-    server.plan(speaks_for_long, models_or_words)
-    async with provider(server) as llm, llm.stream(prompt()) as tokens:
-        await tokens.receive()
+    server.plan(models_or_words, speaks_for_long, models_or_words)
+    async with provider(server) as llm:
         assert await llm.warm()
-        assert await llm.warm()
-        assert [exchange.path for exchange in server.exchanges[1:]] == ["/v1/models"]
-        assert await said(llm) == "yes"
+        assert await said_while_busy(llm) == "yes"
+        paths = [exchange.path.rpartition("/")[2] for exchange in server.exchanges]
+        assert paths == ["models", "completions", "models", "completions"]
         assert server.connections == 2
+
+
+async def said_while_busy(llm: OpenAiLlm) -> str:
+    """The answer to one badge while another one is still answered, on the only connection that there was."""
+    async with llm.stream(prompt()) as tokens:
+        await tokens.receive()
+        assert [await llm.warm() for _ in range(2)] == [True, True]
+        return await said(llm)
 
 
 async def test_what_the_server_says_does_not_matter(server: OpenAiServer) -> None:

@@ -17,6 +17,7 @@ from badge.clock import Ids, milliseconds
 from badge.config.team import MeetingSettings
 from badge.dialogue import Dialogue
 from badge.link import Mailbox, Outbox, keep_alive, write_frames
+from badge.llms import Llms
 from badge.machines.base import Watch, unwatched
 from badge.meetings.office import Meetings
 from badge.peers.presence import Presence, Resident
@@ -152,6 +153,7 @@ class Stage:
         self.settings = MeetingSettings()
         self.presence = Presence(100)
         self.office: Meetings
+        self.llms: Llms
         self.store: Any
 
     def badge(self, device: str = DEVICE) -> Badge:
@@ -201,11 +203,11 @@ async def office(
         stage = Stage(nursery, clock or MovingClock())
         stage.store = MemoryStore() if store is None else store
         stage.change(**settings)
-        llms = await start(nursery, llm or ReadingLlm())
+        stage.llms = await start(nursery, llm or ReadingLlm())
         stage.office = Meetings(
             store=stage.store,
             presence=stage.presence,
-            llms=llms,
+            llms=stage.llms,
             settings=lambda: stage.settings,
             clock=stage.clock,
             ids=Ids(seed=next(_SEEDS)),

@@ -9,8 +9,10 @@ import pytest
 import trio
 
 from badge import texts
+from badge.components import Component
 from badge.desk import Closing, RefusedError
 from badge.link import Goodbye
+from badge.llms import Purpose
 from providers.ports import ProviderError
 from tests.meetings.models import ReadingLlm
 from tests.meetings.stage import DEVICE, START, Badge, TroubledStore, office
@@ -60,6 +62,23 @@ async def test_the_end_is_acknowledged_at_once_and_the_minutes_follow(
         events = [line["event"] for line in log_lines]
         assert events.index(texts.LOG_FINALIZE_REQUEST) < events.index(texts.LOG_TIMERS_STOPPED)
         assert events.index(texts.LOG_TIMERS_STOPPED) < events.index("minutes written")
+
+
+@pytest.mark.req("LM-14", "B-87")
+async def test_minutes_of_a_device_with_its_own_model_are_written_by_that_alone(autojump_clock: object) -> None:
+    ours, own = ReadingLlm(), ReadingLlm()
+    async with office(ours) as stage:
+        mine: Component[Any] = Component("llm.mine", (own,))
+        stage.nursery.start_soon(mine.run)
+        stage.llms._models["mine"] = mine
+        stage.llms.assign(DEVICE, dict.fromkeys(Purpose, "mine"))
+        for device in (DEVICE, "another"):
+            badge = stage.badge(device)
+            await stage.office.open(device, "s1")
+            stage.say("one", device=device)
+            await stage.end(device)
+            await badge.summary()
+            assert (len(own.asked), len(ours.asked)) == ((1, 0) if device == DEVICE else (1, 1))
 
 
 @pytest.mark.req("MT-13", "B-61")

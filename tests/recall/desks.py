@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -62,19 +61,23 @@ class Desk:
         store: Store | None = None,
         embedders: Sequence[Embedder] = (),
         history: int = 20,
+        own: Mapping[str, Llm] | None = None,
         **settings: Any,
     ) -> None:
+        """`own`: the models that devices have of their own."""
         self.store = store or MemoryStore()
         self.llm: Any = llm or ScriptedLlm(['{"facts": [], "summary": ""}'])
         self.clock = HouseClock()
         self.model = Component[Llm]("llm.memory", (self.llm,))
         other = Component[Llm]("llm.chat", ())
         names = {purpose: "memory" if purpose is Purpose.MEMORY else "chat" for purpose in Purpose}
-        self.own = Component[Llm]("llm.own", (ScriptedLlm(['{"facts": ["Has an own model."], "summary": ""}']),))
-        self.llms = Llms({"memory": self.model, "chat": other, "own": self.own}, names)
+        self._own = {device: Component[Llm](f"llm.{device}", (model,)) for device, model in (own or {}).items()}
+        llms = Llms({"memory": self.model, "chat": other, **self._own}, names)
+        for device in self._own:
+            llms.assign(device, dict.fromkeys(Purpose, device))
         self.office = Memory(
             store=self.store.recall,
-            llms=self.llms,
+            llms=llms,
             embedder=Component[Embedder]("embeddings", embedders),
             settings=attrs.evolve(MemorySettings(), **settings),
             history=history,
@@ -84,8 +87,8 @@ class Desk:
 
     async def open(self, nursery: trio.Nursery, *, model: bool = True) -> Desk:
         if model:
-            nursery.start_soon(self.model.run)
-            nursery.start_soon(self.own.run)
+            for component in (self.model, *self._own.values()):
+                nursery.start_soon(component.run)
         await nursery.start(self.office.run)
         return self
 

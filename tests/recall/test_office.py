@@ -14,7 +14,6 @@ import trio
 import trio.testing
 
 from badge.desk import Past, RefusedError, Said
-from badge.llms import Purpose
 from badge.recall.erasing import erase
 from badge.recall.meanings import LONGEST_QUESTION
 from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
@@ -211,6 +210,20 @@ async def test_what_the_model_of_purpose_memory_finds_is_recalled_in_the_next_co
     assert llm.prompts[0].max_tokens == 800
 
 
+@pytest.mark.req("LM-14", "B-87")
+async def test_conversations_of_a_device_with_its_own_model_are_told_to_no_other(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    ours, own = (ScriptedLlm([writes(f"Known to {who}.")]) for who in ("the server", "its own"))
+    desk = await Desk(ours, own={"b": own}).open(nursery)
+    for device in "ab":
+        desk.say("I like tea", device=device)
+        desk.office.over(device, "s")
+    assert await desk.learned_something("a") == ["Known to the server."]
+    assert await desk.learned_something("b") == ["Known to its own."]
+    assert (len(ours.prompts), len(own.prompts)) == (1, 1)
+
+
 @pytest.mark.req("ME-5", "B-75")
 async def test_devices_never_mix(nursery: trio.Nursery, autojump_clock: Clock) -> None:
     class Echo(ScriptedLlm):
@@ -371,17 +384,6 @@ async def test_what_is_erased_while_it_is_read_teaches_nothing(nursery: trio.Nur
     await trio.sleep(60)
     assert await desk.learned() == []
     assert await desk.office.devices() == ()
-
-
-@pytest.mark.req("LM-14", "ME-2")
-async def test_a_device_with_a_model_of_its_own_is_read_by_that(nursery: trio.Nursery, autojump_clock: Clock) -> None:
-    desk = await Desk(ScriptedLlm([writes("Has none.")])).open(nursery)
-    desk.llms.assign("a", {Purpose.MEMORY: "own"})
-    for device in "ab":
-        desk.say("I have a dog", device=device)
-        desk.office.over(device, "s")
-    assert await desk.learned_something("a") == ["Has an own model."]
-    assert await desk.learned_something("b") == ["Has none."]
 
 
 @pytest.mark.parametrize("known", ["by nobody", "by another model", "by the same name"])
