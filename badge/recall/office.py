@@ -29,8 +29,9 @@ log = get_log(__name__)
 EXPIRE_EVERY = 600.0
 """Seconds between two looks for exchanges that are over."""
 
-FINISH_WITHIN = 10.0
-"""Seconds that conversations have to be worked out when the server stops; the rest is done after the next start."""
+FINISH_WITHIN = 9.0
+"""Seconds that conversations have to be worked out when the server stops, within the 10 s of all offices, so that it can
+be told what is left; that is done after the next start."""
 
 MOST_PAUSES = 100
 """Pauses of one user that are kept."""
@@ -103,9 +104,11 @@ class Memory:
         with trio.move_on_after(FINISH_WITHIN):
             await pages.all_settled()
             await self._study.finish()
-        if pages.waiting or self._study.open:
+        if pages.waiting or self._study.unfinished:
             log.warning(
-                "memory not finished", not_stored=pages.waiting, to_be_worked_out_after_the_next_start=self._study.open
+                "memory not finished",
+                not_stored=pages.waiting,
+                to_be_worked_out_after_the_next_start=self._study.unfinished,
             )
 
     # --- the desk ---

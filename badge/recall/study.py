@@ -54,12 +54,13 @@ class Study:
         self._ids = ids
         self._settled = settled
         self._jobs: dict[str, bool] = {}  # device -> whether there is more since the job began
+        self._left: set[str] = set()  # devices whose jobs ended without success because the server stops
         self._over = _Over()
 
     @property
-    def open(self) -> int:
-        """Devices whose conversations are being worked out, or wait for that."""
-        return len(self._jobs)
+    def unfinished(self) -> int:
+        """Devices whose conversations are being worked out, wait for that, or are left for the next run."""
+        return len({*self._jobs, *self._left})
 
     def add(self, device: str, nursery: trio.Nursery) -> None:
         """Work out what this device has said since the last time."""
@@ -98,6 +99,7 @@ class Study:
                 log.warning("not worked out yet", device=device, attempt=attempt, error=str(exc) or "too slow")
             with trio.move_on_after(RETRY if attempt < ATTEMPTS else 0):
                 await self._over.hurry.wait()
+                self._left.add(device)
                 return
 
     async def _read_all(self, device: str, *, last: bool) -> None:

@@ -559,8 +559,10 @@ async def test_a_model_that_is_down_does_not_hold_the_server_up(nursery: trio.Nu
     desk.say("I like tea")
     desk.office.over("a", "s")
     await trio.sleep(1)
-    await desk.office.settle()
+    with structlog.testing.capture_logs() as logs:
+        await desk.office.settle()
     assert trio.current_time() == pytest.approx(1)
+    assert [line["to_be_worked_out_after_the_next_start"] for line in logs if "not finished" in line["event"]] == [1]
     assert await desk.store.recall.unread_devices() == ("a",)
 
 
