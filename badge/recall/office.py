@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
@@ -28,8 +29,9 @@ log = get_log(__name__)
 EXPIRE_EVERY = 600.0
 """Seconds between two looks for exchanges that are over."""
 
-FINISH_WITHIN = 10.0
-"""Seconds that conversations have to be worked out when the server stops; the rest is done after the next start."""
+FINISH_WITHIN = 9.0
+"""Seconds that conversations have to be worked out when the server stops, within the 10 s of all offices, so that it can
+be told what is left; that is done after the next start."""
 
 MOST_PAUSES = 100
 """Pauses of one user that are kept."""
@@ -71,6 +73,7 @@ class Memory:
             settled=self._settled,
         )
         self.recaller = Recaller(store=store, meanings=meanings, settings=settings, clock=clock)
+        self._unread: Counter[str] = Counter()  # exchanges of conversations that go on
         self._at_work: tuple[Pages, trio.Nursery] | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -101,9 +104,11 @@ class Memory:
         with trio.move_on_after(FINISH_WITHIN):
             await pages.all_settled()
             await self._study.finish()
-        if pages.waiting or self._study.open:
+        if pages.waiting or self._study.unfinished:
             log.warning(
-                "memory not finished", not_stored=pages.waiting, to_be_worked_out_after_the_next_start=self._study.open
+                "memory not finished",
+                not_stored=pages.waiting,
+                to_be_worked_out_after_the_next_start=self._study.unfinished,
             )
 
     # --- the desk ---
@@ -130,6 +135,9 @@ class Memory:
             answer=well_formed(said.answer[:LONGEST_SAID]),
         )
         self._write(device, partial(self._store.add, exchange, keep=self._settings.exchanges))
+        self._unread[device] += 1
+        if self._unread[device] > self._settings.exchanges // 2:  # before the first of them go
+            self._read(device)
 
     def paused(self, device: str, pauses: Sequence[float]) -> None:
         """The latest pauses of the user."""
@@ -140,8 +148,7 @@ class Memory:
         """The conversation is over."""
         if served := tuple(self.recaller.served(device)):
             self._write(device, partial(self._store.serve, device, served, now=self._now()))
-        if self._at_work is not None:
-            self._study.add(device, self._at_work[1])
+        self._read(device)
 
     # --- the operator ---
 
@@ -165,6 +172,12 @@ class Memory:
         back; nobody knows when, but it must not go on for ever."""
         width = round(self._settings.resume_within_s * 1000)
         return self._now() - width, self._now() + width
+
+    def _read(self, device: str) -> None:
+        """Have it worked out what is worth remembering of what was said so far."""
+        self._unread.pop(device, None)
+        if self._at_work is not None:
+            self._study.add(device, self._at_work[1])
 
     def _write(self, device: str, write: Write) -> None:
         if self._at_work is not None:

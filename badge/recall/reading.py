@@ -22,6 +22,9 @@ log = get_log(__name__)
 CHARACTERS_PER_TOKEN = 16
 """More than any language has; the rest of a longer answer is not read."""
 
+LONGEST_READING = 600.0
+"""Seconds that a model may take for all its words: others wait for it."""
+
 
 class Reader:
     """Asks the model of purpose `memory`, and the embedding model."""
@@ -39,14 +42,15 @@ class Reader:
         worth another attempt."""
         tokens = self._settings.answer_tokens
         try:
-            answer = await whole_answer(
-                self._llms,
-                Purpose.MEMORY,
-                question(known, exchanges, tokens=tokens),
-                seconds=self._settings.patience_s,
-                longest=tokens * CHARACTERS_PER_TOKEN,
-                device=device,
-            )
+            with trio.fail_after(LONGEST_READING):
+                answer = await whole_answer(
+                    self._llms,
+                    Purpose.MEMORY,
+                    question(known, exchanges, tokens=tokens),
+                    seconds=self._settings.patience_s,
+                    longest=tokens * CHARACTERS_PER_TOKEN,
+                    device=device,
+                )
             return findings_in(answer, len(known))
         except UnusableError:
             log.warning("no use of an answer about a conversation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
@@ -12,6 +12,7 @@ from badge.log import get_log
 from badge.recall.findings import lesson_of
 from badge.recall.reading import Reader
 from badge.storage.ports import RecallStore, StoreError
+from badge.storage.recollections import Exchanged
 from providers.ports import ProviderError
 
 log = get_log(__name__)
@@ -53,12 +54,13 @@ class Study:
         self._ids = ids
         self._settled = settled
         self._jobs: dict[str, bool] = {}  # device -> whether there is more since the job began
+        self._left: set[str] = set()  # devices whose jobs ended without success because the server stops
         self._over = _Over()
 
     @property
-    def open(self) -> int:
-        """Devices whose conversations are being worked out, or wait for that."""
-        return len(self._jobs)
+    def unfinished(self) -> int:
+        """Devices whose conversations are being worked out, wait for that, or are left for the next run."""
+        return len({*self._jobs, *self._left})
 
     def add(self, device: str, nursery: trio.Nursery) -> None:
         """Work out what this device has said since the last time."""
@@ -97,18 +99,26 @@ class Study:
                 log.warning("not worked out yet", device=device, attempt=attempt, error=str(exc) or "too slow")
             with trio.move_on_after(RETRY if attempt < ATTEMPTS else 0):
                 await self._over.hurry.wait()
+                self._left.add(device)
                 return
 
     async def _read_all(self, device: str, *, last: bool) -> None:
-        """Until nothing is unread. Raises what the model or the store raises, when it may be worth another attempt."""
-        while exchanges := await self._store.unread(device, limit=BATCH):
-            known = await self._store.facts(device, limit=self._keep)
-            facts = [fact for fact in known if fact.kind == "fact"]
-            findings = await self._reader.findings(device, facts[:SHOWN], exchanges, last=last)
-            lesson = lesson_of(findings, facts, exchanges, now=milliseconds(self._clock), new_id=self._ids.short)
-            lesson = await self._reader.with_vectors(lesson, known)
-            await self._store.learn(lesson, keep=self._keep, summaries=SUMMARIES)
-            log.info("conversation worked out", device=device, exchanges=len(exchanges), facts=len(findings.facts))
+        """All that is unread now, part by part; what is said meanwhile is read when its conversation is over. Raises what the
+        model or the store raises, when it may be worth another attempt."""
+        exchanges = await self._store.unread(device, limit=BATCH)
+        while exchanges:
+            await self._read(device, exchanges, last=last)
+            more = len(exchanges) == BATCH
+            exchanges = await self._store.unread(device, limit=BATCH) if more else ()
+
+    async def _read(self, device: str, exchanges: Sequence[Exchanged], *, last: bool) -> None:
+        known = await self._store.facts(device, limit=self._keep)
+        facts = [fact for fact in known if fact.kind == "fact"]
+        findings = await self._reader.findings(device, facts[:SHOWN], exchanges, last=last)
+        lesson = lesson_of(findings, facts, exchanges, now=milliseconds(self._clock), new_id=self._ids.short)
+        lesson = await self._reader.with_vectors(lesson, known)
+        await self._store.learn(lesson, keep=self._keep, summaries=SUMMARIES)
+        log.info("conversation worked out", device=device, exchanges=len(exchanges), facts=len(findings.facts))
 
 
 class _Over:

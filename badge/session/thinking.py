@@ -41,6 +41,9 @@ from providers.speakable import mood_of
 
 log = get_log(__name__)
 
+RECALL_WITHIN = 1.0
+"""Seconds that an answer waits for what is remembered, beside the wait for its meaning; then it does without."""
+
 INTERRUPTED = "(interrupted)"
 """Stands in a prompt for an answer that never began."""
 
@@ -299,12 +302,15 @@ class Thinker:
             return given(terms.memory, room=self._services.settings.memory.prompt_chars)
         if terms.forgets or component.disabled:
             return ""
+        patience = min(
+            RECALL_WITHIN + self._services.settings.memory.embeddings.timeout_s, self._settings.first_token_s
+        )
         try:
-            with trio.fail_after(self._settings.first_token_s):
+            with trio.fail_after(patience):
                 recall = await component.ready()
                 return well_formed(await recall.recall(self._traits.device, words, ahead=ahead))
         except (ProviderError, trio.TooSlowError) as exc:
-            log.warning("answering without memory", error=str(exc))
+            log.warning("answering without memory", error=str(exc) or "too slow")
             return ""
 
     def _prompt(self, messages: tuple[ChatMessage, ...], tools: tuple[ToolSpec, ...]) -> Prompt:

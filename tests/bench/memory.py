@@ -136,7 +136,6 @@ async def measure(
                 meanings=Meanings(embedder, 1),
                 settings=MemorySettings(),
                 clock=SystemClock(),
-                serve=lambda *_: None,
             )
             if busy:
                 for number in range(8):

@@ -121,6 +121,39 @@ async def test_a_conversation_goes_on_after_kill_9_and_what_was_said_is_learned_
                 assert "oolong" not in second.log()
 
 
+@pytest.mark.req("ME-4", "B-76")
+async def test_a_model_that_hangs_holds_the_end_of_the_server_up_for_a_bounded_time_and_is_told_of(
+    tmp_path: Path,
+) -> None:
+    async def mute(exchange: Exchange) -> None:
+        if exchange.body["messages"][0]["content"].startswith(NOTES):
+            await exchange.gone.wait()
+        else:
+            await model(exchange)
+
+    with trio.fail_after(200):
+        async with openai_server() as server:
+            server.plan(mute)
+            patient = "first_token_timeout_s = 60\n"  # nobody else gives it up
+            with program(tmp_path, settings(tmp_path, server, patient)) as one:
+                await talk(one, FIRST, "I like tea")
+                await until(lambda: _noting(server))
+                one.process.terminate()
+                await trio.to_thread.run_sync(lambda: one.process.wait(30))
+                assert one.process.returncode == 0
+                assert "memory not finished" in one.log()
+                assert "to_be_worked_out_after_the_next_start=1" in one.log()
+            server.plan(model)
+            with program(tmp_path, settings(tmp_path, server)):
+                await until(lambda: _learned(tmp_path, FIRST, 1))
+
+
+async def _noting(server: OpenAiServer) -> bool:
+    asked = [one for one in server.exchanges if one.path.endswith("/completions")]
+    await trio.lowlevel.checkpoint()
+    return any(one.body["messages"][0]["content"].startswith(NOTES) for one in asked)
+
+
 async def _kept(folder: Path, device: str, number: int) -> bool:
     with read_only(folder / "badge.db") as stores:
         return len(await stores.recall.exchanges(device)) >= number

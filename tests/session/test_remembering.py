@@ -280,6 +280,17 @@ async def test_a_past_that_is_not_to_be_had_delays_the_answer_a_second_at_most(
     assert llm.dialogues[-1] == ["hello", "Answer 1.", "again"], "asked once only"
 
 
+async def test_notes_that_are_not_to_be_had_delay_an_answer_little(
+    nursery: trio.Nursery, autojump_clock: Clock
+) -> None:
+    house = House(nursery, llm=Talker(), recall=ScriptedRecall("late", delay=60))
+    badge = await house.enter(DEVICE)
+    begun = trio.current_time()
+    await ask(badge, "hello")
+    (start,) = badge.times("tts", "sentence_start")
+    assert 1 < start - begun < 2
+
+
 @pytest.mark.req("ME-3", "ME-4", "CL-4")
 async def test_closing_never_waits_for_what_is_worked_out_and_the_work_outlives_the_session(
     nursery: trio.Nursery, autojump_clock: Clock
