@@ -174,6 +174,28 @@ async def test_memory_serves_for_what_was_said(
     assert counted(house) == {"begun": 1, fate: 1}
 
 
+class Fickle(ScriptedRecall):
+    """Remembers something else every time."""
+
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+        await super().recall(device, text, ahead=ahead)
+        return f"Asked {len(self.asked)} times."
+
+
+async def test_the_same_words_with_another_prompt_are_another_question(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = ScriptedAsr([Hearing(text="what is new", partials=["what is new"])])
+    llm = ScriptedLlm(["Nothing.", "A lot."])
+    house = House(nursery, asr=asr, llm=llm, recall=Fickle(""), settings=EAGER)
+    badge = await house.enter()
+    await in_auto(badge)
+    await badge.until("tts", "stop")
+    assert said(badge) == ["A lot."]
+    assert [prompt.messages[-1].content for prompt in llm.prompts] == ["what is new"] * 2
+    assert counted(house) == {"begun": 1, "prompt": 1}
+
+
 async def test_who_speaks_on_ends_the_draft(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     asr = ScriptedAsr([Hearing(text="play some music", partials=["play"] * 22 + ["play some music"])])
     llm = ScriptedLlm([Reply(pieces=["Play what?"], first=5.0), "Here it is."])
