@@ -106,6 +106,20 @@ async def test_it_ends_with_its_turn(nursery: trio.Nursery, autojump_clock: trio
     assert badge.turn == ["stt", "tts start", "tts stop"]
 
 
+async def test_a_sound_is_no_answer_that_was_heard(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Who is silenced while it plays, or after it, has been told nothing."""
+    badge = await house_with(nursery, first=4.0).enter()
+    await badge.speak(voice=0.9)
+    await trio.sleep(1.6)
+    badge.tell(type="abort")
+    await trio.sleep(6)
+    assert badge.turn == ["stt", "tts start", "audio", "tts stop"]
+    (exchange,) = badge.session._dialogue
+    assert exchange.answer == ""
+
+
 # --- the first clause ----------------------------------------------------------------------------------------------------
 
 

@@ -256,6 +256,28 @@ async def test_a_silent_voice_costs_a_bounded_wait_once(
     assert len(local.texts) == 2
 
 
+@pytest.mark.req("DG-3")
+async def test_a_sentence_waits_for_a_local_voice_that_still_loads(autojump_clock: trio.testing.MockClock) -> None:
+    remote, local = Voice(breaks=1), ScriptedTts(load=3.0)
+    tts = FallbackTts("tts", remote, local, seconds=2.0)
+    async with running(tts):
+        assert await say(tts, "one")
+        assert trio.current_time() >= 3
+    assert local.spoken == ["one"]
+
+
+@pytest.mark.req("DG-3")
+async def test_without_a_local_voice_the_error_is_that_of_the_remote_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gone = ScriptedTts(broken=ProviderError("espeak", "is not installed."))
+    tts = FallbackTts("tts", Voice(breaks=2), gone, seconds=2.0)
+    async with running(tts):
+        for _ in range(2):
+            with pytest.raises(ProviderError, match="connection failed"):
+                await say(tts, "one")
+
+
 async def test_a_slow_listener_is_no_slow_voice(autojump_clock: trio.testing.MockClock) -> None:
     remote, local = Voice(), Voice()
     tts = FallbackTts("tts", remote, local, seconds=2.0)
