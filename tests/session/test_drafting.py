@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from badge.components import Component
+from badge.link import Goodbye
 from badge.llms import Llms, Purpose
 from badge.metrics import Metrics
 from badge.session.drafting import LIFETIME, TOKENS, Drafts
@@ -292,6 +293,19 @@ async def test_commands_of_a_mode_wait_for_the_end(
     assert not [m for m in badge.of("workflow") if m.get("intent") == "assign"]
     assert [prompt.messages[-1].content for prompt in house.llm.prompts] == ["认领任务是什么意思", "为什么"]
     assert counted(house) == {"begun": 1, "taken": 1}
+
+
+async def test_who_is_about_to_leave_is_asked_nothing(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = ScriptedAsr([Hearing(text="hello", partials=["hello"])])
+    house = House(nursery, asr=asr, settings=EAGER)
+    badge = await house.enter()
+    badge.tell(type="listen", state="start", mode="auto")
+    await badge.sound("voice", 0.6)
+    badge.session.conversation.part(Goodbye.SUPERSEDED)
+    await badge.sound("silence", 0.36)
+    assert counted(house) == {}
 
 
 async def test_what_a_meeting_overhears_is_no_question(
