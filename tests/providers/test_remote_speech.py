@@ -112,6 +112,36 @@ async def test_too_much_sound_is_refused_before_it_is_sent(server: OpenAiServer)
     assert not server.exchanges
 
 
+async def test_an_utterance_of_which_a_part_is_lost_is_not_sent(server: OpenAiServer) -> None:
+    async with asr(server) as provider, provider.recognise() as recognition:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await recognition.feed(SOUND)
+        with pytest.raises(ProviderError, match="given up in the middle") as caught:
+            await recognition.finish()
+    assert caught.value.retryable
+    assert not server.exchanges
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_whoever_gives_up_closes_the_request_at_once(server: OpenAiServer, stream: bool) -> None:
+    """Whether anything of the answer has come or not."""
+
+    async def reply(exchange: Exchange) -> None:
+        if stream:
+            await exchange.head()
+            await exchange.event({"type": "transcript.text.delta", "delta": "he"})
+        await trio.sleep_forever()
+
+    server.plan(reply)
+    async with asr(server, stream=stream) as provider:
+        with trio.move_on_after(0.3):
+            await hear(provider, SOUND)
+        with trio.fail_after(5):
+            await server.asked.wait()
+            await server.exchanges[0].gone.wait()
+
+
 @pytest.mark.req("AR-2", "AR-4")
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
@@ -271,7 +301,7 @@ async def test_servers_without_pcm(server: OpenAiServer, form: str) -> None:
 
 async def test_pcm_of_another_rate(server: OpenAiServer) -> None:
     pcm = await sound(server, answers(tone(0.5, 16_000), "audio/pcm"), pcm_rate=16_000)
-    assert seconds(pcm, MOUTH_RATE) == pytest.approx(0.5, abs=0.01)
+    assert seconds(pcm, MOUTH_RATE) == pytest.approx(0.5, abs=0.001)
 
 
 @pytest.mark.parametrize("kind", ["audio/pcm", "audio/wave", "application/octet-stream", ""])

@@ -381,7 +381,7 @@ def test_a_guess_that_was_wrong_is_counted_and_answers_nothing() -> None:
 
 
 def test_what_a_first_clause_is_worth() -> None:
-    llm = ScriptedLlm([Reply(pieces=[f"{word} " for word in "Well now, that is a good question.".split()], pause=0.1)])
+    llm = ScriptedLlm([Reply(pieces=["Well now, ", "that ", "is ", "a ", "good ", "question."], pause=0.1)])
     data = record(in_auto, llm=llm, settings=settings_with(tts={"first_clause": 0}))
     then, now = (float(figure) for figure in table(data, "tts.first_clause=8")["first audio, ms after speech"])
     assert then - now >= 300
