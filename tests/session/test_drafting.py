@@ -256,6 +256,21 @@ async def test_a_draft_ends_with_what_it_was_for(
     assert counted(house) == {"begun": 1, "void": 1} or how == "failed"
 
 
+async def test_whoever_silences_the_answer_ends_the_draft_that_it_is(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = ScriptedAsr([Hearing(text="hello", partials=["hello"])])
+    llm = ScriptedLlm([Reply(pieces=["Never."], first=5.0)])
+    house = House(nursery, asr=asr, llm=llm, settings=EAGER)
+    badge = await house.enter()
+    await in_auto(badge)
+    assert counted(house) == {"begun": 1, "taken": 1}
+    assert llm.abandoned == 0
+    badge.tell(type="abort")
+    await badge.quiet()
+    assert llm.abandoned == 1
+
+
 @pytest.mark.parametrize(
     "words", ["你好小智", "进入会议模式", "goodbye", "remind me to call Ann in ten minutes", "结束会议"]
 )
