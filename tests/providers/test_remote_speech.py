@@ -14,6 +14,7 @@ import trio
 from providers.asr.openai import OpenAiAsr, OpenAiAsrSettings
 from providers.asr.openai_answer import text_of
 from providers.audiofile import wav_bytes
+from providers.openai_failures import PAUSE, by_status
 from providers.pcm import rms, seconds
 from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, single_error
 from providers.scripted import tone
@@ -190,6 +191,12 @@ async def test_a_failure_is_repeated_at_once_where_that_helps(server: OpenAiServ
     assert await words(server, breaks, GOOD) == "good morning"
     assert await words(server, refuses(500), GOOD) == "good morning"
     assert len(server.exchanges) == 6
+
+
+@pytest.mark.req("DG-5")
+@pytest.mark.parametrize("asked", ["inf", "-inf", "nan", "-3", "0", "soon", "", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_pause_that_is_none_is_the_usual_one(asked: str) -> None:
+    assert by_status("x", 429, {"retry-after": asked}, "key").error.pause == PAUSE
 
 
 @pytest.mark.req("DG-5")
