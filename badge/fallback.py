@@ -141,14 +141,14 @@ class FallbackTts(_Fallback[Tts]):
                 await self._first_speaks(text, send)
             except ProviderError as error:
                 self._failed(error)
+                await self._second.settled()  # it may still be loading; whoever listens knows how long to wait
                 if self._stand_in is None:
                     raise
             else:
                 self._rest.worked()
                 return
-        assert self._stand_in is not None
         with single_error():
-            await _pass_on(self._stand_in, text, send)
+            await _pass_on(await self._second.ready(), text, send)
 
     async def _first_speaks(self, text: str, send: Send) -> None:
         async def unhurried(chunk: bytes) -> None:

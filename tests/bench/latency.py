@@ -5,8 +5,9 @@ The choices of features take turns, file by file. Reported for each: from the en
 of the reply, p50 and p95 (a sound that only says that the answer takes a moment counts as first frame, not as answer), over
 those files that were answered, and not cut, with every choice; answers that the model began early, how many were taken, and
 why the others were not. Of all files: `wrong`, answers to other words than those that were shown (every answer names its
-question); `cut`, the user was answered in the middle of his speech; `no words`, nothing was understood, as in most files in
-Mandarin, which the embedded recogniser does not know; `unanswered`, something was, or recognition failed, and no answer came.
+question); `cut`, the user was answered in the middle of his speech; `silent`, neither words nor an answer came within 6 s:
+nothing was understood, as in Mandarin, which the embedded recogniser does not know, or the machine is too busy to recognise in
+time; `unanswered`, words or an error came, and no answer. With many of these two the machine is measured, and no feature.
 Then the same question is put to the recordings of the sessions without any feature, with `replay --what-if`.
 
     python tests/bench/latency.py [--speech FOLDER] [--files N] [--badges 3] [--only NAME …]
@@ -310,7 +311,7 @@ WHY = ("resumed", "words", "prompt", "void")
 
 HEADINGS = (
     *("features", "first frame", "answer", "early", "taken", "spoke on", "words", "other"),
-    *("wrong", "cut", "no words", "unanswered"),
+    *("wrong", "cut", "silent", "unanswered"),
 )
 COLUMNS = "{:<14} {:>14} {:>14} {:>6} {:>6} {:>9} {:>6} {:>6} {:>6} {:>4} {:>9} {:>11}"
 

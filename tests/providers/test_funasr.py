@@ -308,6 +308,52 @@ async def test_a_server_that_leaves_in_the_middle(server: FunasrServer) -> None:
     assert error.retryable
 
 
+async def test_an_utterance_of_which_a_part_is_lost_is_not_finished(server: FunasrServer) -> None:
+    """Whoever gives up in the middle of a piece cannot know what of it was sent."""
+
+    async def manner(utterance: Utterance) -> None:
+        await trio.sleep_forever()
+
+    server.manner = manner
+    asr = provider(server)
+    async with running(asr), asr.recognise() as recognition:
+        with trio.move_on_after(0.5) as patience:
+            await recognition.feed(bytes(20_000_000))
+        assert patience.cancelled_caught
+        for again in (recognition.feed(SOUND), recognition.finish()):
+            with trio.fail_after(5), pytest.raises(ProviderError, match="given up in the middle"):
+                await again
+
+
+async def test_how_a_server_says_the_end_is_learned_once(
+    server: FunasrServer, mock_clock: trio.testing.MockClock
+) -> None:
+    """By the utterance that shows it, for all later ones, also when one that began before ends after it."""
+    mock_clock.rate = 5
+
+    async def manner(utterance: Utterance) -> None:
+        await utterance.open()
+        await utterance.audio()
+        if server.utterances.index(utterance) == 1:
+            await utterance.say(mode="2pass-online", text="one", is_final=True)
+            await utterance.hear_out_rest()
+            await utterance.say(mode="2pass-offline", text="one", is_final=False)
+        await trio.sleep_forever()
+
+    server.manner = manner
+    asr = provider(server, connect_timeout_s=30.0)
+    async with running(asr):
+        async with asr.recognise() as earlier:
+            await earlier.feed(SOUND)
+            await eventually(lambda: len(server.utterances) == 1)
+            async with asr.recognise() as recognition:
+                while not await recognition.feed(SOUND):
+                    await trio.sleep(0.1)
+                assert (await recognition.finish()).text == "one"
+        with trio.fail_after(60):  # such a server is silent about silence
+            assert await hear(asr, SOUND) == ""
+
+
 @pytest.mark.req("AV-15", "DG-2")
 async def test_endless_silence_ends_with_the_patience(server: FunasrServer) -> None:
     server.manner = says()

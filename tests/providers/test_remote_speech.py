@@ -14,6 +14,7 @@ import trio
 from providers.asr.openai import OpenAiAsr, OpenAiAsrSettings
 from providers.asr.openai_answer import text_of
 from providers.audiofile import wav_bytes
+from providers.openai_failures import PAUSE, by_status
 from providers.pcm import rms, seconds
 from providers.ports import EAR_RATE, MOUTH_RATE, ProviderError, single_error
 from providers.scripted import tone
@@ -112,6 +113,36 @@ async def test_too_much_sound_is_refused_before_it_is_sent(server: OpenAiServer)
     assert not server.exchanges
 
 
+async def test_an_utterance_of_which_a_part_is_lost_is_not_sent(server: OpenAiServer) -> None:
+    async with asr(server) as provider, provider.recognise() as recognition:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await recognition.feed(SOUND)
+        with pytest.raises(ProviderError, match="given up in the middle") as caught:
+            await recognition.finish()
+    assert caught.value.retryable
+    assert not server.exchanges
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_whoever_gives_up_closes_the_request_at_once(server: OpenAiServer, stream: bool) -> None:
+    """Whether anything of the answer has come or not."""
+
+    async def reply(exchange: Exchange) -> None:
+        if stream:
+            await exchange.head()
+            await exchange.event({"type": "transcript.text.delta", "delta": "he"})
+        await trio.sleep_forever()
+
+    server.plan(reply)
+    async with asr(server, stream=stream) as provider:
+        with trio.move_on_after(0.3):
+            await hear(provider, SOUND)
+        with trio.fail_after(5):
+            await server.asked.wait()
+            await server.exchanges[0].gone.wait()
+
+
 @pytest.mark.req("AR-2", "AR-4")
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
@@ -160,6 +191,12 @@ async def test_a_failure_is_repeated_at_once_where_that_helps(server: OpenAiServ
     assert await words(server, breaks, GOOD) == "good morning"
     assert await words(server, refuses(500), GOOD) == "good morning"
     assert len(server.exchanges) == 6
+
+
+@pytest.mark.req("DG-5")
+@pytest.mark.parametrize("asked", ["inf", "-inf", "nan", "-3", "0", "soon", "", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_pause_that_is_none_is_the_usual_one(asked: str) -> None:
+    assert by_status("x", 429, {"retry-after": asked}, "key").error.pause == PAUSE
 
 
 @pytest.mark.req("DG-5")
@@ -271,7 +308,7 @@ async def test_servers_without_pcm(server: OpenAiServer, form: str) -> None:
 
 async def test_pcm_of_another_rate(server: OpenAiServer) -> None:
     pcm = await sound(server, answers(tone(0.5, 16_000), "audio/pcm"), pcm_rate=16_000)
-    assert seconds(pcm, MOUTH_RATE) == pytest.approx(0.5, abs=0.01)
+    assert seconds(pcm, MOUTH_RATE) == pytest.approx(0.5, abs=0.001)
 
 
 @pytest.mark.parametrize("kind", ["audio/pcm", "audio/wave", "application/octet-stream", ""])

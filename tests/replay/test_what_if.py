@@ -334,6 +334,83 @@ def test_sentences_that_were_never_spoken_last_as_long_as_they_would() -> None:
     assert abs(now.frames - then.frames) <= 3
 
 
+# --- latency ----------------------------------------------------------------------------------------------------------
+
+
+async def in_auto(badge: Guest) -> None:
+    """A question whose end the server has to notice, and its answer."""
+    badge.tell(type="listen", state="start", mode="auto")
+    await badge.sound("voice", 0.9)
+    await badge.sound("silence", 1.2)
+    await badge.until("tts", "stop")
+
+
+def slow_model(*, partial_text: str = "what time is it", first: float = 0.4, eager: bool = False) -> bytes:
+    """A recording in which a model took its time."""
+    reply = Reply(pieces=["It is, my friend, half past nine."], first=first)
+    return record(
+        in_auto,
+        asr=ScriptedAsr([Hearing(text="what time is it", partials=[partial_text])]),
+        llm=ScriptedLlm([reply, reply]),
+        settings=settings_with(listen={"eager": eager}, tts={"first_clause": 0}),
+    )
+
+
+def test_what_beginning_early_is_worth() -> None:
+    changes = table(slow_model(), "listen.eager=true")
+    assert changes["answers begun early"] == ("0", "1")
+    assert changes["of them taken"] == ("0", "1")
+    then, now = (float(figure) for figure in changes["first audio, ms after speech"])
+    assert then - now == pytest.approx(300, abs=70)
+    assert changes.keys() == {"answers begun early", "of them taken", "llm, ms", "first audio, ms after speech"}
+
+
+def test_what_beginning_early_was_worth() -> None:
+    changes = table(slow_model(eager=True), "listen.eager=false")
+    assert (changes["answers begun early"], changes["of them taken"]) == (("1", "0"), ("1", "0"))
+    then, now = (float(figure) for figure in changes["first audio, ms after speech"])
+    assert then < now
+
+
+def test_a_guess_that_was_wrong_is_counted_and_answers_nothing() -> None:
+    """Neither when it is made in the rehearsal only, nor when the recording has what it came to."""
+    changes = table(slow_model(partial_text="what time"), "listen.eager=true")
+    assert changes == {"answers begun early": ("0", "1"), "in vain, other words": ("0", "1")}
+    changes = table(slow_model(partial_text="what time", eager=True), "listen.eager=false")
+    assert changes == {"answers begun early": ("1", "0"), "in vain, other words": ("1", "0")}
+
+
+def test_what_a_first_clause_is_worth() -> None:
+    llm = ScriptedLlm([Reply(pieces=["Well now, ", "that ", "is ", "a ", "good ", "question."], pause=0.1)])
+    data = record(in_auto, llm=llm, settings=settings_with(tts={"first_clause": 0}))
+    then, now = (float(figure) for figure in table(data, "tts.first_clause=8")["first audio, ms after speech"])
+    assert then - now >= 300
+
+
+def test_what_a_sound_is_worth() -> None:
+    changes = table(slow_model(first=4.0), "chat.acknowledge_after_ms=1500")
+    assert changes["acknowledged by a sound"] == ("0", "1")
+    assert changes["acknowledged, ms after speech"][0] == "none"
+    assert float(changes["acknowledged, ms after speech"][1]) == pytest.approx(1500, abs=70)
+    assert changes.keys() <= {"acknowledged by a sound", "acknowledged, ms after speech", "audio frames", "gap, ms"}
+
+
+def test_what_adapting_to_pauses_is_worth() -> None:
+    async def hardly_pausing(badge: Guest) -> None:
+        badge.tell(type="listen", state="start", mode="realtime")
+        for _ in range(3):
+            for _ in range(6):
+                await badge.sound("voice", 0.3)
+                await badge.sound("silence", 0.12)
+            await badge.sound("silence", 4)
+
+    data = record(hardly_pausing, asr=ScriptedAsr(["hello"]))
+    changes = table(data, "listen.adaptive=true", "listen.adaptive_min_ms=300")
+    assert "utterances" not in changes
+    then, now = (float(figure) for figure in changes["first audio of answer 3, ms"])
+    assert then - now == pytest.approx(200, abs=70)
+
+
 # --- what is asked for ------------------------------------------------------------------------------------------------
 
 

@@ -23,8 +23,9 @@ FRAMES = 4
 def house_with(nursery: trio.Nursery, first: float, **tables: Any) -> House:
     llm = ScriptedLlm([Reply(pieces=["It is half past nine."], first=first)])
     without = tables.pop("without", ())
+    asr = ScriptedAsr([Hearing(text="what time is it", delay=tables.pop("hearing", 0.0))])
     settings = changed(**{"chat": AFTER, "listen": {"eager": False}, **tables})
-    return House(nursery, llm=llm, settings=settings, without=without)
+    return House(nursery, asr=asr, llm=llm, settings=settings, without=without)
 
 
 async def ask(badge: Guest) -> float:
@@ -58,6 +59,15 @@ async def test_a_late_answer_is_announced_by_a_sound(
     assert [m["text"] for m in badge.of("tts", "sentence_start")] == ["It is half past nine."]
     (exchange,) = badge.session._dialogue
     assert exchange.answer == "It is half past nine."
+
+
+async def test_the_sound_is_late_for_who_has_spoken_not_for_the_model(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A recogniser that took its time has used up some of it."""
+    badge = await house_with(nursery, first=4.0, hearing=0.9).enter()
+    spoken = await ask(badge)
+    assert badge.times("audio")[0] - spoken == pytest.approx(1.5, abs=0.1)
 
 
 async def test_the_assistant_has_the_floor_only_when_it_answers(
@@ -104,6 +114,20 @@ async def test_it_ends_with_its_turn(nursery: trio.Nursery, autojump_clock: trio
     badge.tell(type="abort")
     await trio.sleep(6)
     assert badge.turn == ["stt", "tts start", "tts stop"]
+
+
+async def test_a_sound_is_no_answer_that_was_heard(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Who is silenced while it plays, or after it, has been told nothing."""
+    badge = await house_with(nursery, first=4.0).enter()
+    await badge.speak(voice=0.9)
+    await trio.sleep(1.6)
+    badge.tell(type="abort")
+    await trio.sleep(6)
+    assert badge.turn == ["stt", "tts start", "audio", "tts stop"]
+    (exchange,) = badge.session._dialogue
+    assert exchange.answer == ""
 
 
 # --- the first clause ----------------------------------------------------------------------------------------------------

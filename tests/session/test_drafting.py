@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from badge.components import Component
+from badge.link import Goodbye
 from badge.llms import Llms, Purpose
 from badge.metrics import Metrics
 from badge.session.drafting import LIFETIME, TOKENS, Drafts
@@ -174,6 +175,28 @@ async def test_memory_serves_for_what_was_said(
     assert counted(house) == {"begun": 1, fate: 1}
 
 
+class Fickle(ScriptedRecall):
+    """Remembers something else every time."""
+
+    async def recall(self, device: str, text: str, *, ahead: bool = False) -> str:
+        await super().recall(device, text, ahead=ahead)
+        return f"Asked {len(self.asked)} times."
+
+
+async def test_the_same_words_with_another_prompt_are_another_question(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = ScriptedAsr([Hearing(text="what is new", partials=["what is new"])])
+    llm = ScriptedLlm(["Nothing.", "A lot."])
+    house = House(nursery, asr=asr, llm=llm, recall=Fickle(""), settings=EAGER)
+    badge = await house.enter()
+    await in_auto(badge)
+    await badge.until("tts", "stop")
+    assert said(badge) == ["A lot."]
+    assert [prompt.messages[-1].content for prompt in llm.prompts] == ["what is new"] * 2
+    assert counted(house) == {"begun": 1, "prompt": 1}
+
+
 async def test_who_speaks_on_ends_the_draft(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     asr = ScriptedAsr([Hearing(text="play some music", partials=["play"] * 22 + ["play some music"])])
     llm = ScriptedLlm([Reply(pieces=["Play what?"], first=5.0), "Here it is."])
@@ -233,6 +256,21 @@ async def test_a_draft_ends_with_what_it_was_for(
     assert counted(house) == {"begun": 1, "void": 1} or how == "failed"
 
 
+async def test_whoever_silences_the_answer_ends_the_draft_that_it_is(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = ScriptedAsr([Hearing(text="hello", partials=["hello"])])
+    llm = ScriptedLlm([Reply(pieces=["Never."], first=5.0)])
+    house = House(nursery, asr=asr, llm=llm, settings=EAGER)
+    badge = await house.enter()
+    await in_auto(badge)
+    assert counted(house) == {"begun": 1, "taken": 1}
+    assert llm.abandoned == 0
+    badge.tell(type="abort")
+    await badge.quiet()
+    assert llm.abandoned == 1
+
+
 @pytest.mark.parametrize(
     "words", ["你好小智", "进入会议模式", "goodbye", "remind me to call Ann in ten minutes", "结束会议"]
 )
@@ -270,6 +308,19 @@ async def test_commands_of_a_mode_wait_for_the_end(
     assert not [m for m in badge.of("workflow") if m.get("intent") == "assign"]
     assert [prompt.messages[-1].content for prompt in house.llm.prompts] == ["认领任务是什么意思", "为什么"]
     assert counted(house) == {"begun": 1, "taken": 1}
+
+
+async def test_who_is_about_to_leave_is_asked_nothing(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = ScriptedAsr([Hearing(text="hello", partials=["hello"])])
+    house = House(nursery, asr=asr, settings=EAGER)
+    badge = await house.enter()
+    badge.tell(type="listen", state="start", mode="auto")
+    await badge.sound("voice", 0.6)
+    badge.session.conversation.part(Goodbye.SUPERSEDED)
+    await badge.sound("silence", 0.36)
+    assert counted(house) == {}
 
 
 async def test_what_a_meeting_overhears_is_no_question(

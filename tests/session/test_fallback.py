@@ -77,6 +77,50 @@ async def test_a_silent_server_costs_a_bounded_wait_once(
     assert len(remote.heard) == 1
 
 
+class Stuck(ScriptedAsr):
+    """Takes no audio."""
+
+    @asynccontextmanager
+    async def recognise(self) -> Any:
+        async with super().recognise() as recognition:
+            recognition.feed = _never  # type: ignore[method-assign]
+            yield recognition
+
+
+async def _never(_: bytes) -> str:
+    await trio.sleep_forever()
+    raise AssertionError
+
+
+@pytest.mark.req("DG-2", "AV-15")
+async def test_a_server_that_takes_no_audio_costs_a_bounded_wait_too(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    asr = FallbackAsr("asr", Stuck(), ScriptedAsr(["the local one"]), seconds=1.0)
+    guest = await House(nursery, asr=asr, settings=changed(asr={"attempts": 2})).enter()
+    assert (await heard(guest, 1))[0] == "the local one"
+
+
+@pytest.mark.req("DG-2", "DG-3")
+async def test_who_worked_in_between_rests_no_longer_than_at_first(autojump_clock: trio.testing.MockClock) -> None:
+    asr, _, local = asr_of(Hearing(error=BROKEN), "one", Hearing(error=BROKEN), "two")
+    remote, stand_in = Voice(), Voice()
+    tts = FallbackTts("tts", remote, stand_in, seconds=2.0)
+    async with running(asr, tts):
+        await trio.sleep(0.1)
+        for words in ("one", "two"):
+            remote._breaks = 1
+            await say(tts, "broken")
+            with pytest.raises(ProviderError):
+                await hear(asr, bytes(3200))
+            await trio.sleep(1.1)
+            assert await hear(asr, bytes(3200)) == words
+            await say(tts, words)
+    assert local.heard == []
+    assert remote.texts == ["broken", "one", "broken", "two"]
+    assert stand_in.texts == ["broken", "broken"]
+
+
 @pytest.mark.req("DG-2")
 async def test_it_comes_back_after_its_rest(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     asr, _, _ = asr_of(Hearing(error=BROKEN), "the remote one")
@@ -210,6 +254,37 @@ async def test_a_silent_voice_costs_a_bounded_wait_once(
     assert guest.of("tts", "sentence_start")
     assert guest.audio
     assert len(local.texts) == 2
+
+
+@pytest.mark.req("DG-3")
+async def test_a_sentence_waits_for_a_local_voice_that_still_loads(autojump_clock: trio.testing.MockClock) -> None:
+    remote, local = Voice(breaks=1), ScriptedTts(load=3.0)
+    tts = FallbackTts("tts", remote, local, seconds=2.0)
+    async with running(tts):
+        assert await say(tts, "one")
+        assert trio.current_time() >= 3
+    assert local.spoken == ["one"]
+
+
+@pytest.mark.req("DG-3")
+async def test_without_a_local_voice_the_error_is_that_of_the_remote_one(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gone = ScriptedTts(broken=ProviderError("espeak", "is not installed."))
+    tts = FallbackTts("tts", Voice(breaks=2), gone, seconds=2.0)
+    async with running(tts):
+        for _ in range(2):
+            with pytest.raises(ProviderError, match="connection failed"):
+                await say(tts, "one")
+
+
+async def test_a_slow_listener_is_no_slow_voice(autojump_clock: trio.testing.MockClock) -> None:
+    remote, local = Voice(), Voice()
+    tts = FallbackTts("tts", remote, local, seconds=2.0)
+    async with running(tts), tts.speak("one") as audio:
+        async for _ in audio:
+            await trio.sleep(5)
+    assert (remote.texts, local.texts) == (["one"], [])
 
 
 @pytest.mark.req("DG-3")
