@@ -124,6 +124,23 @@ async def test_reports_that_hang_delay_nobody_who_asks_for_terms_and_hold_little
     assert len(console.of(REPORT)) == 3 * MOST_CALLS
 
 
+@pytest.mark.req("RP-5")
+async def test_when_too_much_sound_waits_further_reports_go_out_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = " ".join(b64encode(packet).decode() for packet in packets("voice", count=20))
+    monkeypatch.setattr(reports, "MOST_BYTES", 3 * len(sound))
+    async with local_console() as console, office(with_console(console.url)) as house:
+        for number in range(5):  # none goes out in between
+            house.reports.report(DEVICE, "s", "user", str(number), sound, number)
+        told = await console.until(REPORT, 5)
+    assert [(body["content"], body["audioBase64"] is not None) for body in told] == [
+        ("0", True),
+        ("1", True),
+        ("2", True),
+        ("3", False),
+        ("4", False),
+    ]
+
+
 @pytest.mark.req("RP-4")
 async def test_half_a_character_is_no_reason_to_lose_a_report() -> None:
     async with local_console() as console, office(with_console(console.url)) as house:

@@ -16,10 +16,10 @@ import trio
 from badge.app import live_llms
 from badge.choice import workshop
 from badge.clock import Ids
+from badge.config.settings import Settings
 from badge.config.devices import ConsoleSettings
 from badge.config.llm import LlmSettings
-from badge.config.settings import Settings
-from badge.console.calling import LONGEST_ANSWER
+from badge.console.calling import LONGEST_ANSWER, MOST_CALLS
 from badge.desk import Terms
 from badge.llms import Llms, Purpose
 from badge.llms.ledger import Ledger
@@ -198,9 +198,8 @@ async def test_a_console_that_is_slow_or_away_is_not_waited_for() -> None:
         await trio.sleep_forever()
 
     async with local_console() as console:
-        begun = trio.current_time()
-        assert await terms_by(console, hang, timeout_s=0.3) == Terms(unknown=True)
-        assert trio.current_time() - begun < 3
+        with trio.fail_after(30):
+            assert await terms_by(console, hang, timeout_s=0.3) == Terms(unknown=True)
         console.status = 503
         assert await terms_by(console, ok({})) == Terms(unknown=True)
     async with office(with_console(f"http://127.0.0.1:{await free_port()}")) as house:
@@ -267,13 +266,13 @@ async def test_many_slow_answers_delay_nobody_beyond_their_time() -> None:
             async def ask(device: str) -> None:
                 found.append(await house.devices.terms(device, "c"))
 
-            begun = trio.current_time()
-            async with trio.open_nursery() as nursery:
-                for number in range(100):
-                    nursery.start_soon(ask, f"slow-{number}")
-            assert trio.current_time() - begun < 4
+            rounds = 20  # whoever waits for a call waits within the time that he has
+            with trio.fail_after(rounds * 0.5):
+                async with trio.open_nursery() as nursery:
+                    for number in range(2 * rounds * MOST_CALLS):
+                        nursery.start_soon(ask, f"slow-{number}")
             await ask(DEVICE)
-    assert found == [*[Terms(unknown=True)] * 100, Terms()]
+    assert found == [*[Terms(unknown=True)] * 2 * rounds * MOST_CALLS, Terms()]
 
 
 @pytest.mark.req("PC-6")

@@ -237,11 +237,10 @@ async def test_while_the_console_hangs_others_are_answered_at_once_and_then_all_
             client(server, device_id="other") as other,
         ):
             await waits.tell(type="listen", state="detect", text="what time is it")
-            with trio.fail_after(0.5):
+            with trio.fail_after(3):  # less than the console has
                 await other.alive()
-            with trio.fail_after(0.5):
                 await waits.alive()
-            assert (await waits.until("tts", "sentence_start", within=7))["text"] == "It is half past nine."
+            assert (await waits.until("tts", "sentence_start", within=30))["text"] == "It is half past nine."
             assert [m["message"] for m in waits.of("system")] == [texts.TERMS_UNKNOWN]
 
 

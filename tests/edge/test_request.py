@@ -129,7 +129,7 @@ async def test_upgrades_that_the_protocol_does_not_allow(changed: bytes, status:
     assert refused.value.status == status
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=20))
 def test_any_bytes_are_a_head_a_refusal_or_nobody(data: bytes, tail: bytes) -> None:
     async def run() -> None:

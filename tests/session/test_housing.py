@@ -22,7 +22,7 @@ from badge.private import Lodgings
 from badge.session.housing import ASK_EVERY, CODE_EVERY, HELD, HELD_BYTES
 from badge.stats import broadcast_stats
 from providers.ports import ProviderError, ToolCall
-from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts
+from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, ScriptedVad
 from tests.house import Guest, House, Workshop, changed
 from tests.mcp.firmware import Firmware, tool
 
@@ -178,7 +178,9 @@ async def test_a_badge_that_is_unbound_while_it_is_connected_goes(
     await trio.sleep(1)
     assert badge.of("tts") == []
     await house.office.housing.registry.unbind(DEVICE)
-    await badge.gone.wait()
+    with trio.fail_after(1):
+        await badge.gone.wait()
+    assert badge.wire.closed == (1000, "conversation finished")
     again = await house.enter()
     await again.until("tts", "stop")
     assert "bind this device" in said(again)
@@ -520,17 +522,22 @@ async def test_a_private_model_answers_for_every_purpose(
 async def test_a_private_ear_is_used_and_a_broken_voice_gives_way_to_the_servers(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    counter, ear = Counter(), ScriptedAsr(["in my own words"])
-    house = housed(nursery, counter)
+    counter, ear, detector = Counter(), ScriptedAsr(["in my own words"]), ScriptedVad()
+    house = housed(nursery, counter, vad=ScriptedVad(broken=ProviderError("vad", "is deaf.")))
     lodgings = lodge(
-        house, nursery, asr=lambda _: ear, tts=lambda _: ScriptedTts(broken=ProviderError("tts", "has no voice."))
+        house,
+        nursery,
+        vad=lambda _: detector,
+        asr=lambda _: ear,
+        tts=lambda _: ScriptedTts(broken=ProviderError("tts", "has no voice.")),
     )
     await nursery.start(lodgings.run)
-    counter.terms_given = [
-        Terms(asr=lodgings.admit("asr", {"type": "mine"}), tts=lodgings.admit("tts", {"type": "mine"}))
-    ]
+    vad, asr, tts = (lodgings.admit(kind, {"type": "mine"}) for kind in ("vad", "asr", "tts"))
+    counter.terms_given = [Terms(vad=vad, asr=asr, tts=tts)]
     badge = await house.enter()
-    await badge.speak()
+    badge.tell(type="listen", state="start", mode="auto")
+    await badge.sound("voice", 1.2)
+    await badge.sound("silence", 1.2)
     await badge.until("tts", "stop")
     assert badge.of("stt")[-1]["text"] == "in my own words"
     assert isinstance(house.tts, ScriptedTts)
