@@ -16,9 +16,9 @@ import trio
 from badge.app import live_llms
 from badge.choice import workshop
 from badge.clock import Ids
-from badge.config.settings import Settings
 from badge.config.devices import ConsoleSettings
 from badge.config.llm import LlmSettings
+from badge.config.settings import Settings
 from badge.console.calling import LONGEST_ANSWER, MOST_CALLS
 from badge.desk import Terms
 from badge.llms import Llms, Purpose
