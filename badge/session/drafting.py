@@ -40,8 +40,9 @@ Opened = AbstractAsyncContextManager[Incoming[Token]]
 
 
 @define(eq=False)
-class _Draft:
-    """One stream of a model, read ahead. `prompt`: None until it is asked; `error`: why the stream ended early."""
+class Draft:
+    """One stream of a model, read ahead. `prompt`, `llm`: what is asked of which model, None until it is; `error`: why the
+    stream ended early."""
 
     words: str = field(repr=False)
     purpose: Purpose
@@ -49,6 +50,7 @@ class _Draft:
     send: trio.MemorySendChannel[Token]
     tokens: trio.MemoryReceiveChannel[Token]
     prompt: Prompt | None = field(default=None, repr=False)
+    llm: Llm | None = None
     error: ProviderError | trio.TooSlowError | None = None
 
     def answers(self, purpose: Purpose, prompt: Prompt) -> bool:
@@ -86,7 +88,7 @@ class Drafts:
         self._metrics = metrics
         self._watch = watch
         self._spawn = spawn
-        self._draft: _Draft | None = None
+        self._draft: Draft | None = None
 
     def begin(self, words: str, purpose: Purpose, foresee: Callable[[], Awaitable[Prompt]]) -> None:
         """These words are likely to be what the user says: ask the model what `foresee` gives. It must have no effect."""
@@ -94,7 +96,7 @@ class Drafts:
             return
         self.forget("words")
         scope = trio.CancelScope(deadline=trio.current_time() + LIFETIME)
-        self._draft = _Draft(words, purpose, scope, *trio.open_memory_channel[Token](TOKENS))
+        self._draft = Draft(words, purpose, scope, *trio.open_memory_channel[Token](TOKENS))
         self._metrics.drafts.inc()
         self._watch("Draft", "begin", "none", "drafting")
         self._spawn(partial(self._run, self._draft, foresee))
@@ -112,8 +114,8 @@ class Drafts:
             self._metrics.drafts_discarded.labels(why).inc()
             self._watch("Draft", why, "drafting", "none")
 
-    def take(self, purpose: Purpose, prompt: Prompt) -> Opened | None:
-        """The running answer to exactly this prompt; None when there is none, and then there is no draft any more."""
+    def take(self, purpose: Purpose, prompt: Prompt) -> Draft | None:
+        """The draft that is the answer to exactly this prompt; None when there is none, and then there is no draft any more."""
         draft = self._draft
         if draft is None or not draft.answers(purpose, prompt):
             self.forget("prompt")
@@ -122,9 +124,9 @@ class Drafts:
         draft.scope.deadline = inf
         self._metrics.drafts_taken.inc()
         self._watch("Draft", "take", "drafting", "taken")
-        return draft.read()
+        return draft
 
-    async def _run(self, draft: _Draft, foresee: Callable[[], Awaitable[Prompt]]) -> None:
+    async def _run(self, draft: Draft, foresee: Callable[[], Awaitable[Prompt]]) -> None:
         """Read ahead until the stream ends or nobody wants it."""
         with draft.scope, draft.send, boundary("draft", log, on_error=draft.fail):
             try:
@@ -133,10 +135,10 @@ class Drafts:
             except (ProviderError, trio.TooSlowError) as exc:
                 draft.error = exc
 
-    async def _read_ahead(self, draft: _Draft, foresee: Callable[[], Awaitable[Prompt]]) -> None:
+    async def _read_ahead(self, draft: Draft, foresee: Callable[[], Awaitable[Prompt]]) -> None:
         prompt = await foresee()
         llm = await self._model(draft.purpose).ready()
-        draft.prompt = prompt
+        draft.prompt, draft.llm = prompt, llm
         self._watch("Draft", "open", "drafting", "drafting")
         async with llm.stream(prompt) as tokens:
             while True:

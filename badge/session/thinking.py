@@ -254,10 +254,11 @@ class Thinker:
 
     async def _open(self, inquiry: _Inquiry, prompt: Prompt, patient: Patience) -> Opened:
         """The answer to a prompt: the one that was begun early, or a new one. A model that is configured meanwhile has to
-        wait for the next utterance."""
+        wait for the next utterance, also where the first round was a draft."""
         draft = self._drafts.take(inquiry.ask.purpose, prompt)
         if draft is not None:
-            return draft
+            inquiry.llm = draft.llm
+            return draft.read()
         if inquiry.llm is None:
             inquiry.llm = await self._services.llms.of(inquiry.ask.purpose, device=self._traits.device).ready()
         patient.begin()

@@ -20,7 +20,7 @@ from providers.ports import ProviderError, Usage
 from providers.scripted import Hearing, Reply, ScriptedAsr
 from tests.house import Guest, House, Workshop, changed
 from tests.llms.stage import Set, failing, live, model, plan
-from tests.session.test_tools import sunny
+from tests.session.test_tools import call, sunny
 
 DOWN = ProviderError("d", "the server failed (HTTP 500).", retryable=True)
 
@@ -60,6 +60,29 @@ async def test_a_live_session_uses_the_new_model_at_its_next_turn(autojump_clock
         assert said == ["This is the old one.", "It goes on.", "It ends."]
         assert await ask(badge, "and now", 2) == "This is the new one."
         assert one.works.of("d")[0].closed
+
+
+@pytest.mark.req("LM-13", "B-82", "CH-15")
+async def test_an_answer_that_was_begun_early_stays_with_its_model_through_all_rounds(autojump_clock: object) -> None:
+    """The first round is a draft; while its tool runs, other models are configured, twice."""
+
+    async def forecast() -> str:
+        one.works.scripts["d"] = {"script": ["The old one says it is sunny."]}  # where it has to be opened anew
+        one.llms.renew(plan({"default": model("x")}))
+        one.llms.renew(plan({"default": model("e")}))
+        return "Sunny."
+
+    asr = ScriptedAsr([Hearing(text="how is the weather", partials=["how is the weather"])])
+    old = {"script": [Reply(pieces=[call("weather")])]}
+    async with staged(plan(), {"d": old}, asr=asr, tools=Workshop(weather=forecast)) as (house, one):
+        badge = await house.enter()
+        badge.tell(type="listen", state="start", mode="auto")
+        await badge.sound("voice", 0.9)
+        await badge.sound("silence", 1.2)
+        await badge.until("tts", "stop")
+        assert one.metrics.value("badge_drafts_taken_total") == 1
+        assert [message["text"] for message in badge.of("tts", "sentence_start")] == ["The old one says it is sunny."]
+        assert await ask(badge, "who are you", 2) == "e"
 
 
 @pytest.mark.req("DG-1", "DG-5")

@@ -426,7 +426,8 @@ async def read(drafts: Drafts, llm: ScriptedLlm, asked: Prompt) -> tuple[str, Pr
     text = ""
     try:
         with single_error():
-            async with drafts.take(Purpose.CHAT, asked) or llm.stream(asked) as tokens:
+            draft = drafts.take(Purpose.CHAT, asked)
+            async with draft.read() if draft is not None else llm.stream(asked) as tokens:
                 while True:
                     try:
                         token = await tokens.receive()
