@@ -264,6 +264,7 @@ async def test_an_empty_result_does_not_end_in_silence(
 
     house = house_of(nursery, [Reply(pieces=[call("nothing")])], Workshop(nothing=nothing))
     assert " ".join(await ask(await house.enter())) == LLM_FAILED["en"]
+    assert len(prompts(house)) == 1
 
 
 @pytest.mark.req("CH-20", "B-41")
