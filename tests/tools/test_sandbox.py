@@ -17,7 +17,7 @@ from tests.providers.speech import alive, eventually
 from tests.tools.counter import DEVICE, Counter, logged, opened, sandboxes, write
 
 NASTY = '''
-import os, re, subprocess, sys, time
+import os, subprocess, sys, time
 
 _kept = []
 _count = 0
@@ -43,7 +43,7 @@ def doze() -> str:
 
 @tool
 def hog() -> str:
-    return str(re.match("(a+)+b", "a" * 60))  # for years, and no other thread runs meanwhile
+    return str(sum(iter(int, 1)))  # for ever, and no other thread runs meanwhile
 
 @tool(effects=True)
 def count() -> int:
