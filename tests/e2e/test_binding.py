@@ -273,6 +273,8 @@ async def test_the_code_of_a_console_is_offered_and_its_binding_confirmed() -> N
             console.answers[AGENT_MODELS] = ok({})
             assert (await post(server.http_port, "/xiaozhi/ota/activate/")).status_code == 200
             assert "activation" not in await report(server.http_port)
+            console.answers[AGENT_MODELS] = b"rubbish"  # nobody knows: asked again later
+            assert (await post(server.http_port, "/xiaozhi/ota/activate", Device_Id="new")).status_code == 202
 
 
 def with_console(url: str) -> Any:

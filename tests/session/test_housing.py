@@ -225,6 +225,18 @@ async def test_a_badge_that_stays_says_the_code_that_is_good_now_and_does_not_as
 
 
 @pytest.mark.req("PC-9")
+async def test_a_badge_that_nobody_speaks_to_is_silent_when_the_operator_renames_it(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    badge = await (house := housed(nursery, Counter(Terms(bound=False, code="123456")))).enter()
+    await badge.until("tts", "stop")
+    await trio.sleep(CODE_EVERY)
+    renew(house)
+    await trio.sleep(1)
+    assert len(badge.of("tts", "start")) == 1
+
+
+@pytest.mark.req("PC-9")
 async def test_what_a_badge_can_do_is_known_when_it_is_bound_later(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
