@@ -19,6 +19,7 @@ from badge import texts
 from badge.config_mcp import McpSettings
 from badge.tools.arguments import parse_arguments
 from badge.tools.mcp import server, transport
+from badge.tools.mcp.link import Door
 from badge.tools.mcp.servers import McpServers
 from badge.tools.offering import free_name, model_name
 from tests.mcp.running import RAW, ask, free_port, listening, raw, sdk, serving, until_listed
@@ -419,6 +420,26 @@ def processes_of(folder: Path) -> list[psutil.Process]:
             return False
 
     return [process for process in psutil.process_iter() if process.pid != os.getpid() and of(process)]
+
+
+@pytest.mark.req("MC-8")
+async def test_who_calls_a_broken_server_again_and_again_keeps_nobody_from_his_work() -> None:
+    door = Door()
+    door.put("broken")
+    calls = 0
+
+    async def insist() -> None:
+        nonlocal calls
+        while calls < 1000:
+            calls += 1
+            assert await door.link(within=5) is None
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(insist)
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        assert calls < 50
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.req("MC-3")
