@@ -146,6 +146,25 @@ async def test_a_list_that_changes_while_it_is_read_is_read_anew(
     assert len(badge.of("mcp")) == 4
 
 
+@pytest.mark.req("MC-1", "WL-4")
+async def test_a_hello_in_the_middle_of_the_list_begins_with_the_first_step(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    badge.tell(type="hello", features={"mcp": True})
+    await badge.until("mcp")
+    badge.tell(type="mcp", payload={"id": 1, "result": {}})
+    await badge.until("mcp", count=2)
+    badge.tell(type="hello", features={"mcp": True})
+    again = (await badge.until("mcp", count=3))["payload"]
+    assert again["method"] == "initialize"
+    badge.tell(type="mcp", payload={"id": 2, "result": {"tools": [tool("self.old")]}})  # of the handshake before
+    badge.tell(type="mcp", payload={"id": again["id"], "result": {"tools": [tool("self.odd")]}})
+    first = (await badge.until("mcp", count=4))["payload"]
+    assert (first["method"], "params" in first) == ("tools/list", False)
+    assert await offered(badge.session) == {}
+
+
 @pytest.mark.req("MC-1", "MC-8")
 async def test_calls_end_with_the_badges_mcp_server(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     badge = await House(nursery).enter()
@@ -465,6 +484,17 @@ def test_a_list_that_does_not_end_is_cut(cursor: str) -> None:
     assert sum(len(json.dumps(t.spec.parameters)) + len(t.spec.description) for t in tools_held) <= LARGEST_LIST
     if cursor == "same":
         assert len(asked) == 3
+
+
+@pytest.mark.req("MC-1")
+def test_pages_without_tools_do_not_go_on_for_ever() -> None:
+    asked: list[dict[str, Any]] = []
+    client = DeviceMcp(lambda message: asked.append(message.payload), "s")  # type: ignore[attr-defined]
+    client.begin()
+    client.receive({"id": 1, "result": {}})
+    for number in range(2, 500):
+        client.receive({"id": number, "result": {"tools": [], "nextCursor": str(number)}})
+    assert len(asked) == MOST_PAGES + 1
 
 
 async def test_a_session_outlives_a_hostile_badge(nursery: trio.Nursery, autojump_clock: MockClock) -> None:

@@ -59,7 +59,13 @@ async def test_descriptors_become_tools(nursery: trio.Nursery, autojump_clock: M
         "lamp_paint": "",
         "change_volume": (await badge.session.device_tools.sources[2].offered())[0].spec.description,
     }
-    (tool,) = [t for t in await badge.session.device_tools.sources[1].offered() if t.spec.name == "lamp_paint"]
+    things = {tool.spec.name: tool for tool in await badge.session.device_tools.sources[1].offered()}
+    assert {name for name, tool in things.items() if tool.effects} == {
+        "speaker_set_volume",
+        "lamp_turnon",
+        "lamp_paint",
+    }
+    tool = things["lamp_paint"]
     assert tool.spec.parameters["required"] == ["colour", "bright", "response_success", "response_failure"]
     assert tool.spec.parameters["properties"]["bright"]["type"] == "boolean"
     assert not badge.of("error")
@@ -132,6 +138,19 @@ async def test_a_property_is_what_the_badge_said_last(nursery: trio.Nursery, aut
     told = await call(badge.session, "get_speaker_volume")
     assert (told.kind, told.text) == ("answer", '{"volume": 70}')
     assert not badge.of("error")
+
+
+@pytest.mark.req("IO-1", "IO-2")
+async def test_what_is_known_of_a_thing_outlives_its_description_as_far_as_it_fits(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    await with_things(badge, LAMP)
+    badge.tell(type="iot", states=[{"name": "Lamp", "state": {"power": True, "colour": "red"}}])
+    other = {**LAMP, "properties": {"power": {"type": "boolean"}, "colour": {"type": "number"}}}
+    await with_things(badge, other)
+    assert (await call(badge.session, "get_lamp_power", **SAID)).text == "It is true."
+    assert (await call(badge.session, "get_lamp_colour", **SAID)).text == "I do not know."
 
 
 @pytest.mark.req("IO-1", "IO-2", "B-22")

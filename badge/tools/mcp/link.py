@@ -114,6 +114,7 @@ class Door:
 
     async def link(self, *, within: float) -> Link | None:
         """The connection, as soon as there is one; None when there is none within so many seconds."""
+        await trio.lowlevel.checkpoint()  # who asks again and again must not keep others from having it started
         with trio.move_on_after(within):
             while self._state == "starting":
                 await self._moved.wait()
