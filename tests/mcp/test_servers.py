@@ -359,19 +359,12 @@ async def test_the_end_of_the_program_is_the_end_of_its_servers(tmp_path: Path) 
         stays=raw(tmp_path / "stays", "end:stay"),
         hangs=raw(tmp_path / "hangs", "start:hang"),
     ) as servers:
-<<<<<<< HEAD
         with trio.fail_after(30):
             while len({tool.spec.name for tool in servers.tools(DEVICE) if tool.spec.name.endswith("pid")}) < 2:
                 await trio.sleep(0.02)  # the first of the two that was listed has the name without the server's
-        began = trio.current_time()
-    assert trio.current_time() - began < 8
-    assert processes_of(tmp_path) == []
-=======
-        await until_listed(servers, "pid", "stays_pid")
     with trio.fail_after(5):  # what is killed takes its time to be gone
         while processes_of(tmp_path):
             await trio.sleep(0.05)
->>>>>>> audit-mcp
 
 
 @pytest.mark.req("MC-3")
@@ -380,7 +373,7 @@ async def test_a_program_that_is_killed_takes_its_servers_along(misdeed: str, tm
     """Those, too, that do not care."""
     code = f"""
 import trio
-from tests.mcp.running import DEVICE, raw, serving
+from tests.mcp.running import raw, serving
 from pathlib import Path
 async def main():
     async with serving(tested=raw(Path({str(tmp_path)!r}), {misdeed!r})):
