@@ -137,16 +137,18 @@ class FallbackTts(_Fallback[Tts]):
 
     async def _speak(self, text: str, send: Send) -> None:
         if self._rest.over or self._stand_in is None:
+            failure: ProviderError | None = None
             try:
                 await self._first_speaks(text, send)
             except ProviderError as error:
-                self._failed(error)
-                await self._second.settled()  # it may still be loading; whoever listens knows how long to wait
-                if self._stand_in is None:
-                    raise
-            else:
+                failure = error
+            if failure is None:
                 self._rest.worked()
                 return
+            self._failed(failure)
+            await self._second.settled()  # it may still be loading; whoever listens knows how long to wait
+            if self._stand_in is None:
+                raise failure
         with single_error():
             await _pass_on(await self._second.ready(), text, send)
 
