@@ -13,7 +13,7 @@ MCP_DOC = (
     "MCP servers whose tools the model may call: a table [mcp.NAME] for each. A process of its own has a command, and may "
     'have args = ["…"] and env = { NAME = "value" }; one elsewhere has a url, and may have transport ("http", or "sse" '
     'for older servers) and headers = { Authorization = "Bearer ${MY_TOKEN}" }. ${NAME} stands for an environment '
-    "variable. All may have seconds (longest wait for a call, 30), calls (at one time, 8), longest (characters of a "
+    "variable. All may have seconds (longest wait for a call, 25; less than tools.call_s), calls (at one time, 8), longest (characters of a "
     "result, 16000), tools (the only ones that are offered), exclude, and effects (tools that change something, so that "
     "the same call is never made twice)"
 )
@@ -42,7 +42,9 @@ class McpSettings:
     headers: dict[str, str] = setting(
         {}, 'sent with each request, such as { Authorization = "Bearer ${MY_TOKEN}" }', hidden=True
     )
-    seconds: float = setting(30.0, "longest wait for a call", **between(0.1, 600))
+    seconds: float = setting(
+        25.0, "longest wait for a call; less than tools.call_s, which ends any", **between(0.1, 600)
+    )
     calls: int = setting(8, "calls at one time; more wait", **between(1, 256))
     longest: int = setting(16000, "characters of a result that the model gets to see", **between(100, 1000000))
     tools: list[str] = setting([], "the only tools that are offered, by their names on that server; empty: all")
@@ -50,11 +52,15 @@ class McpSettings:
     effects: list[str] = setting([], "tools that change something, so that the same call is never made twice")
 
 
-def wrong_servers(servers: Mapping[str, McpSettings]) -> list[tuple[str, object, str]]:
-    """Servers that cannot be reached as they are described: (key, value, what would be right). No value is shown: it may be
-    a secret."""
-    return [
-        (f"mcp.{name}", "…", "must have either a command or a url")
-        for name, server in servers.items()
-        if bool(server.command) == bool(server.url)
-    ]
+def wrong_servers(servers: Mapping[str, McpSettings], *, call_s: float) -> list[tuple[str, object, str]]:
+    """Servers that cannot be reached as they are described, or that nobody would wait for; `call_s` is the time after which any
+    call ends. (key, value, what would be right); no value is shown that may be a secret."""
+    found: list[tuple[str, object, str]] = []
+    for name, server in servers.items():
+        if bool(server.command) == bool(server.url):
+            found.append((f"mcp.{name}", "…", "must have either a command or a url"))
+        if server.seconds >= call_s:
+            found.append(
+                (f"mcp.{name}.seconds", server.seconds, f"must be less than tools.call_s, which is {call_s:g}")
+            )
+    return found

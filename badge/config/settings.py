@@ -236,7 +236,7 @@ class ChatSettings:
     tool_rounds: int = setting(
         5, "times that the model may call tools for one answer; then it has to answer without them", **between(1, 20)
     )
-    tool_s: float = setting(30.0, "longest wait for one tool", **between(0.5, 300))
+    tool_s: float = setting(30.0, "longest wait for the tools that are called at once", **between(0.5, 300))
     filler_ms: int = setting(
         1500,
         "when tools take so long and nothing was said yet, the user hears that it takes a moment; 0 leaves that out",
@@ -385,8 +385,12 @@ def inconsistencies(settings: Settings) -> list[tuple[str, object, str]]:
     if settings.asr.use == "funasr" and not settings.asr.funasr.url:
         found.append(("asr.funasr.url", "", "must be the address of the server when asr.use is funasr"))
     found.extend(_wrong_groups(settings.workflow.groups))
-    found.extend(wrong_servers(settings.mcp))
+    found.extend(wrong_servers(settings.mcp, call_s=settings.tools.call_s))
     found.extend(wrong_tools(settings.tools))
+    if settings.tools.call_s > settings.chat.tool_s:
+        found.append(
+            ("tools.call_s", settings.tools.call_s, "must not be above chat.tool_s, which ends all calls of a round")
+        )
     found.extend(wrong_devices(settings.devices))
     if settings.vad.silero.threshold_low > settings.vad.silero.threshold:
         found.append(

@@ -133,7 +133,7 @@ class Mouth:
             if isinstance(answer, Ask):
                 turn.exchange = await self._thinker.begin(answer, turn.id)
                 turn.exchange.audible = partial(self._heard, turn)
-                await self._thinker.think(answer, turn.exchange, script)
+                await self._thinker.think(answer, turn.exchange, script, turn.scope)
             else:
                 await script.add(await answer.do() if isinstance(answer, Act) else answer.text)
                 await script.end()

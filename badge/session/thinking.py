@@ -113,18 +113,19 @@ class Script:
 
 @define(eq=False)
 class _Inquiry:
-    """One utterance on its way to its answer. `llm`: the model that answers, the same for all rounds."""
+    """One utterance on its way to its answer, in the scope of its turn. `llm`: the model that answers, the same for all
+    rounds."""
 
     ask: Ask
     exchange: Exchange
     script: Script
+    scope: trio.CancelScope
     llm: Llm | None = None
 
     async def say(self, text: str) -> None:
         """Say this, as part of the answer. Once the turn is cancelled nothing is part of it any more: what the dialogue
-        has of the answer was settled in that moment."""
-        if text:
-            await trio.lowlevel.checkpoint_if_cancelled()
+        has of the answer was settled in that moment, though what a model has handed over still comes in."""
+        if text and not self.scope.cancel_called:
             self.exchange.add(text)
             await self.script.add(text)
 
@@ -157,10 +158,11 @@ class Thinker:
             exchange.heard(heard)
         self._memory.answered()
 
-    async def think(self, ask: Ask, exchange: Exchange, script: Script) -> None:
-        """Answer in the exchange; when nothing comes of it that can be said, an apology is said instead."""
+    async def think(self, ask: Ask, exchange: Exchange, script: Script, scope: trio.CancelScope) -> None:
+        """Answer in the exchange, in the scope of a turn; when nothing comes of it that can be said, an apology is said
+        instead."""
         log.info(texts.LOG_USER_TEXT, size=len(ask.words))
-        inquiry, excuse = _Inquiry(ask, exchange, script), texts.LLM_FAILED
+        inquiry, excuse = _Inquiry(ask, exchange, script, scope), texts.LLM_FAILED
         try:
             with single_error():
                 answered = await self._rounds(inquiry)

@@ -24,6 +24,9 @@ log = get_log(__name__)
 OFFER_WITHIN = 1.0
 """Seconds that a source has to say what it offers."""
 
+GRACE = 1.0
+"""Seconds after the end of a round's time in which a source can still say itself why it is late."""
+
 
 class ToolSource(Protocol):
     """One place where tools are."""
@@ -83,8 +86,8 @@ class DeskTools:
 
 
 class Toolbox:
-    """Calls tools, each within a deadline and a boundary of its own: those of one round at the same time, but what
-    changes something one after the other, in the order of the model."""
+    """Calls tools, each in a boundary of its own and all of one round within one deadline: at the same time, but what changes
+    something one after the other, in the order of the model."""
 
     def __init__(
         self,
@@ -93,7 +96,7 @@ class Toolbox:
         seconds: float,
         used: Callable[[str, dict[str, Any]], None] = lambda *_: None,
     ) -> None:
-        """`seconds`: how long one call may take; `used` is told of each that is made."""
+        """`seconds`: how long the calls of one round may take; `used` is told of each that is made."""
         self._sources = sources
         self._seconds = seconds
         self._used = used
@@ -102,8 +105,10 @@ class Toolbox:
         """The tools that there are now; a source that does not say what it has, has none."""
         found: list[tuple[Tool, ToolSource]] = []
         for source in self._sources:
-            with boundary("tools", log), trio.move_on_after(OFFER_WITHIN):
+            with boundary("tools", log), trio.move_on_after(OFFER_WITHIN) as patience:
                 found += await _offered(source)
+            if patience.cancelled_caught:
+                log.warning("tools are not offered", code="too-slow", source=type(source).__name__)
         return _kit(found)
 
     async def call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange) -> list[ToolResult]:
@@ -113,9 +118,10 @@ class Toolbox:
         """
         failed = ToolResult(kind="failed", text=texts.TOOL_FAILED[language_of(exchange.user)])
         results = [failed] * len(calls)
+        end = trio.current_time() + self._seconds
 
         async def call_one(place: int, key: str) -> None:
-            with boundary("tool call", log), trio.move_on_after(self._seconds) as patience:
+            with boundary("tool call", log), trio.move_on_at(end + GRACE) as patience:
                 results[place] = await _called(kit, key, calls[place], failed, self._used)
             if patience.cancelled_caught:
                 log.warning("a tool did not answer in time", tool=calls[place].name, seconds=self._seconds)
@@ -127,7 +133,10 @@ class Toolbox:
                 if place not in ordered:
                     nursery.start_soon(call_one, place, key)
             for place in ordered:
-                await call_one(place, keys[place])
+                if trio.current_time() < end:
+                    await call_one(place, keys[place])
+                else:
+                    log.warning("a tool is not called: those before it took all the time", tool=calls[place].name)
         return results
 
 

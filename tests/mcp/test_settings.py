@@ -56,6 +56,9 @@ def test_a_table_for_each_server(tmp_path: Path) -> None:
     ("table", "complaint"),
     [
         ("[mcp.x]", "mcp.x = "),
+        ('[mcp.x]\nurl = "http://b"\nseconds = 30', "must be less than tools.call_s, which is 30"),
+        ('[tools]\ncall_s = 20\n[mcp.x]\nurl = "http://b"', "mcp.x.seconds = 25.0: must be less than tools.call_s"),
+        ("[tools]\ncall_s = 40", "tools.call_s = 40.0: must not be above chat.tool_s"),
         ('[mcp.x]\ncommand = "a"\nurl = "http://b"', "must have either a command or a url"),
         ('[mcp.x]\nurl = "ftp://b"', "begins with http:// or https://"),
         ('[mcp.x]\nurl = "http://b"\ntransport = "pigeon"', "mcp.x.transport"),

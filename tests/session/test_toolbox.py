@@ -102,3 +102,42 @@ async def test_a_badge_does_nothing_twice_under_one_key(autojump_clock: trio.tes
         await once.call(f"{number}", "dim", {})
     assert (await once.call("k", "dim", {})).text != "dim 2"  # forgotten
     assert len(once._results) == MOST
+
+
+class Stuck:
+    """A source whose tools never answer, unless they are asked to keep a time of their own."""
+
+    def __init__(self, *, keeps: float = 1e9, effects: bool = False) -> None:
+        self.called: list[str] = []
+        self._keeps = keeps
+        self._effects = effects
+
+    async def offered(self) -> Sequence[Tool]:
+        return [Tool(spec=ToolSpec(name, "", {}), effects=self._effects) for name in "abc"]
+
+    async def call(self, key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
+        self.called.append(tool)
+        await trio.sleep(self._keeps)
+        return ToolResult(kind="failed", text="it was late")
+
+
+@pytest.mark.req("MC-8", "B-51")
+@pytest.mark.parametrize(("effects", "called"), [(False, ["a", "b", "c"]), (True, ["a"])])
+async def test_all_calls_of_a_round_together_have_one_time(
+    autojump_clock: trio.testing.MockClock, effects: bool, called: list[str]
+) -> None:
+    """Also those that are made one after the other: what has no time left is not begun."""
+    source = Stuck(effects=effects)
+    box = Toolbox([source], seconds=30)
+    started = trio.current_time()
+    results = await box.call(await box.kit(), [call(name) for name in "abc"], Exchange("hi"))
+    assert trio.current_time() - started == pytest.approx(31)
+    assert sorted(source.called) == called
+    assert [result.kind for result in results] == ["failed"] * 3
+
+
+@pytest.mark.req("MC-8")
+async def test_who_keeps_the_time_himself_says_why_he_is_late(autojump_clock: trio.testing.MockClock) -> None:
+    box = Toolbox([Stuck(keeps=30)], seconds=30)
+    (result,) = await box.call(await box.kit(), [call("a")], Exchange("hi"))
+    assert result.text == "it was late"
