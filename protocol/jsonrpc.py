@@ -8,7 +8,6 @@ from typing import Any
 from attrs import field, frozen
 
 METHOD_NOT_FOUND = -32601
-INVALID_REQUEST = -32600
 
 
 @frozen(kw_only=True)

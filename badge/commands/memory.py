@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--file", type=Path, metavar="FILE", help="where it is kept (default: store.file)")
     for one in (listing, showing, forgetting):  # wherever it is given
         one.add_argument("--config", type=Path, default=argparse.SUPPRESS, metavar="FILE", help=argparse.SUPPRESS)
-    what = forgetting.add_mutually_exclusive_group(required=True)
+    what = forgetting.add_mutually_exclusive_group()
     what.add_argument("--fact", metavar="ID", help="one fact, by the id that `show` gives")
     what.add_argument("--facts", action="store_true", help="all facts and summaries")
     what.add_argument("--exchanges", action="store_true", help="what was said lately; nothing more is learned of it")
-    what.add_argument("--all", action="store_true", help="everything")
+    what.add_argument("--all", action="store_true", help="everything (the default)")
 
 
 def run(args: argparse.Namespace, settings: StoreSettings, clock: WallClock, write: Write) -> int:

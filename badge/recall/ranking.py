@@ -25,8 +25,8 @@ RECENT_WEIGHT = 0.3
 """How much it counts, compared to what a list of matches says, that something is new."""
 
 
-def nearest(vector: bytes, embedder: str, facts: Sequence[Fact]) -> list[Fact]:
-    """The facts whose meaning is near to a vector of the same model, the nearest first."""
+def near(vector: bytes, embedder: str, facts: Sequence[Fact]) -> list[tuple[float, Fact]]:
+    """The facts whose meaning is near to a vector of the same model, each with its cosine, the nearest first."""
     like = [fact for fact in facts if fact.embedder == embedder and len(fact.vector) == len(vector) > 0]
     if not like:
         return []
@@ -35,7 +35,7 @@ def nearest(vector: bytes, embedder: str, facts: Sequence[Fact]) -> list[Fact]:
     with np.errstate(all="ignore"):  # whatever numbers a server may have sent
         cosines = matrix @ asked / (np.linalg.norm(matrix, axis=1) * np.linalg.norm(asked))
     order = np.argsort(-np.nan_to_num(cosines, nan=-1.0), kind="stable")
-    return [like[at] for at in order if cosines[at] >= NEAR]
+    return [(float(cosines[at]), like[at]) for at in order if cosines[at] >= NEAR]
 
 
 def ranked(matches: Iterable[Sequence[Fact]], recent: Sequence[Fact]) -> list[Fact]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+from array import array
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import structlog
 import trio
@@ -522,6 +524,16 @@ async def test_a_question_has_the_same_answer_throughout_a_conversation(
     assert before == ["5", "4", "3", "2", "1", "0"]
     await desk.recall("nothing of the kind", "b")
     assert desk.office.recaller.served("b") == ()
+
+
+async def test_the_nearest_of_very_many_is_found_wherever_it_stands(nursery: trio.Nursery) -> None:
+    """They are compared in parts, so that others have the thread in between."""
+    desk = await Desk(embedders=[Numbers()], facts=900, prompt_chars=400).open(nursery)
+    far = [attrs.evolve(fact(str(n), "y" * 3, created=n), vector=array("f", [-1, 0.0]).tobytes()) for n in range(500)]
+    one = fact("one", "z" * 40, created=-1)
+    known = [*far, attrs.evolve(one, vector=meaning_of("x" * 40))]
+    await desk.knows(*(attrs.evolve(each, embedder="m") for each in known))
+    assert "z" * 40 in (await desk.recall("x" * 40)).splitlines()[1]
 
 
 async def test_a_long_question_is_cut_before_it_is_embedded(nursery: trio.Nursery) -> None:

@@ -9,7 +9,7 @@ from array import array
 import attrs
 import pytest
 
-from badge.recall.ranking import HEADER, given, nearest, notes, ranked
+from badge.recall.ranking import HEADER, given, near, notes, ranked
 from badge.storage.recollections import Fact
 from tests.storage.stores import fact
 
@@ -47,13 +47,13 @@ def test_what_somebody_else_remembers_is_quoted_within_its_room(text: str, room:
 
 
 def test_the_nearest_meaning_is_first_and_strangers_are_left_out() -> None:
-    near, nearer, far = meaning("near", 1, 0.5), meaning("nearer", 1, 0.1), meaning("far", -1, 0)
+    close, nearer, far = meaning("near", 1, 0.5), meaning("nearer", 1, 0.1), meaning("far", -1, 0)
     across, other, short = meaning("across", 0, 1), meaning("other", 1, 0, by="x"), meaning("short", 1)
     broken, zero = meaning("broken", float("nan"), 1), meaning("zero", 0, 0)
-    facts = [near, far, nearer, across, other, short, broken, zero, fact("none", "none")]
-    assert nearest(vector(1, 0), "m", facts) == [nearer, near]
-    assert nearest(b"", "m", facts) == []
-    assert nearest(vector(0, 0), "m", facts) == []
+    facts = [close, far, nearer, across, other, short, broken, zero, fact("none", "none")]
+    assert [fact for _, fact in near(vector(1, 0), "m", facts)] == [nearer, close]
+    assert near(b"", "m", facts) == []
+    assert near(vector(0, 0), "m", facts) == []
 
 
 def test_notes_are_dated_quoted_and_within_their_room() -> None:
