@@ -119,7 +119,7 @@ class Server:
         office, presence = self.office, self.services.presence
         return {
             **operator_commands(office.post, presence, self.ledger),
-            **device_commands(office.housing.registry, presence),
+            **device_commands(office.binding.registry, presence),
             **memory_commands(office.memory or office.store.recall),
         }
 
@@ -157,7 +157,7 @@ def assemble(settings: Settings, choices: Choices, clock: WallClock, ids: Ids) -
         recall=office.recall,
         desk=office.desk,
         deliveries=office.deliveries,
-        private=office.housing.private,
+        private=office.binding.private,
         metrics=metrics,
     )
     return Server(services=services, office=office, ledger=ledger, llms=llms)
@@ -204,7 +204,7 @@ async def _serve_badges(server: Server, providers: trio.Nursery, task_status: tr
         async with trio.open_nursery() as doors:
             listeners = await _listen(settings.server.host, settings.server.port)
             port = listeners[0].socket.getsockname()[1]
-            activation = Activation(server.office.housing, settings.devices)
+            activation = Activation(server.office.binding, settings.devices)
             http_port = await _open_http(doors, services, gate, port, activation)
             http_url_for = partial(http_url, settings.server.public_http_url, port=http_port)
             receive = Reception(services, gate, recorder.attend, http_url_for).receive

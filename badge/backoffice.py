@@ -14,10 +14,10 @@ from badge.desk import Desk
 from badge.llms import Llms
 from badge.machines.base import Watch, unwatched
 from badge.meetings.office import Meetings
+from badge.offices.binding import BindingOffice, binding_office
 from badge.offices.board import Board
 from badge.offices.closed import NoMemory, NoTools
 from badge.offices.groups import group_of
-from badge.offices.housing import HousingOffice, house_office
 from badge.offices.post import PostOffice
 from badge.offices.reminders import Reminders
 from badge.peers.delivery import Delivery
@@ -40,7 +40,7 @@ class BackOffice:
     post: PostOffice
     meetings: Meetings
     reminders: Reminders
-    housing: HousingOffice
+    binding: BindingOffice
     memory: Memory | None = None
     """None where nothing is remembered"""
     tools: ToolOffice | None = None
@@ -56,8 +56,8 @@ class BackOffice:
             reminders=self.reminders,
             tools=self.tools or NoTools(),
             memory=self.memory or NoMemory(),
-            devices=self.housing.devices,
-            reports=self.housing.reports,
+            devices=self.binding.devices,
+            reports=self.binding.reports,
         )
 
     @property
@@ -75,7 +75,7 @@ class BackOffice:
         async with trio.open_nursery() as below:
             await below.start(self.store.run)
             async with trio.open_nursery() as nursery:
-                offices = (*self.housing.running, self.board, self.post, self.meetings, self.reminders)
+                offices = (*self.binding.running, self.board, self.post, self.meetings, self.reminders)
                 for office in (*offices, self.memory, self.tools):
                     if office is not None:
                         await nursery.start(office.run)
@@ -86,7 +86,7 @@ class BackOffice:
         """Wait until everything that was told of meetings and of conversations so far is stored, what was said is reported, and
         tools have done what they began; whoever else is told something, stores it before he answers."""
         async with trio.open_nursery() as nursery:
-            for office in (self.meetings, self.housing, self.memory, self.tools):
+            for office in (self.meetings, self.binding, self.memory, self.tools):
                 if office is not None:
                     nursery.start_soon(office.settle)
 
@@ -120,7 +120,7 @@ def furnish(
         language=settings.asr.language,
     )
     reminders = Reminders(store=store, presence=presence, settings=settings.reminders, clock=clock, ids=ids)
-    housing = house_office(settings, store=store, presence=presence, llms=llms, clock=clock, ids=ids)
+    binding = binding_office(settings, store=store, presence=presence, llms=llms, clock=clock, ids=ids)
     board = Board(store=store, settings=settings.workflow, clock=clock, ids=ids, first=post.handed_over, watch=watch)
     return BackOffice(
         store=store,
@@ -157,5 +157,5 @@ def furnish(
             settings.asr.language,
             first=[McpServers(settings.mcp, settings.asr.language)] if settings.mcp else [],
         ),
-        housing=housing,
+        binding=binding,
     )

@@ -57,13 +57,13 @@ class NoPrivate:
 
 
 @attrs.define(eq=False)
-class _Lodger:
+class _Kept:
     component: Component[Any]
     asked: float
     scope: trio.CancelScope = attrs.Factory(trio.CancelScope)
 
 
-class Lodgings:
+class PrivateProviders:
     """A `Private` that keeps providers, each started when it is first admitted."""
 
     def __init__(self, makers: Mapping[tuple[str, str], Make] | None = None, *, most: int = MOST) -> None:
@@ -71,7 +71,7 @@ class Lodgings:
         self._makers = MAKERS if makers is None else makers
         self._most = most
         self._keys: dict[str, str] = {}  # settings -> key
-        self._lodgers: dict[str, _Lodger] = {}
+        self._kept: dict[str, _Kept] = {}
         self._count = 0
         self._nursery: trio.Nursery | None = None
 
@@ -88,8 +88,8 @@ class Lodgings:
             return ""
         same = json.dumps([kind, settings], sort_keys=True, default=str)
         key = self._keys.get(same, "")
-        if key in self._lodgers:
-            self._lodgers[key].asked = trio.current_time()
+        if key in self._kept:
+            self._kept[key].asked = trio.current_time()
             return key
         if not self._has_room():
             log.warning("there is no room for another private provider", kind=kind, most=self._most)
@@ -100,33 +100,33 @@ class Lodgings:
 
     def component(self, kind: PrivateKind, key: str) -> Component[Any] | None:
         """The provider of a key."""
-        lodger = self._lodgers.get(key) if key.startswith(f"{kind}.") else None
-        if lodger is None:
+        kept = self._kept.get(key) if key.startswith(f"{kind}.") else None
+        if kept is None:
             return None
-        lodger.asked = trio.current_time()
-        return lodger.component
+        kept.asked = trio.current_time()
+        return kept.component
 
     def _begin(self, kind: str, same: str, provider: Provider) -> str:
         assert self._nursery is not None
         self._count += 1
         key = f"{kind}.private-{self._count}"
         self._keys[same] = key
-        self._lodgers[key] = lodger = _Lodger(Component(key, (provider,)), trio.current_time())
-        self._nursery.start_soon(partial(self._keep, lodger))
+        self._kept[key] = kept = _Kept(Component(key, (provider,)), trio.current_time())
+        self._nursery.start_soon(partial(self._keep, kept))
         return key
 
-    async def _keep(self, lodger: _Lodger) -> None:
-        with lodger.scope, boundary("private provider", log):
-            await lodger.component.run()
+    async def _keep(self, kept: _Kept) -> None:
+        with kept.scope, boundary("private provider", log):
+            await kept.component.run()
 
     def _has_room(self) -> bool:
-        if len(self._lodgers) < self._most:
+        if len(self._kept) < self._most:
             return True
-        key, oldest = min(self._lodgers.items(), key=lambda one: one[1].asked)
+        key, oldest = min(self._kept.items(), key=lambda one: one[1].asked)
         if trio.current_time() - oldest.asked < IN_USE:
             return False
         oldest.scope.cancel("others need the room")
-        del self._lodgers[key]
+        del self._kept[key]
         self._keys = {same: theirs for same, theirs in self._keys.items() if theirs != key}
         return True
 

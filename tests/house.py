@@ -296,7 +296,7 @@ class House:
             llms=llms,
             recall=of("recall", recall),
             desk=attrs.evolve(self.office.desk, tools=tools or (self.office.desk.tools if team else NoTools())),
-            private=self.office.housing.private,
+            private=self.office.binding.private,
             deliveries=(*(self.office.deliveries if team else ()), *deliveries),
         )
         self.ready = trio.Event()

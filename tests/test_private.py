@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from badge.private import IN_USE, Lodgings, fitting
+from badge.private import IN_USE, PrivateProviders, fitting
 from providers.llm.openai_settings import OpenAiSettings
 from providers.ports import Provider
 from providers.scripted import ScriptedTts
@@ -32,8 +32,8 @@ class Made:
         return ScriptedTts()
 
 
-async def lodgings(nursery: trio.Nursery, made: Made, most: int = 3) -> Lodgings:
-    found = Lodgings({("tts", "mine"): made}, most=most)
+async def private(nursery: trio.Nursery, made: Made, most: int = 3) -> PrivateProviders:
+    found = PrivateProviders({("tts", "mine"): made}, most=most)
     await nursery.start(found.run)
     return found
 
@@ -44,7 +44,7 @@ def mine(voice: object, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.req("PC-2", "AV-5")
 async def test_devices_with_equal_settings_share_a_provider(nursery: trio.Nursery, autojump_clock: Clock) -> None:
-    house = await lodgings(nursery, made := Made())
+    house = await private(nursery, made := Made())
     one, same, other = (house.admit("tts", mine(voice)) for voice in ("a", "a", "b"))
     assert one == same != other
     assert len(made.settings) == 2
@@ -57,7 +57,7 @@ async def test_devices_with_equal_settings_share_a_provider(nursery: trio.Nurser
 
 @pytest.mark.req("PC-2")
 async def test_there_are_few_at_a_time_and_who_is_in_use_stays(nursery: trio.Nursery, autojump_clock: Clock) -> None:
-    house = await lodgings(nursery, Made(), most=2)
+    house = await private(nursery, Made(), most=2)
     first, second = house.admit("tts", mine(1)), house.admit("tts", mine(2))
     assert house.admit("tts", mine(3)) == ""
     await trio.sleep(IN_USE - 1)
@@ -75,11 +75,11 @@ async def test_there_are_few_at_a_time_and_who_is_in_use_stays(nursery: trio.Nur
 
 @pytest.mark.req("PC-2", "PC-6")
 async def test_what_cannot_be_made_leaves_the_server_its_own(nursery: trio.Nursery, autojump_clock: Clock) -> None:
-    house = await lodgings(nursery, Made())
+    house = await private(nursery, Made())
     for settings in (mine(1, bad=True), {"type": "odd"}, {"type": 5}, {}):
         assert house.admit("tts", settings) == ""
     assert house.admit("tts", mine(1))
-    assert Lodgings().admit("tts", {"type": "espeak"}) == ""  # it does not run
+    assert PrivateProviders().admit("tts", {"type": "espeak"}) == ""  # it does not run
 
 
 @pytest.mark.req("PC-2")

@@ -11,7 +11,7 @@ from typing import Any
 from badge.config.devices import DevicesSettings
 from badge.edge.ota import Report
 from badge.log import get_log
-from badge.offices.housing import HousingOffice
+from badge.offices.binding import BindingOffice
 from badge.offices.registry import Standing
 from badge.storage.ports import StoreError
 from protocol.identity import MAX_ID
@@ -40,7 +40,7 @@ def told(status: int) -> dict[str, Any]:
 class Activation:
     """Offers codes and confirms bindings, as the settings want."""
 
-    def __init__(self, house: HousingOffice, settings: DevicesSettings) -> None:
+    def __init__(self, house: BindingOffice, settings: DevicesSettings) -> None:
         self._house = house
         self._settings = settings
 

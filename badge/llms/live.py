@@ -14,7 +14,7 @@ from badge.config.llm import LlmSettings, Purpose
 from badge.llms.attempt import LINGER, Asker, Means
 from badge.llms.base import Llms
 from badge.llms.breaker import STATES, State
-from badge.llms.line import Line
+from badge.llms.fallback import FallbackChain
 from badge.llms.plan import PRIVATE, Chain, Endpoint, Plan, able
 from badge.llms.private import PrivateModels
 from badge.log import get_log
@@ -51,7 +51,7 @@ class LiveLlms(Llms):
         """The model of a purpose, for a turn that begins now."""
         # The name is that of the configuration at the start: a recording has to know all names at its beginning.
         asker = Asker(purpose=purpose, device=device)
-        line = Line(self._chain(purpose, device, private), self._means, asker)
+        line = FallbackChain(self._chain(purpose, device, private), self._means, asker)
         return _Ready(f"llm.{self._names[purpose]}", line)
 
     def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
@@ -176,7 +176,7 @@ class LiveLlms(Llms):
 class _Ready(Component[Llm]):
     """A component that needs no loading: what has to load does so behind it."""
 
-    def __init__(self, kind: str, line: Line) -> None:
+    def __init__(self, kind: str, line: FallbackChain) -> None:
         super().__init__(kind, (line,))
         self._provider = line
         self._decided.set()

@@ -37,7 +37,7 @@ class NoMemory:
         """Nothing to do."""
 
 
-class OpenHouse:
+class OpenBinding:
     """A `DeviceDesk` that takes everybody, as the settings of the server say."""
 
     async def terms(self, _device: str, _client: str) -> Terms:  # noqa: ASYNC124 - a question at the desk

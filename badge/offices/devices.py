@@ -76,7 +76,7 @@ class Tally:
         return total < limit
 
 
-class CodeHouse:
+class CodeBinding:
     """A `DeviceDesk` that serves those whom the operator has bound."""
 
     def __init__(self, registry: Registry) -> None:
@@ -98,7 +98,7 @@ class CodeHouse:
         return True
 
 
-class ConsoleHouse:
+class ConsoleBinding:
     """A `DeviceDesk` that asks a console."""
 
     def __init__(

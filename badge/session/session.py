@@ -23,11 +23,11 @@ from badge.modes.base import Mode as ModeObject
 from badge.notices import Notice, Told
 from badge.peers.presence import HouseFullError
 from badge.services import Services
+from badge.session.binding import DeviceBinding
 from badge.session.conversation import Conversation
 from badge.session.devicetools import DeviceTools
 from badge.session.errands import Errands
 from badge.session.handlers import HANDLERS
-from badge.session.housing import Housing
 from badge.session.modeslot import ModeSlot
 from badge.session.remembering import tell_over
 from badge.session.toolbox import DeskTools, Toolbox
@@ -200,7 +200,7 @@ class Session:
         """The services as this badge gets them."""
         if services.settings.devices.binding == "open":
             return services
-        return Housing(services, self.traits, client, self).services
+        return DeviceBinding(services, self.traits, client, self).services
 
     @property
     def busy(self) -> bool:

@@ -12,7 +12,7 @@ from badge.boundary import boundary
 from badge.config.tools import ToolSettings
 from badge.desk import Tool, ToolResult
 from badge.log import get_log
-from badge.tools.deeds import Deed, Deeds
+from badge.tools.idempotency import IdempotentCall, IdempotentCalls
 from badge.tools.results import cut
 from badge.tools.source import Request, Source
 from badge.tools.turnstile import BusyError, Turnstile
@@ -34,7 +34,7 @@ class ToolOffice:
         self._settings = settings
         self._language = language
         self._turnstile = Turnstile(together=settings.calls, each=settings.calls_per_device)
-        self._deeds = Deeds()
+        self._calls = IdempotentCalls()
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -53,8 +53,8 @@ class ToolOffice:
 
     async def settle(self) -> None:
         """Wait for the calls with effects that are under way."""
-        for deed in self._deeds.under_way():
-            await deed.over.wait()
+        for call in self._calls.under_way():
+            await call.over.wait()
 
     async def offered(self, device: str) -> tuple[Tool, ...]:  # noqa: ASYNC124 - a question at the desk
         """All tools for this device, as a list of its own."""
@@ -82,26 +82,26 @@ class ToolOffice:
         return known
 
     async def _once(self, source: Source, key: str, request: Request) -> ToolResult:
-        deed = self._deeds.find(request.device, key)
-        if deed is None:
+        call = self._calls.find(request.device, key)
+        if call is None:
             if self._nursery is None:
                 return trouble("closed", request.tool, self._language)
-            deed = self._deeds.begin(request.device, key)
-            self._nursery.start_soon(self._do, deed, source, key, request)
-        await deed.over.wait()
-        assert deed.result is not None
-        return deed.result
+            call = self._calls.begin(request.device, key)
+            self._nursery.start_soon(self._do, call, source, key, request)
+        await call.over.wait()
+        assert call.result is not None
+        return call.result
 
-    async def _do(self, deed: Deed, source: Source, key: str, request: Request) -> None:
+    async def _do(self, call: IdempotentCall, source: Source, key: str, request: Request) -> None:
         """Make a call with effects, and tell all who wait for it; one that was turned away may be made again."""
         result = trouble("failed", request.tool, self._language)  # also when the office closes in the middle of it
         try:
             result = await self._turn(source, request)
         except BusyError:
-            self._deeds.forget(request.device, key)
+            self._calls.forget(request.device, key)
             result = trouble("busy", request.tool, self._language)
         finally:
-            deed.end(result)
+            call.end(result)
 
     async def _turn(self, source: Source, request: Request) -> ToolResult:
         """One call within its deadline and its boundary. Raises `BusyError`."""

@@ -25,8 +25,8 @@ from badge.llms import Llms, Purpose
 from badge.llms.ledger import Ledger
 from badge.log import fill_template
 from badge.metrics import Metrics
-from badge.offices.devices import ConsoleHouse
-from badge.offices.housing import HousingOffice, house_office
+from badge.offices.binding import BindingOffice, binding_office
+from badge.offices.devices import ConsoleBinding
 from badge.peers.presence import Presence
 from badge.storage.memory import MemoryStore
 from tests.console.server import AGENT_MODELS, LocalConsole, free_port, local_console, ok
@@ -60,9 +60,9 @@ class OwnModels(Llms):
 
 
 @asynccontextmanager
-async def office(settings: Settings, llms: Llms | None = None) -> AsyncIterator[HousingOffice]:
+async def office(settings: Settings, llms: Llms | None = None) -> AsyncIterator[BindingOffice]:
     """The offices that ask a console, while they run."""
-    made = house_office(
+    made = binding_office(
         settings,
         store=MemoryStore(),
         presence=Presence(9),
@@ -91,7 +91,7 @@ async def test_a_device_is_served_as_the_console_says() -> None:
             models = OwnModels()
             async with office(with_console(console.url), models) as house:
                 terms = await house.devices.terms(DEVICE, "c")
-                assert isinstance(house.devices, ConsoleHouse)
+                assert isinstance(house.devices, ConsoleBinding)
                 assert house.devices.plugins(DEVICE)["get_weather"]["location"] == "Oslo"
                 own = models.admitted[terms.llms["chat"]].openai
                 assert (own.model, own.base_url, own.api_key) == ("m", "http://llm.example/v1", "K1-secret")

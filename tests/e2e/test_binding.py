@@ -154,7 +154,7 @@ async def test_a_badge_whose_key_is_known_has_to_prove_itself() -> None:
 
         good = proof(KEY)
         assert await status(good) == 202
-        await house.office.housing.registry.bind(activation["code"])
+        await house.office.binding.registry.bind(activation["code"])
         assert await status(good) == 200
         assert await status({"Payload": good}, Serial_Number="SN-1") == 200
         for bad in (
@@ -184,7 +184,7 @@ async def test_where_tokens_are_needed_a_badge_gets_one_when_it_is_bound_and_nob
             assert first["activation"]["code"]
             assert first["websocket"]["token"] == ""
             if binding == "code":
-                await house.office.housing.registry.bind(first["activation"]["code"])
+                await house.office.binding.registry.bind(first["activation"]["code"])
                 assert (await report(server.http_port, Client_Id="another"))["websocket"]["token"] == ""
             else:
                 console.answers[AGENT_MODELS] = ok({})

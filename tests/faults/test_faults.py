@@ -99,7 +99,7 @@ def test_the_story_asks_the_desk_for_everything(story: list[Recording]) -> None:
 
 
 OF_BOUND_BADGES = {"devices.terms", "devices.spoke"}
-"""Asked where badges belong to somebody; `tests/session/test_housing.py` has what becomes of them."""
+"""Asked where badges belong to somebody; `tests/session/test_binding.py` has what becomes of them."""
 
 
 def test_every_await_was_hit_with_every_fault(chapters: list[Findings]) -> None:

@@ -87,7 +87,7 @@ def test_every_cell_of_every_table_is_reached(everything: tuple[list[Explored], 
 
 
 TASKS, WIRE, ENDPOINTING = "tasks do not run here", "the world sends well-formed frames", "edges come in order"
-OPEN = "every badge is served here; see tests/session/test_housing.py"
+OPEN = "every badge is served here; see tests/session/test_binding.py"
 HELLO = "the badge of the world says hello at once"
 DRAFTS = "a draft moves nothing: it only ever holds tokens"
 PLAYED = "badges of the world do not know what they have played"

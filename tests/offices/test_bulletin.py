@@ -306,12 +306,12 @@ async def _live_through(story: list[tuple[float, str]], takes: float) -> None:
         office = await Office(nursery).open()
         office.store.tasks = tasks = SlowTasks(takes)
         seats.append((office.enter(), inf))
-        for pause, deed in story:
+        for pause, call in story:
             await trio.sleep(pause)
             seat = seats[-1][0]
-            match deed:
+            match call:
                 case "mine" | "theirs":
-                    await office.add("x", device=A if deed == "mine" else B)
+                    await office.add("x", device=A if call == "mine" else B)
                 case "hello":
                     office.board.greeted(A, seat.mailbox)
                 case "show":

@@ -93,8 +93,8 @@ async def opened(first: Sequence[Source] = (), language: Any = "en", **settings:
 class Shelf:
     """A source of tools that do what a test says."""
 
-    def __init__(self, deeds: Mapping[str, Any], *, effects: Iterable[str] = (), seconds: float | None = None) -> None:
-        self._deeds = dict(deeds)
+    def __init__(self, calls: Mapping[str, Any], *, effects: Iterable[str] = (), seconds: float | None = None) -> None:
+        self._calls = dict(calls)
         self._effects = frozenset(effects)
         self._seconds = seconds
         self.calls: list[Request] = []
@@ -106,7 +106,7 @@ class Shelf:
     def tools(self, device: str) -> list[Tool]:
         return [
             Tool(spec=ToolSpec(name, "", {"type": "object", "properties": {}}), effects=name in self._effects)
-            for name in self._deeds
+            for name in self._calls
         ]
 
     def seconds(self, tool: str) -> float | None:
@@ -114,7 +114,7 @@ class Shelf:
 
     async def call(self, request: Request) -> ToolResult:
         self.calls.append(request)
-        value = await self._deeds[request.tool](request)
+        value = await self._calls[request.tool](request)
         return value if isinstance(value, ToolResult) else ToolResult(kind="answer", text=str(value))
 
 

@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from badge.desk import ToolResult
-from badge.tools.deeds import Deeds
+from badge.tools.idempotency import IdempotentCalls
 from badge.tools.source import Request
 from badge.tools.turnstile import WAITING, BusyError, Turnstile
 from tests.tools.counter import DEVICE, Counter, Shelf, logged, opened
@@ -190,16 +190,16 @@ async def test_whoever_waits_when_the_office_closes_gets_a_result(autojump_clock
 
 
 async def test_what_is_remembered_is_bounded_in_number_and_time(autojump_clock: MockClock) -> None:
-    deeds = Deeds(most=3, lifetime=100)
-    under_way = deeds.begin("d", "running")
+    calls = IdempotentCalls(most=3, lifetime=100)
+    under_way = calls.begin("d", "running")
     for number in range(10):
-        deeds.begin("d", f"{number}").end(ToolResult(kind="silent"))
-    assert [deeds.find("d", f"{number}") is not None for number in range(10)] == [False] * 8 + [True] * 2
-    assert deeds.find("d", "running") is under_way
-    assert deeds.under_way() == [under_way]
+        calls.begin("d", f"{number}").end(ToolResult(kind="silent"))
+    assert [calls.find("d", f"{number}") is not None for number in range(10)] == [False] * 8 + [True] * 2
+    assert calls.find("d", "running") is under_way
+    assert calls.under_way() == [under_way]
     await trio.sleep(101)
-    assert deeds.find("d", "9") is None
-    assert deeds.find("d", "running") is under_way
+    assert calls.find("d", "9") is None
+    assert calls.find("d", "running") is under_way
 
 
 # --- turns ----------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ LIFETIME = 600.0
 
 
 @define(eq=False)
-class Deed:
+class IdempotentCall:
     """One call, under way until there is a result."""
 
     over: trio.Event = field(factory=trio.Event)
@@ -29,44 +29,44 @@ class Deed:
         self.over.set()
 
 
-class Deeds:
+class IdempotentCalls:
     """Calls by device and key. Those under way are never forgotten; others bound their number."""
 
     def __init__(self, most: int = MOST, lifetime: float = LIFETIME) -> None:
         self._most = most
         self._lifetime = lifetime
-        self._deeds: dict[tuple[str, str], Deed] = {}
+        self._calls: dict[tuple[str, str], IdempotentCall] = {}
 
-    def find(self, device: str, key: str) -> Deed | None:
+    def find(self, device: str, key: str) -> IdempotentCall | None:
         """The call that was made under this key."""
-        deed = self._deeds.get((device, key))
-        return None if deed is None or self._is_old(deed) else deed
+        call = self._calls.get((device, key))
+        return None if call is None or self._is_old(call) else call
 
-    def begin(self, device: str, key: str) -> Deed:
+    def begin(self, device: str, key: str) -> IdempotentCall:
         """A call is made for the first time."""
         self._make_room()
-        deed = self._deeds[device, key] = Deed()
-        return deed
+        call = self._calls[device, key] = IdempotentCall()
+        return call
 
     def forget(self, device: str, key: str) -> None:
         """The call was not made after all."""
-        self._deeds.pop((device, key), None)
+        self._calls.pop((device, key), None)
 
-    def under_way(self) -> list[Deed]:
+    def under_way(self) -> list[IdempotentCall]:
         """Calls that have not ended."""
-        return [deed for deed in self._deeds.values() if deed.result is None]
+        return [call for call in self._calls.values() if call.result is None]
 
-    def _is_old(self, deed: Deed) -> bool:
-        return deed.result is not None and deed.ended + self._lifetime <= trio.current_time()
+    def _is_old(self, call: IdempotentCall) -> bool:
+        return call.result is not None and call.ended + self._lifetime <= trio.current_time()
 
     def _make_room(self) -> None:
         """They stand in the order in which they began, which is nearly that in which they ended."""
-        surplus = len(self._deeds) + 1 - self._most
+        surplus = len(self._calls) + 1 - self._most
         going: list[tuple[str, str]] = []
-        for name, deed in self._deeds.items():
-            if len(going) >= surplus and not self._is_old(deed):
+        for name, call in self._calls.items():
+            if len(going) >= surplus and not self._is_old(call):
                 break
-            if deed.result is not None:
+            if call.result is not None:
                 going.append(name)
         for name in going:
-            del self._deeds[name]
+            del self._calls[name]

@@ -18,8 +18,8 @@ from badge.components import Component
 from badge.config.settings import Settings
 from badge.desk import Terms
 from badge.llms import Purpose
-from badge.private import Lodgings
-from badge.session.housing import ASK_EVERY, CODE_EVERY, HELD, HELD_BYTES
+from badge.private import PrivateProviders
+from badge.session.binding import ASK_EVERY, CODE_EVERY, HELD, HELD_BYTES
 from badge.stats import broadcast_stats
 from providers.ports import ProviderError, ToolCall
 from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, ScriptedVad
@@ -59,7 +59,7 @@ class Counter:
         self.reports.append((kind, text, audio, at))
 
 
-def housed(nursery: trio.Nursery, counter: Counter, **rest: Any) -> House:
+def bound_house(nursery: trio.Nursery, counter: Counter, **rest: Any) -> House:
     """A house in which a test decides on the terms."""
     settings = rest.pop("settings", None) or changed(devices={"binding": "console"})
     house = House(nursery, settings=settings, **rest)
@@ -159,7 +159,7 @@ async def test_a_badge_that_is_bound_while_it_is_connected_says_so_and_answers(
     badge.tell(type="hello", version=1)
     await badge.until("tts", "stop")
     (record,) = await house.store.devices.known()
-    await house.office.housing.registry.bind(record.code)
+    await house.office.binding.registry.bind(record.code)
     await badge.until("tts", "stop", count=2)
     assert said(badge).replace(" ", "").endswith(texts.NOW_BOUND["en"].replace(" ", ""))
     await badge.until("workflow")
@@ -173,11 +173,11 @@ async def test_a_badge_that_is_unbound_while_it_is_connected_goes(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     house = House(nursery, settings=CODED, team=True)
-    await house.office.housing.registry.bind(DEVICE)
+    await house.office.binding.registry.bind(DEVICE)
     badge = await house.enter()
     await trio.sleep(1)
     assert badge.of("tts") == []
-    await house.office.housing.registry.unbind(DEVICE)
+    await house.office.binding.registry.unbind(DEVICE)
     with trio.fail_after(1):
         await badge.gone.wait()
     assert badge.wire.closed == (1000, "conversation finished")
@@ -193,7 +193,7 @@ async def test_a_badge_that_was_bound_where_nobody_tells_us_is_served_when_it_is
 ) -> None:
     """A console does not call."""
     counter = Counter(Terms(bound=False, code="123456"))
-    house = housed(nursery, counter, settings=changed(devices={"binding": binding}))
+    house = bound_house(nursery, counter, settings=changed(devices={"binding": binding}))
     badge = await house.enter()
     await badge.until("tts", "stop")
     counter.terms_given = [Terms()]
@@ -212,7 +212,7 @@ async def test_a_badge_that_stays_says_the_code_that_is_good_now_and_does_not_as
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter(Terms(bound=False, code="123456"), within=0.5)
-    house = housed(nursery, counter)
+    house = bound_house(nursery, counter)
     badge = await house.enter()
     await badge.until("tts", "stop")
     counter.terms_given = [Terms(bound=False, code="654321")]
@@ -228,7 +228,7 @@ async def test_a_badge_that_stays_says_the_code_that_is_good_now_and_does_not_as
 async def test_a_badge_that_nobody_speaks_to_is_silent_when_the_operator_renames_it(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    badge = await (house := housed(nursery, Counter(Terms(bound=False, code="123456")))).enter()
+    badge = await (house := bound_house(nursery, Counter(Terms(bound=False, code="123456")))).enter()
     await badge.until("tts", "stop")
     await trio.sleep(CODE_EVERY)
     renew(house)
@@ -248,7 +248,7 @@ async def test_what_a_badge_can_do_is_known_when_it_is_bound_later(
     badge.tell(type="iot", descriptors=[lamp])
     await badge.until("tts", "stop")
     assert badge.of("error") == []
-    await house.office.housing.registry.bind(DEVICE)
+    await house.office.binding.registry.bind(DEVICE)
     await badge.until("tts", "stop", count=2)
     names = set((await badge.session.toolbox.kit()).tools)
     assert any("dance" in name for name in names)
@@ -261,7 +261,7 @@ async def test_who_else_is_here_is_told_to_nobody_who_is_not_bound(
 ) -> None:
     house = House(nursery, settings=CODED, team=True)
     nursery.start_soon(broadcast_stats, house.settings.stats, house.services.presence, house.clock)
-    await house.office.housing.registry.bind(DEVICE)
+    await house.office.binding.registry.bind(DEVICE)
     mine, stranger = await house.enter(), await house.enter("aa:bb:cc:00:00:02")
     await trio.sleep(2 * house.settings.stats.every_s)
     assert mine.of("server")
@@ -273,7 +273,7 @@ async def test_a_bound_device_with_another_client_id_has_to_be_bound_again(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     house = House(nursery, settings=CODED, team=True)
-    await house.office.housing.registry.bind(DEVICE)
+    await house.office.binding.registry.bind(DEVICE)
     mine = await house.enter(**{"client-id": "mine"})
     await trio.sleep(1)
     mine.vanish()
@@ -310,7 +310,7 @@ async def test_terms_are_asked_for_after_the_welcome_and_only_where_badges_belon
 ) -> None:
     for binding, asked in (("open", []), ("console", [(DEVICE, "c")])):
         counter = Counter(within=3)
-        house = housed(nursery, counter, settings=changed(devices={"binding": binding}))
+        house = bound_house(nursery, counter, settings=changed(devices={"binding": binding}))
         badge = await house.enter(**{"client-id": "c"})
         assert badge.of("hello")
         await badge.quiet()
@@ -322,7 +322,7 @@ async def test_words_and_sound_wait_for_the_terms_and_pings_do_not(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter(within=3)
-    house = housed(nursery, counter, asr=ScriptedAsr(["what time is it", "and now"]))
+    house = bound_house(nursery, counter, asr=ScriptedAsr(["what time is it", "and now"]))
     badge = await house.enter()
     begun = trio.current_time()
     await badge.speak()
@@ -339,7 +339,9 @@ async def test_words_and_sound_wait_for_the_terms_and_pings_do_not(
 async def test_what_cannot_wait_any_more_is_dropped_and_the_rest_keeps_its_order(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    house = housed(nursery, Counter(within=4), settings=changed(devices={"binding": "console"}, chat={"history": 9}))
+    house = bound_house(
+        nursery, Counter(within=4), settings=changed(devices={"binding": "console"}, chat={"history": 9})
+    )
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="first")
     for _ in range(HELD + 50):
@@ -352,7 +354,7 @@ async def test_what_cannot_wait_any_more_is_dropped_and_the_rest_keeps_its_order
 
 @pytest.mark.req("PC-7", "SC-10")
 async def test_large_messages_that_wait_are_few(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    house = housed(nursery, Counter(within=4))
+    house = bound_house(nursery, Counter(within=4))
     badge = await house.enter()
     for number in range(20):
         badge.tell(type="listen", state="detect", text=f"{number} " + "x" * (HELD_BYTES // 5))
@@ -369,7 +371,7 @@ async def test_terms_that_are_known_hold_when_they_cannot_be_asked_for_again(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter(Terms(prompt="You are Ann's."), Terms(unknown=True))
-    house = housed(nursery, counter)
+    house = bound_house(nursery, counter)
     badge = await house.enter()
     await badge.quiet()
     renew(house)
@@ -387,7 +389,7 @@ async def test_a_mode_moves_on_over_a_connection_whose_terms_were_never_known(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter()
-    house = housed(nursery, counter, team=True)
+    house = bound_house(nursery, counter, team=True)
     first = await house.enter()
     first.tell(type="mode", state="start", mode="meeting")
     await first.until("mode")
@@ -414,7 +416,7 @@ async def test_when_nobody_knows_the_terms_those_of_the_server_hold_and_the_badg
                 raise RuntimeError("nobody thought of this")
             return Terms(unknown=True)
 
-    house = housed(nursery, Bad())
+    house = bound_house(nursery, Bad())
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="what time is it")
     await badge.until("tts", "stop", within=9)
@@ -428,7 +430,7 @@ async def test_nothing_of_it_outlives_the_session(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, after: float
 ) -> None:
     counter = Counter(Terms(bound=False, code="123456"), within=3)
-    house = housed(nursery, counter)
+    house = bound_house(nursery, counter)
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="what time is it")
     await trio.sleep(after)
@@ -443,10 +445,10 @@ async def test_nothing_of_it_outlives_the_session(
 # --- private settings ----------------------------------------------------------------------------------------------------------
 
 
-def lodge(house: House, nursery: trio.Nursery, **makers: Callable[[Any], Any]) -> Lodgings:
-    lodgings = Lodgings({(kind, "mine"): make for kind, make in makers.items()})
-    house.services = attrs.evolve(house.services, private=lodgings)
-    return lodgings
+def keep_private(house: House, nursery: trio.Nursery, **makers: Callable[[Any], Any]) -> PrivateProviders:
+    private = PrivateProviders({(kind, "mine"): make for kind, make in makers.items()})
+    house.services = attrs.evolve(house.services, private=private)
+    return private
 
 
 def own_model(house: House, nursery: trio.Nursery, llm: ScriptedLlm) -> None:
@@ -466,11 +468,11 @@ async def test_prompt_memory_model_voice_and_tools_are_private(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter, mine, voice = Counter(), ScriptedLlm(["I am yours."]), ScriptedTts()
-    house = housed(nursery, counter, tools=Workshop(weather=nothing, news=nothing))
-    lodgings = lodge(house, nursery, tts=lambda _: voice)
-    await nursery.start(lodgings.run)
+    house = bound_house(nursery, counter, tools=Workshop(weather=nothing, news=nothing))
+    private = keep_private(house, nursery, tts=lambda _: voice)
+    await nursery.start(private.run)
     own_model(house, nursery, mine)
-    tts = lodgings.admit("tts", {"type": "mine"})
+    tts = private.admit("tts", {"type": "mine"})
     counter.terms_given = [
         Terms(
             prompt="You are Ann's.",
@@ -499,7 +501,7 @@ async def test_of_a_device_whose_console_wants_it_nothing_is_remembered(
 ) -> None:
     other = "aa:bb:cc:00:00:02"
     counter, llm = Counter(Terms(forgets=True)), ScriptedLlm(["Yes."])
-    house = housed(nursery, counter, llm=llm, team=True, recall=ScriptedRecall("notes of old"))
+    house = bound_house(nursery, counter, llm=llm, team=True, recall=ScriptedRecall("notes of old"))
     for device, terms in ((DEVICE, Terms(forgets=True)), (other, Terms())):
         counter.terms_given = [terms]
         for _ in range(2):
@@ -521,7 +523,7 @@ async def test_a_private_model_answers_for_every_purpose(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter, mine = Counter(), ScriptedLlm()
-    house = housed(nursery, counter)
+    house = bound_house(nursery, counter)
     own_model(house, nursery, mine)
     badge = await house.enter()
     await badge.quiet()
@@ -535,16 +537,16 @@ async def test_a_private_ear_is_used_and_a_broken_voice_gives_way_to_the_servers
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter, ear, detector = Counter(), ScriptedAsr(["in my own words"]), ScriptedVad()
-    house = housed(nursery, counter, vad=ScriptedVad(broken=ProviderError("vad", "is deaf.")))
-    lodgings = lodge(
+    house = bound_house(nursery, counter, vad=ScriptedVad(broken=ProviderError("vad", "is deaf.")))
+    private = keep_private(
         house,
         nursery,
         vad=lambda _: detector,
         asr=lambda _: ear,
         tts=lambda _: ScriptedTts(broken=ProviderError("tts", "has no voice.")),
     )
-    await nursery.start(lodgings.run)
-    vad, asr, tts = (lodgings.admit(kind, {"type": "mine"}) for kind in ("vad", "asr", "tts"))
+    await nursery.start(private.run)
+    vad, asr, tts = (private.admit(kind, {"type": "mine"}) for kind in ("vad", "asr", "tts"))
     counter.terms_given = [Terms(vad=vad, asr=asr, tts=tts)]
     badge = await house.enter()
     badge.tell(type="listen", state="start", mode="auto")
@@ -562,7 +564,7 @@ async def test_plugins_are_those_of_the_terms_and_the_badge_keeps_its_own_tools(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     tools = Workshop(weather=nothing, news=nothing)
-    house = housed(nursery, Counter(Terms(functions=("news",))), tools=tools)
+    house = bound_house(nursery, Counter(Terms(functions=("news",))), tools=tools)
     badge = await house.enter()
     nursery.start_soon(Firmware(badge, [tool("self.dance")]).run)
     badge.tell(type="hello", version=1, features={"mcp": True})
@@ -580,7 +582,7 @@ async def test_a_badge_whose_terms_want_that_is_not_remembered(
 ) -> None:
     recall = ScriptedRecall("Likes tea.")
     counter = Counter(Terms(forgets=forgets))
-    house = housed(nursery, counter, llm=ScriptedLlm(["One.", "Two.", "Three."]), recall=recall, team=True)
+    house = bound_house(nursery, counter, llm=ScriptedLlm(["One.", "Two.", "Three."]), recall=recall, team=True)
     for words in ("first", "second"):
         badge = await house.enter()
         badge.tell(type="listen", state="detect", text=words)
@@ -604,9 +606,9 @@ async def test_an_unbound_badge_starts_no_private_provider_and_nothing_is_report
 ) -> None:
     made: list[Any] = []
     counter = Counter(Terms(bound=False, code="123456", reported="audio", longest_output=5))
-    house = housed(nursery, counter)
-    lodgings = lodge(house, nursery, tts=lambda settings: made.append(settings))
-    await nursery.start(lodgings.run)
+    house = bound_house(nursery, counter)
+    private = keep_private(house, nursery, tts=lambda settings: made.append(settings))
+    await nursery.start(private.run)
     badge = await house.enter()
     await badge.until("tts", "stop")
     badge.tell(type="listen", state="detect", text="hello")
@@ -623,7 +625,9 @@ async def test_beyond_the_daily_limit_a_goodbye_is_spoken_and_the_session_closes
 ) -> None:
     counter = Counter(Terms(longest_output=30))
     counter.limit = 30
-    house = housed(nursery, counter, llm=ScriptedLlm(["One and twenty letters.", "And twenty more of them.", "No."]))
+    house = bound_house(
+        nursery, counter, llm=ScriptedLlm(["One and twenty letters.", "And twenty more of them.", "No."])
+    )
     badge = await house.enter()
     badge.tell(type="listen", state="detect", text="go on")
     await badge.until("tts", "stop")
@@ -645,7 +649,7 @@ async def test_who_has_said_enough_today_gets_no_answer_by_speaking_before_that_
 ) -> None:
     counter = Counter(Terms(longest_output=30), within=1)
     counter.limit, counter.spoken = 30, [30]
-    badge = await housed(nursery, counter).enter()
+    badge = await bound_house(nursery, counter).enter()
     badge.tell(type="listen", state="detect", text="go on")
     await badge.gone.wait()
     assert said(badge).replace(" ", "") == texts.SAID_ENOUGH["en"].replace(" ", "")
@@ -656,7 +660,7 @@ async def test_without_a_limit_nothing_is_counted(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter()
-    badge = await housed(nursery, counter).enter()
+    badge = await bound_house(nursery, counter).enter()
     badge.tell(type="listen", state="detect", text="go on")
     await badge.until("tts", "stop")
     assert counter.spoken == []
@@ -670,7 +674,7 @@ async def test_what_is_said_is_reported_with_its_time(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter(Terms(reported="text"))
-    house = housed(nursery, counter, llm=ScriptedLlm(["It is nine. Really.", "Yes."]))
+    house = bound_house(nursery, counter, llm=ScriptedLlm(["It is nine. Really.", "Yes."]))
     badge = await house.enter()
     began = milliseconds(house.clock)
     badge.tell(type="listen", state="detect", text="what time is it")
@@ -699,7 +703,7 @@ async def test_tools_that_are_called_are_reported_between_question_and_answer(
     counter = Counter(Terms(reported="text"))
     call = ToolCall(index=0, id="1", name="weather", arguments='{"city": "Rome"}')
     llm = ScriptedLlm([Reply(pieces=[call]), "It is sunny."])
-    badge = await housed(nursery, counter, llm=llm, tools=Workshop(weather=sunny)).enter()
+    badge = await bound_house(nursery, counter, llm=llm, tools=Workshop(weather=sunny)).enter()
     badge.tell(type="listen", state="detect", text="what is the weather")
     await badge.until("tts", "stop")
     kinds, texts_ = zip(*((kind, text) for kind, text, *_ in counter.reports), strict=True)
@@ -712,7 +716,7 @@ async def test_sound_is_reported_where_it_is_wanted(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter(Terms(reported="audio"))
-    badge = await housed(nursery, counter).enter()
+    badge = await bound_house(nursery, counter).enter()
     badge.tell(type="listen", state="start", mode="auto")
     await badge.sound("silence", 3.0)
     await badge.sound("voice", 1.2)
@@ -733,7 +737,7 @@ async def test_nothing_is_reported_unless_it_is_wanted(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     counter = Counter(Terms(reported="none"))
-    badge = await housed(nursery, counter).enter()
+    badge = await bound_house(nursery, counter).enter()
     badge.tell(type="listen", state="detect", text="what time is it")
     await badge.until("tts", "stop")
     assert counter.reports == []
@@ -747,7 +751,7 @@ async def test_a_report_that_fails_does_not_touch_the_turn(
         def report(self, *_: Any) -> None:
             raise RuntimeError("nobody thought of this")
 
-    badge = await housed(nursery, Broken(Terms(reported="audio"))).enter()
+    badge = await bound_house(nursery, Broken(Terms(reported="audio"))).enter()
     badge.tell(type="listen", state="detect", text="what time is it")
     await badge.until("tts", "stop")
     assert said(badge) == "It is half past nine."
@@ -759,7 +763,9 @@ async def test_a_sentence_that_was_begun_is_reported_when_it_is_cut_off(
 ) -> None:
     for end in ("abort", "vanish"):
         counter = Counter(Terms(reported="audio"))
-        badge = await housed(nursery, counter, llm=ScriptedLlm(["A sentence that takes its time to be said."])).enter()
+        badge = await bound_house(
+            nursery, counter, llm=ScriptedLlm(["A sentence that takes its time to be said."])
+        ).enter()
         badge.tell(type="listen", state="detect", text="go on")
         await badge.until("tts", "sentence_start")
         await trio.sleep(0.5)

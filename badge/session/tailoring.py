@@ -1,4 +1,4 @@
-"""Lodging: the providers of one session, private ones where its terms name them, and its memory, if it has one."""
+"""The services of one session as its terms want them: private providers where they name some, and a memory, if it has one."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class MemoryOnTerms:
         self._now.over(device, session)
 
 
-def lodged(services: Services, terms: TermsNow) -> Services:
+def tailored(services: Services, terms: TermsNow) -> Services:
     """The services of one session: private providers, and a memory, as its terms want at each moment."""
 
     def chosen(kind: Literal["vad", "asr", "tts"], component: Component[Any]) -> Component[Any]:

@@ -25,7 +25,7 @@ RESERVE = 0.5
 """Seconds kept for the assistant that stands behind the last model; it answers at once."""
 
 
-class Line:
+class FallbackChain:
     """An `Llm`. It keeps to its models, whatever the configuration becomes meanwhile: each turn has a line of its own."""
 
     def __init__(self, chain: Chain, means: Means, asker: Asker) -> None:

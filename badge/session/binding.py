@@ -1,4 +1,4 @@
-"""Housing: how one badge is served where badges belong to somebody. Until that is known its words wait."""
+"""How one badge is served where badges belong to somebody. Until that is known its words wait."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from badge.link import Goodbye
 from badge.log import get_log
 from badge.notices import Notice, Told
 from badge.services import Services
-from badge.session.lodging import lodged
 from badge.session.reporting import Reporter
+from badge.session.tailoring import tailored
 from badge.session.traits import Traits
 from protocol import AudioPacket, ErrorCode, wire_name
 from protocol.inbound import Abort, ConfigUpdate, Hello, Iot, Listen, Mcp, Ping
@@ -48,7 +48,7 @@ _ALWAYS = (Hello, Ping, ConfigUpdate, Mcp, Iot)
 """Messages that have nothing to do with whose badge it is: signs of life, and what the badge says of itself, once."""
 
 
-class HousingHost(Protocol):
+class BindingHost(Protocol):
     """What the session does for it; every verb is synchronous."""
 
     def tell(self, message: attrs.AttrsInstance) -> None:
@@ -133,11 +133,11 @@ class CodeCall:
         return sentence.replace(code, between.join(digits[int(digit)] for digit in code))
 
 
-class Housing:
+class DeviceBinding:
     """A `Tenancy` whose terms are asked for."""
 
-    def __init__(self, services: Services, traits: Traits, client: str, host: HousingHost) -> None:
-        self.services = attrs.evolve(lodged(services, lambda: self.terms), tenancy=self)
+    def __init__(self, services: Services, traits: Traits, client: str, host: BindingHost) -> None:
+        self.services = attrs.evolve(tailored(services, lambda: self.terms), tenancy=self)
         self.reporting = Reporter(services, traits, host, lambda: self.terms)
         self._traits = traits
         self._client = client

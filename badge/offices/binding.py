@@ -13,12 +13,12 @@ from badge.config.settings import Settings
 from badge.console.calling import Console
 from badge.desk import DeviceDesk, ReportDesk
 from badge.llms import Llms
-from badge.offices.closed import NoReports, OpenHouse
-from badge.offices.devices import CodeHouse, ConsoleHouse
+from badge.offices.closed import NoReports, OpenBinding
+from badge.offices.devices import CodeBinding, ConsoleBinding
 from badge.offices.registry import Registry
 from badge.offices.reports import Reports
 from badge.peers.presence import Presence
-from badge.private import Lodgings, NoPrivate, Private
+from badge.private import NoPrivate, Private, PrivateProviders
 from badge.storage.ports import Store
 
 
@@ -34,7 +34,7 @@ async def _nothing() -> None:
 
 
 @frozen(kw_only=True)
-class HousingOffice:
+class BindingOffice:
     """Everything about whose devices there are."""
 
     registry: Registry
@@ -47,9 +47,9 @@ class HousingOffice:
     """waits until what was told so far is where it belongs"""
 
 
-def house_office(
+def binding_office(
     settings: Settings, *, store: Store, presence: Presence, llms: Llms, clock: WallClock, ids: Ids
-) -> HousingOffice:
+) -> BindingOffice:
     """Put together what the settings want."""
 
     def changed(device: str) -> None:
@@ -59,21 +59,21 @@ def house_office(
     registry = Registry(store=store.devices, settings=settings.devices, clock=clock, ids=ids, changed=changed)
     match settings.devices.binding:
         case "open":
-            return HousingOffice(registry=registry, devices=OpenHouse())
+            return BindingOffice(registry=registry, devices=OpenBinding())
         case "code":
-            return HousingOffice(registry=registry, devices=CodeHouse(registry))
+            return BindingOffice(registry=registry, devices=CodeBinding(registry))
         case "console":
             return _with_console(settings, registry, store, llms, clock)
 
 
-def _with_console(settings: Settings, registry: Registry, store: Store, llms: Llms, clock: WallClock) -> HousingOffice:
+def _with_console(settings: Settings, registry: Registry, store: Store, llms: Llms, clock: WallClock) -> BindingOffice:
     console = Console(settings.devices.console, settings.auth.manager_secret)
-    private = Lodgings()
-    devices = ConsoleHouse(
+    private = PrivateProviders()
+    devices = ConsoleBinding(
         console=console, llms=llms, private=private, settings=settings, store=store.devices, clock=clock
     )
     reports = Reports(console, most=settings.devices.console.report_queue)
-    return HousingOffice(
+    return BindingOffice(
         registry=registry,
         devices=devices,
         reports=reports,

@@ -20,7 +20,7 @@ from badge.replay.search import replay
 from providers.scripted import ScriptedAsr, ScriptedLlm, ScriptedTts
 from tests.house import Guest, House, changed
 from tests.replay import stories
-from tests.session.test_housing import Counter
+from tests.session.test_binding import Counter
 
 
 class Owned(House):
@@ -56,7 +56,7 @@ MINE = Terms(
 )
 
 
-async def housed(badge: Guest) -> None:
+async def bound(badge: Guest) -> None:
     badge.tell(type="listen", state="detect", text="who are you")
     await badge.until("tts", "stop")
     await badge.speak()
@@ -79,8 +79,8 @@ async def bound_meanwhile(badge: Guest) -> None:
 @pytest.mark.parametrize(
     ("story", "terms"),
     [
-        (housed, [MINE]),
-        (housed, [Terms(unknown=True)]),
+        (bound, [MINE]),
+        (bound, [Terms(unknown=True)]),
         (bound_meanwhile, [Terms(bound=False, code="123456"), MINE]),
     ],
 )
