@@ -19,7 +19,8 @@ from badge.components import Component
 from badge.config.settings import Settings
 from badge.desk import Tool, ToolDesk, ToolResult
 from badge.link import LinkClosedError
-from badge.llms import Llms, Purpose
+from badge.llms import Purpose
+from badge.llms.fixed import FixedLlms
 from badge.llms.ledger import Ledger
 from badge.offices.closed import NoTools
 from badge.peers.delivery import Delivery
@@ -208,7 +209,7 @@ class Guest:
         await trio.testing.wait_all_tasks_blocked()
 
 
-class NotingLlms(Llms):
+class NotingLlms(FixedLlms):
     """One model for everything; what it is asked for is noted."""
 
     def __init__(self, model: Component[Llm], asked: list[str]) -> None:

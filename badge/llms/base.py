@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import trio
 
 from badge.components import Component
 from badge.config.llm import LlmSettings, Purpose
 from badge.patience import patience
-from badge.pool import UnfitError
 from providers.ports import Llm, Prompt, Text, single_error
 
+Wrap = Callable[[Component[Llm]], Component[Llm]]
 
-class Llms:
-    """A fixed set of models; purposes that name the same one share it. Devices can have others of the set as their own."""
 
-    def __init__(self, models: Mapping[str, Component[Llm]], by_purpose: Mapping[Purpose, str]) -> None:
-        self._models = dict(models)
-        self._by_purpose = dict(by_purpose)
-        self._own: dict[str, Mapping[str, str]] = {}
+class Llms(Protocol):
+    """The language models of the server, and those that devices have of their own."""
 
-    def of(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> Component[Llm]:
-        """The model of a purpose, for a turn that begins now: ask again for the next one. `device`: whose turn it is;
-        `private`: purpose -> key of the device's own settings, where it has some."""
-        own = self._own.get(device, {}) if private is None else private
-        return self._models[own.get(purpose) or self._by_purpose[purpose]]
+    def of(self, purpose: Purpose, *, device: str = "") -> Component[Llm]:
+        """The model of a purpose, for a turn of a device that begins now: ask again for the next one."""
 
-    def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
+    def warm(self, purpose: Purpose, *, device: str = "") -> None:
         """The model of a purpose will be asked in a moment: let it get ready. Never waits."""
 
-    def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
+    def around(self, wrap: Wrap) -> Llms:
         """The same models for the same purposes, each with something around it."""
-        used = set(self._by_purpose.values())
-        return Llms({name: wrap(model) for name, model in self._models.items() if name in used}, self._by_purpose)
 
     def admit(self, settings: LlmSettings) -> str:
         """Make a device's own model known; gives a key, in which no secret is. Raises `UnfitError` where that cannot be."""
-        raise UnfitError(f"there is no {settings.use} beside these models")
 
     def assign(self, device: str, keys: Mapping[str, str]) -> None:
         """These are the models of a device: purpose -> key. They hold for whatever is asked in its name."""
-        self._own[device] = dict(keys)
 
     def components(self) -> list[Component[Llm]]:
         """The models that some purpose uses."""
-        return [self._models[name] for name in sorted(set(self._by_purpose.values()))]
 
     async def run(self) -> None:
         """Whatever has to run beside the components."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -12,7 +12,7 @@ from badge import texts
 from badge.components import Component
 from badge.config.llm import LlmSettings, Purpose
 from badge.llms.attempt import LINGER, Asker, Means
-from badge.llms.base import Llms
+from badge.llms.base import Llms, Wrap
 from badge.llms.breaker import STATES, State
 from badge.llms.fallback import FallbackChain
 from badge.llms.plan import PRIVATE, Chain, Endpoint, Plan, able
@@ -32,8 +32,8 @@ MOST_WARMING = 64
 """Models that get ready at one time; when there are more, they do without."""
 
 
-class LiveLlms(Llms):
-    """Models from a pool: what a purpose is answered by is looked up when a turn begins, so that a new configuration holds from
+class LiveLlms:
+    """An `Llms` from a pool: what a purpose is answered by is looked up when a turn begins, so that a new configuration holds from
     the next turn on, and nothing is taken away from a turn under way."""
 
     def __init__(self, plan: Plan, means: Means, private: PrivateModels) -> None:
@@ -47,24 +47,24 @@ class LiveLlms(Llms):
 
     # --- for sessions and offices ---
 
-    def of(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> Component[Llm]:
+    def of(self, purpose: Purpose, *, device: str = "") -> Component[Llm]:
         """The model of a purpose, for a turn that begins now."""
         # The name is that of the configuration at the start: a recording has to know all names at its beginning.
         asker = Asker(purpose=purpose, device=device)
-        line = FallbackChain(self._chain(purpose, device, private), self._means, asker)
+        line = FallbackChain(self._chain(purpose, device), self._means, asker)
         return _Ready(f"llm.{self._names[purpose]}", line)
 
-    def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
+    def warm(self, purpose: Purpose, *, device: str = "") -> None:
         """Have the model of a purpose get a connection, beside everything else: the first one that is not left alone."""
         now, breakers = trio.current_time(), self._means.breakers
-        chain = self._chain(purpose, device, private)
+        chain = self._chain(purpose, device)
         first = next((one for one in chain if breakers.of(one.server).state(now) != "open"), None)
         if first is None or first in self._warming or self._nursery is None or len(self._warming) == MOST_WARMING:
             return
         self._warming.add(first)
         self._nursery.start_soon(self._warm, first)
 
-    def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
+    def around(self, wrap: Wrap) -> Llms:
         """The same models, each with something around it."""
         return _Wrapped(self, wrap)
 
@@ -114,8 +114,8 @@ class LiveLlms(Llms):
 
     # --- inside ---
 
-    def _chain(self, purpose: Purpose, device: str, private: Mapping[str, str] | None) -> Chain:
-        key = self._private.key_for(purpose, device, private)
+    def _chain(self, purpose: Purpose, device: str) -> Chain:
+        key = self._private.key_for(purpose, device)
         if not key:
             return self._plan.chains[purpose]
         endpoint = self._private.find(key)
@@ -185,22 +185,31 @@ class _Ready(Component[Llm]):
         """Nothing has to run."""
 
 
-class _Wrapped(Llms):
+class _Wrapped:
     """Live models with something around each."""
 
-    def __init__(self, llms: LiveLlms, wrap: Callable[[Component[Llm]], Component[Llm]]) -> None:
+    def __init__(self, llms: LiveLlms, wrap: Wrap) -> None:
         self._llms = llms
         self._wrap = wrap
 
-    def of(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> Component[Llm]:
-        return self._wrap(self._llms.of(purpose, device=device, private=private))
+    def of(self, purpose: Purpose, *, device: str = "") -> Component[Llm]:
+        return self._wrap(self._llms.of(purpose, device=device))
 
-    def warm(self, purpose: Purpose, *, device: str = "", private: Mapping[str, str] | None = None) -> None:
-        self._llms.warm(purpose, device=device, private=private)
+    def warm(self, purpose: Purpose, *, device: str = "") -> None:
+        self._llms.warm(purpose, device=device)
 
-    def around(self, wrap: Callable[[Component[Llm]], Component[Llm]]) -> Llms:
+    def around(self, wrap: Wrap) -> Llms:
         inner = self._wrap
         return _Wrapped(self._llms, lambda component: wrap(inner(component)))
 
+    def admit(self, settings: LlmSettings) -> str:
+        return self._llms.admit(settings)
+
+    def assign(self, device: str, keys: Mapping[str, str]) -> None:
+        self._llms.assign(device, keys)
+
     def components(self) -> list[Component[Llm]]:
         return [self._wrap(component) for component in self._llms.components()]
+
+    async def run(self) -> None:
+        """The models live on their own."""

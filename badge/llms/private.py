@@ -52,13 +52,12 @@ class PrivateModels:
         if len(self._devices) > MOST:
             self._devices.popitem(last=False)
 
-    def key_for(self, purpose: Purpose, device: str, keys: Mapping[str, str] | None) -> str:
+    def key_for(self, purpose: Purpose, device: str) -> str:
         """The key of a device's own model; empty when it has none. Where it has some, but none for this purpose, that of
         the conversation counts: the models of the server are not meant for it."""
         if device in self._devices:
             self._devices.move_to_end(device)
-        if keys is None:
-            keys = self._devices.get(device, {})
+        keys = self._devices.get(device, {})
         return keys.get(purpose) or keys.get("default") or keys.get(Purpose.CHAT) or ""
 
     def find(self, key: str) -> Endpoint | None:

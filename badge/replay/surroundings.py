@@ -19,7 +19,8 @@ from badge.dialogue import Dialogue
 from badge.edge.auth import Gate
 from badge.edge.server import Attend, Reception
 from badge.link import Goodbye, Mailbox, Outbox
-from badge.llms import Llms, purposes
+from badge.llms import purposes
+from badge.llms.fixed import FixedLlms
 from badge.notices import Notice
 from badge.peers.presence import Presence, Resident
 from badge.phrases import Phrases
@@ -108,7 +109,7 @@ def services_of(
         asr=component("asr"),
         tts=component("tts"),
         recall=component("recall"),
-        llms=Llms(
+        llms=FixedLlms(
             {name: component(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose, settings.llm)
         ),
         desk=desk,

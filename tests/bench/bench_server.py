@@ -23,7 +23,8 @@ from badge.clock import Ids, SystemClock
 from badge.components import Component
 from badge.config.settings import Settings
 from badge.housekeeping import settle, tidy
-from badge.llms import Llms, Purpose
+from badge.llms import Purpose
+from badge.llms.fixed import FixedLlms
 from badge.llms.ledger import Ledger
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
@@ -115,7 +116,7 @@ class _PcmVoice(ScriptedTts):
 def scripted(settings: Settings, tts: ScriptedTts, audio: str) -> Server:
     """Scripted providers."""
     clock, ids, presence = SystemClock(), Ids(), Presence(settings.limits.connections)
-    llms = Llms(
+    llms = FixedLlms(
         {"default": Component("llm.default", (ScriptedLlm([Reply(pieces=["Yes."], first=0.05)]),))},
         dict.fromkeys(Purpose, "default"),
     )

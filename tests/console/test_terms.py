@@ -22,6 +22,7 @@ from badge.config.settings import Settings
 from badge.console.calling import LONGEST_ANSWER, MOST_CALLS
 from badge.desk import Terms
 from badge.llms import Llms, Purpose
+from badge.llms.fixed import FixedLlms
 from badge.llms.ledger import Ledger
 from badge.log import fill_template
 from badge.metrics import Metrics
@@ -42,7 +43,7 @@ def with_console(url: str, **console: Any) -> Settings:
     return attrs.evolve(settings, devices=attrs.evolve(settings.devices, console=ConsoleSettings(**console)))
 
 
-class OwnModels(Llms):
+class OwnModels(FixedLlms):
     """Notes the models that devices have of their own."""
 
     def __init__(self) -> None:

@@ -13,7 +13,8 @@ from attrs import field, frozen
 from badge.clock import Ids
 from badge.components import Component
 from badge.link import CLOSE_WITHIN, LinkClosedError
-from badge.llms import Llms, purposes
+from badge.llms import purposes
+from badge.llms.fixed import FixedLlms
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
 from badge.rehearsal.deskunderstudy import understudy_desk
@@ -283,5 +284,7 @@ def services_of(scenario: Scenario) -> Services:
         tts=of("tts"),
         recall=of("recall"),
         desk=understudy_desk(script),
-        llms=Llms({name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose, settings.llm)),
+        llms=FixedLlms(
+            {name: of(f"llm.{name}") for name in settings.llm}, purposes(settings.llm_by_purpose, settings.llm)
+        ),
     )

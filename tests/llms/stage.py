@@ -145,9 +145,19 @@ async def said(llm: Llm, text: str = QUESTION, patience: float = 10.0) -> str:
     return "".join(token.text for token in tokens if isinstance(token, Text))
 
 
-async def answer(one: Set, purpose: Purpose = Purpose.CHAT, text: str = QUESTION, **about: Any) -> str:
-    """One turn: whatever answers the purpose now."""
-    return await said(await one.llms.of(purpose, **about).ready(), text)
+async def answer(
+    one: Set,
+    purpose: Purpose = Purpose.CHAT,
+    text: str = QUESTION,
+    *,
+    device: str = "",
+    own: Mapping[str, str] | None = None,
+) -> str:
+    """One turn: whatever answers the purpose now. `own`: keys of models that the device has of its own."""
+    if own is not None:
+        device = device or "owner"
+        one.llms.assign(device, own)
+    return await said(await one.llms.of(purpose, device=device).ready(), text)
 
 
 def failing(error: ProviderError | None = None, *, first: float = 0.0, pieces: tuple[Any, ...] = ()) -> dict[str, Any]:

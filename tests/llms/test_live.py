@@ -235,7 +235,7 @@ async def test_a_new_configuration_forgets_whose_failures_do_not_matter_any_more
         keys = {"chat": one.llms.admit(model("mine"))}
 
         async def asked() -> list[int]:
-            for about in ({}, {"purpose": Purpose.MEETING}, {"private": keys}):
+            for about in ({}, {"purpose": Purpose.MEETING}, {"own": keys}):
                 with pytest.raises(ProviderError):
                     await answer(one, **about)
             return [sum(len(made.prompts) for made in one.works.of(name)) for name in ("d", "b", "mine")]
@@ -271,9 +271,9 @@ async def test_a_device_with_its_own_model_never_gets_that_of_the_server(autojum
     async with live(plan({"default": model("d"), "big": model("b")}, meeting="big")) as one:
         key = one.llms.admit(model("mine", api_key="K1"))
         keys = {"chat": key}
-        assert [await answer(one, purpose, private=keys) for purpose in Purpose] == ["mine"] * 6
+        assert [await answer(one, purpose, own=keys) for purpose in Purpose] == ["mine"] * 6
         one.llms.renew(plan({"default": model("e")}))
-        assert await answer(one, Purpose.MEETING, private=keys) == "mine"
+        assert await answer(one, Purpose.MEETING, own=keys) == "mine"
         assert await answer(one, Purpose.MEETING) == "e"
         assert {made.settings.openai.api_key for made in one.works.of("mine")} == {"K1"}
         assert len(one.works.of("mine")) == 1
@@ -296,8 +296,8 @@ async def test_a_key_that_is_not_known_gets_no_model(autojump_clock: object) -> 
     """Rather none than that of the server."""
     async with live(plan()) as one:
         with pytest.raises(ProviderError):
-            await answer(one, Purpose.MEETING, private={"chat": "private-7"})
-        assert "3" in await answer(one, text="what is 1 plus 2", private={"chat": "private-7"})
+            await answer(one, Purpose.MEETING, own={"chat": "private-7"})
+        assert "3" in await answer(one, text="what is 1 plus 2", own={"chat": "private-7"})
         assert one.works.made[0].prompts == []
 
 
@@ -306,7 +306,7 @@ async def test_a_model_of_a_device_that_fails_is_not_replaced_by_one_of_the_serv
     async with live(plan({"default": model("d"), "big": model("b")}), {"mine": failing()}) as one:
         key = one.llms.admit(model("mine", fallback=["big", "default"]))
         with pytest.raises(ProviderError, match="HTTP 500"):
-            await answer(one, private={"chat": key})
+            await answer(one, own={"chat": key})
         assert not any(made.prompts for made in one.works.made if made.settings.openai.model != "mine")
 
 
@@ -316,9 +316,9 @@ async def test_a_device_whose_key_is_refused_spoils_no_other_one(autojump_clock:
     refused = ProviderError("m", "the server refuses the API key (HTTP 401).")
     async with live(plan({"default": model("m")}), {"m": failing(refused)}, ONCE) as one:
         with pytest.raises(ProviderError, match="401"):
-            await answer(one, private={"chat": one.llms.admit(model("m", api_key="K1"))})
+            await answer(one, own={"chat": one.llms.admit(model("m", api_key="K1"))})
         del one.works.scripts["m"]
-        assert await answer(one, private={"chat": one.llms.admit(model("m", api_key="K2"))}) == "m"
+        assert await answer(one, own={"chat": one.llms.admit(model("m", api_key="K2"))}) == "m"
         with pytest.raises(ProviderError, match="401"):  # it was made when all were refused, and is asked all the same
             await answer(one)
 
@@ -330,7 +330,8 @@ async def test_keys_tell_nothing_and_are_the_same_for_the_same(autojump_clock: o
         other = one.llms.admit(model("mine", api_key="sk-anders"))
         assert first == again == "private-1"
         assert other == "private-2"
-        assert one.llms.of(Purpose.CHAT, private={"chat": first}).kind == "llm.default"
+        one.llms.assign("a", {"chat": first})
+        assert one.llms.of(Purpose.CHAT, device="a").kind == "llm.default"
 
 
 async def test_a_key_of_the_server_is_not_sent_anywhere_else(autojump_clock: object) -> None:
@@ -338,7 +339,7 @@ async def test_a_key_of_the_server_is_not_sent_anywhere_else(autojump_clock: obj
     async with live(plan()) as one:
         mine = OpenAiSettings(base_url="http://elsewhere/v1", model="mine", api_key_file="/etc/hostname")
         key = one.llms.admit(LlmSettings(openai=mine))
-        await answer(one, private={"chat": key})
+        await answer(one, own={"chat": key})
         made = one.works.of("mine")[0].settings.openai
         assert (made.api_key, made.api_key_env, made.api_key_file) == ("", "", "")
 
@@ -356,12 +357,12 @@ async def test_a_devices_client_stays_for_a_while_and_goes(autojump_clock: objec
     async with live(plan()) as one:
         keys = {"chat": one.llms.admit(model("mine"))}
         for _ in range(3):
-            await answer(one, private=keys)
+            await answer(one, own=keys)
             await trio.sleep(100)
         assert len(one.works.of("mine")) == 1
         await trio.sleep(100)
         assert one.works.of("mine")[0].closed
-        assert await answer(one, private=keys) == "mine"
+        assert await answer(one, own=keys) == "mine"
         assert len(one.works.of("mine")) == 2
 
 
@@ -383,11 +384,11 @@ async def test_only_so_many_are_known(autojump_clock: object, monkeypatch: pytes
     monkeypatch.setattr(private, "MOST", 2)
     async with live(plan()) as one:
         a, b = one.llms.admit(model("a")), one.llms.admit(model("b"))
-        assert await answer(one, private={"chat": a}) == "a"
+        assert await answer(one, own={"chat": a}) == "a"
         c = one.llms.admit(model("c"))
-        assert [await answer(one, private={"chat": key}) for key in (a, c)] == ["a", "c"]
+        assert [await answer(one, own={"chat": key}) for key in (a, c)] == ["a", "c"]
         with pytest.raises(ProviderError):
-            await answer(one, private={"chat": b})
+            await answer(one, own={"chat": b})
         assert one.llms.admit(model("b")) not in (a, b, c)
 
 
@@ -429,7 +430,8 @@ async def test_a_model_that_is_left_alone_is_not_bothered(autojump_clock: object
 async def test_getting_ready_may_fail_or_hang(autojump_clock: object) -> None:
     async with live(plan(), {"d": {"broken": ProviderError("d", "no")}}) as one:
         one.llms.warm(Purpose.CHAT)
-        one.llms.warm(Purpose.MEETING, private={"chat": "private-9"})
+        one.llms.assign("a", {"chat": "private-9"})
+        one.llms.warm(Purpose.MEETING, device="a")
         await trio.sleep(10)
         assert one.count("badge_llm_warmed_total", result="failed") == 1
     async with live(plan(), {"d": {"load": 1e6}}) as one:
@@ -457,8 +459,8 @@ async def test_a_recording_knows_one_name_through_a_reload(autojump_clock: objec
         assert await said(await llms.of(Purpose.CHAT).ready()) == "b"
         one.llms.renew(plan({"default": model("e", api_key="sk-anders")}))
         assert await said(await llms.of(Purpose.CHAT).ready()) == "e"
-        keys = {"chat": one.llms.admit(model("mine", api_key="sk-privat"))}
-        assert await said(await llms.of(Purpose.CHAT, private=keys).ready()) == "mine"
+        llms.assign("a", {"chat": llms.admit(model("mine", api_key="sk-privat"))})
+        assert await said(await llms.of(Purpose.CHAT, device="a").ready()) == "mine"
         llms.warm(Purpose.CHAT)
     opened = [data[:2] for kind, data in noted if kind is Kind.LLM_OPEN]
     assert opened == [(1, "llm.big"), (2, "llm.big"), (3, "llm.big")]
@@ -526,7 +528,7 @@ async def test_prices_are_added_up(autojump_clock: object) -> None:
 async def test_nothing_with_a_device_or_secret_is_a_label(autojump_clock: object) -> None:
     async with live(plan({"default": model("d", api_key="sk-geheim")})) as one:
         await answer(one, device="aa:bb")
-        await answer(one, device="aa:bb", private={"chat": one.llms.admit(model("mine", api_key="sk-privat"))})
+        await answer(one, device="aa:bb", own={"chat": one.llms.admit(model("mine", api_key="sk-privat"))})
         text = one.metrics.render().decode()
         assert 'badge_llm_requests_total{model="private",purpose="chat"} 1.0' in text
         assert not [word for word in ("geheim", "privat-", "sk-", "aa:bb", "mine") if word in text]

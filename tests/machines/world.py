@@ -22,7 +22,8 @@ from badge.components import Component
 from badge.config.settings import Settings
 from badge.desk import Closing, Desk, Opened, Past, RefusedError, ToolResult
 from badge.desk import Terms as DeviceTerms
-from badge.llms import Llms, Purpose
+from badge.llms import Purpose
+from badge.llms.fixed import FixedLlms
 from badge.notices import Notice
 from badge.peers.presence import Presence
 from badge.phrases import Phrases
@@ -163,7 +164,7 @@ def services_of(terms: Terms, tells: list[str]) -> Services:
         vad=of("vad", Detector()),
         asr=of("asr", *["recogniser"][: terms.hears]),
         tts=of("tts", "voice"),
-        llms=Llms({"default": of("llm", "model")}, dict.fromkeys(Purpose, "default")),
+        llms=FixedLlms({"default": of("llm", "model")}, dict.fromkeys(Purpose, "default")),
         recall=of("recall"),
         desk=desk(refuses=terms.refuses, tells=tells),
     )

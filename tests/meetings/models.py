@@ -14,6 +14,7 @@ from attrs import frozen
 
 from badge.components import Component
 from badge.llms import Llms, Purpose
+from badge.llms.fixed import FixedLlms
 from providers.ports import Llm, Prompt, ProviderError, Text, Token
 
 _NUMBER = re.compile(r"^\[(\d+)", re.MULTILINE)
@@ -110,7 +111,7 @@ class ReadingLlm:
 def llms_of(llm: Llm | None) -> Llms:
     """The models of a house with this one; None: there is none. Their components have to be run."""
     component: Component[Any] = Component("llm.default", () if llm is None else (llm,))
-    return Llms({"default": component}, dict.fromkeys(Purpose, "default"))
+    return FixedLlms({"default": component}, dict.fromkeys(Purpose, "default"))
 
 
 async def start(nursery: trio.Nursery, llm: Llm | None) -> Llms:

@@ -13,7 +13,8 @@ from badge.clock import Ids
 from badge.components import Component
 from badge.config.memory import MemorySettings
 from badge.desk import Said
-from badge.llms import Llms, Purpose
+from badge.llms import Purpose
+from badge.llms.fixed import FixedLlms
 from badge.recall.office import Memory
 from badge.storage.memory import MemoryStore
 from badge.storage.ports import Store
@@ -73,7 +74,7 @@ class Desk:
         other = Component[Llm]("llm.chat", ())
         names = {purpose: "memory" if purpose is Purpose.MEMORY else "chat" for purpose in Purpose}
         self._own = {device: Component[Llm](f"llm.{device}", (model,)) for device, model in (own or {}).items()}
-        llms = Llms({"memory": self.model, "chat": other, **self._own}, names)
+        llms = FixedLlms({"memory": self.model, "chat": other, **self._own}, names)
         for device in self._own:
             llms.assign(device, dict.fromkeys(Purpose, device))
         self.office = Memory(

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from badge.components import Component
 from badge.link import Goodbye
-from badge.llms import Llms, Purpose
+from badge.llms import Purpose
+from badge.llms.fixed import FixedLlms
 from badge.metrics import Metrics
 from badge.session.drafting import LIFETIME, TOKENS, Drafts
 from badge.session.eagerness import Eagerness
@@ -467,7 +468,7 @@ async def _in_order(steps: list[tuple[str, Any]], seed: int, broken: float) -> N
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(component.run)
-        llms = Llms({"default": component}, dict.fromkeys(Purpose, "default"))
+        llms = FixedLlms({"default": component}, dict.fromkeys(Purpose, "default"))
         drafts = Drafts(llms.of, metrics, lambda *event: told.append(event[1]), nursery.start_soon)
         for step, value in steps:
             match step:
@@ -499,7 +500,7 @@ async def test_a_draft_waits_for_room_and_not_for_ever(
     llm = ScriptedLlm([Reply(pieces=["x"] * 3 * TOKENS)])
     component: Component[Any] = Component("llm", (llm,))
     nursery.start_soon(component.run)
-    llms = Llms({"default": component}, dict.fromkeys(Purpose, "default"))
+    llms = FixedLlms({"default": component}, dict.fromkeys(Purpose, "default"))
     drafts = Drafts(llms.of, Metrics(), lambda *_: None, nursery.start_soon)
 
     async def foresee() -> Prompt:

@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from badge.components import Component
-from badge.llms import Llms, Purpose
+from badge.llms import Purpose
+from badge.llms.fixed import FixedLlms
 from badge.session.intent import read_intent
 from badge.texts import LLM_FAILED, TOOL_FAILED
 from providers.ports import ProviderError
@@ -34,7 +35,7 @@ def house_of(
     decides = ScriptedLlm(intent)
     models = {"default": house.services.llms.of(Purpose.CHAT), "intent": Component("llm.intent", (decides,))}
     by_purpose = {purpose: "intent" if purpose is Purpose.INTENT else "default" for purpose in Purpose}
-    house.services = attrs.evolve(house.services, llms=Llms(models, by_purpose))
+    house.services = attrs.evolve(house.services, llms=FixedLlms(models, by_purpose))
     for component in house.services.components():
         nursery.start_soon(component.run)
     return house, decides
