@@ -137,6 +137,9 @@ ONE_WAY = {
     "Answers.expect: ask is not None": DRAFTS,
     "Answers.expect: self.takes_turns": DRAFTS,
     "Conversation.__init__: listen.eager": "a setting",
+    "Conversation._get_ready: (services.tenancy.terms.intent or services.settings.chat.intent) == 'intent_llm'": "a setting",
+    "Conversation._get_ready: services.settings.chat.intent": "a setting",
+    "Conversation._get_ready: services.tenancy.terms.intent": OPEN,
     "Conversation.likely_said: not capture.mode.overhears": DRAFTS,
     "Conversation.likely_said: not text": DRAFTS,
     "Conversation.likely_said: self._ear.capture in (capture, None)": DRAFTS,
@@ -187,7 +190,7 @@ def test_a_snapshot_brings_everything_back() -> None:
 def _receive_always(self: Any, frame: str | bytes) -> None:
     try:
         self._hear(session.AudioPacket(frame)) if isinstance(frame, bytes) else self._dispatch(
-            session.decode_text(frame)
+            session.decode_text(frame), len(frame)
         )
     except session.RemoteProtocolError as exc:
         self._refuse(exc)
