@@ -188,9 +188,9 @@ class _Room(Generic[P]):
         except* ProviderError as group:
             error = alone(group)
             self._error = (
-                error if isinstance(error, ProviderError) else ProviderError(self._kind, "failed in many ways.")
+                error if isinstance(error, ProviderError) else ProviderError(self._kind, "failed for several reasons.")
             )
             log.error(texts.LOG_COMPONENT_FAILED, kind=self._kind, error=str(self._error))
 
     def _break(self) -> None:
-        self._error = ProviderError(self._kind, "failed in an unforeseen way; the log says more.")
+        self._error = ProviderError(self._kind, "failed unexpectedly; the log says more.")

@@ -26,8 +26,8 @@ log = get_log(__name__)
 PrivateKind = Literal["tts", "asr", "vad"]
 
 MOST = 64
-"""Providers at one time. When one more is wanted, the one that was not asked for for longest is stopped, unless it was asked
-for within `IN_USE` seconds; then there is no room."""
+"""Providers at one time. When one more is wanted, the least recently used one is stopped, unless it was used within `IN_USE`
+seconds; then there is no room."""
 
 IN_USE = 900.0
 

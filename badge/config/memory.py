@@ -28,7 +28,7 @@ class MemorySettings:
     exchanges: int = setting(200, "exchanges that are kept of one device; the oldest go", **between(1, 10000))
     facts: int = setting(
         300,
-        "facts and summaries that are kept of one device; what was of no use for longest goes",
+        "facts and summaries that are kept of one device; the least recently used ones are dropped",
         **between(1, 100000),
     )
     prompt_chars: int = setting(

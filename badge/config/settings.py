@@ -131,7 +131,9 @@ class ListenSettings:
         "let the model begin on its answer when the user seems to have said all, before the silence that ends the "
         "utterance is over; nothing of it is heard unless he has",
     )
-    eager_silence_ms: int = setting(200, "silence after which he seems to have", **between(60, 5000))
+    eager_silence_ms: int = setting(
+        200, "silence after which the user is assumed to have finished, for a draft of the answer", **between(60, 5000)
+    )
     eager_steady_ms: int = setting(
         60, "audio for which the recognised words must not have changed by then", **between(0, 5000)
     )

@@ -121,7 +121,7 @@ class ToolSettings:
         'name of a plugin of the folder = SHA-256 of its file, for example { dice = "9f86…" }; with another content '
         "it is not loaded",
     )
-    signed_only: bool = setting(False, "plugins of the folder that digests does not name are not loaded")
+    digests_only: bool = setting(False, "plugins of the folder that digests does not name are not loaded")
     plugin_s: float = setting(5.0, "run time of one call of a plugin that is not trusted", **between(0.1, 600))
     plugin_mb: float = setting(
         100.0, "memory that such a plugin may take, beyond that of an empty process", **between(8, 100000)

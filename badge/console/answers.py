@@ -33,7 +33,7 @@ DEEPEST = 50
 """Levels of an answer: nobody means more, and whoever reads them must not run out of stack."""
 
 
-class RubbishError(Exception):
+class MalformedAnswerError(Exception):
     """An answer that makes no sense; the message says why."""
 
 
@@ -70,12 +70,12 @@ class Unbound:
 
 
 def read_answer(answer: Mapping[str, Any]) -> PrivateConfig | Unbound:
-    """What an answer to `/config/agent-models` says. Raises `RubbishError`."""
+    """What an answer to `/config/agent-models` says. Raises `MalformedAnswerError`."""
     match answer.get("code"):
         case 0:
             data = answer.get("data")
             if not isinstance(data, dict):
-                raise RubbishError("its answer has no data")
+                raise MalformedAnswerError("its answer has no data")
             return _config(data)
         case 10041:
             return Unbound()
@@ -83,7 +83,7 @@ def read_answer(answer: Mapping[str, Any]) -> PrivateConfig | Unbound:
             code = str(answer.get("msg", "")).strip()
             return Unbound(code=code if _CODE.fullmatch(code) else "")
         case code:
-            raise RubbishError(f"its answer has the code {code}")
+            raise MalformedAnswerError(f"its answer has the code {code}")
 
 
 def _config(data: Mapping[str, Any]) -> PrivateConfig:

@@ -1,4 +1,4 @@
-"""Activation: what a badge that is nobody's is told when it reports in, and whether it has been bound since."""
+"""Activation: what a badge that is not bound is told when it reports in, and whether it has been bound since."""
 
 from __future__ import annotations
 

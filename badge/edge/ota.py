@@ -105,7 +105,7 @@ def ota_reply(
     `now_ms` is ms since the epoch and `offset_minutes` what local time is ahead of UTC; `version` is the binary framing
     (1 to 3) that the badge shall use, None to leave it as it is. There is never an `mqtt` object: a badge that finds
     one prefers it. `firmware` is always there, because old firmware stops working without it; an empty url means
-    that there is nothing to fetch. `activation` is how a badge that is nobody's can be bound.
+    that there is nothing to fetch. `activation` is how a badge that is not bound can be bound.
     """
     offered = firmware is not None and firmware.model in ("", report.model) and _newer(firmware.version, report.version)
     told = firmware if firmware is not None and offered else Firmware(version=report.version or UNKNOWN_VERSION)

@@ -106,7 +106,7 @@ class Attempt:
             self._means.ledger.answered(asker.purpose, asker.device)
 
     def _break(self) -> None:
-        self.error = ProviderError(self._endpoint.model, "failed in an unforeseen way; the log says more.")
+        self.error = ProviderError(self._endpoint.model, "failed unexpectedly; the log says more.")
 
     def _judge(self, breaker: Breaker) -> None:
         """Who was interrupted before a word came knows nothing about the model."""

@@ -15,7 +15,7 @@ from badge import texts
 from badge.clock import WallClock
 from badge.config.llm import LlmSettings
 from badge.config.settings import Settings
-from badge.console.answers import PrivateConfig, RubbishError, Unbound, read_answer, shown
+from badge.console.answers import MalformedAnswerError, PrivateConfig, Unbound, read_answer, shown
 from badge.console.calling import Console, ConsoleError
 from badge.desk import Terms
 from badge.llms import Llms, Purpose
@@ -126,7 +126,7 @@ class ConsoleBinding:
         try:
             answer = await self._console.call(AGENT_MODELS, body, within=self._settings.devices.console.timeout_s)
             said = read_answer(answer)
-        except (ConsoleError, RubbishError) as exc:
+        except (ConsoleError, MalformedAnswerError) as exc:
             log.warning("the console does not say how to serve a device", device=device, reason=str(exc))
             return self._last(device)
         if isinstance(said, Unbound):

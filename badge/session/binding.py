@@ -102,7 +102,7 @@ class Waiting:
 
 
 class CodeCall:
-    """Tells the code of a badge that is nobody's, not too often."""
+    """Tells the code of a badge that is not bound, not too often."""
 
     def __init__(self, language: Language, say: Callable[[Notice, Told], bool]) -> None:
         self._language = language
@@ -225,7 +225,7 @@ class DeviceBinding:
         take(item)
 
     def _turn_away(self, item: object) -> None:
-        """A badge that is nobody's hears its code, whatever it says."""
+        """A badge that is not bound hears its code, whatever it says."""
         match item:
             case AudioPacket():
                 self._spoken_to()

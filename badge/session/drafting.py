@@ -60,7 +60,7 @@ class Draft:
 
     def fail(self) -> None:
         """The stream broke in a way that nobody foresaw."""
-        self.error = ProviderError("llm", "failed in an unforeseen way")
+        self.error = ProviderError("llm", "failed unexpectedly")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Incoming[Token]]:

@@ -92,7 +92,7 @@ class Scribe:
             self._current = None
 
     async def _understand(self, capture: Capture) -> None:
-        outcome: str | ProviderError = ProviderError("asr", "failed in an unforeseen way")
+        outcome: str | ProviderError = ProviderError("asr", "failed unexpectedly")
         with boundary("recognition", log):
             outcome = await self._recognise(capture)
         await trio.lowlevel.checkpoint_if_cancelled()

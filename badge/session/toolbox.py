@@ -29,7 +29,7 @@ GRACE = 1.0
 
 
 class ToolSource(Protocol):
-    """One place where tools are."""
+    """A provider of tools."""
 
     async def offered(self) -> Sequence[Tool]:
         """Its tools at this moment; never waits for a badge."""
@@ -102,7 +102,7 @@ class Toolbox:
         self._used = used
 
     async def kit(self) -> Kit:
-        """The tools that there are now; a source that does not say what it has, has none."""
+        """The tools on offer now; a source that fails or is slow contributes none."""
         found: list[tuple[Tool, ToolSource]] = []
         for source in self._sources:
             with boundary("tools", log), trio.move_on_after(OFFER_WITHIN) as patience:
@@ -168,7 +168,7 @@ async def _called(
 ) -> ToolResult:
     known, arguments = kit.tools.get(call.name), parse_arguments(call.arguments)
     if known is None:
-        log.warning("a tool was called that there is not", size=len(call.name))
+        log.warning("the model has called an unknown tool", size=len(call.name))
         return ToolResult(kind="unknown", text=failed.text)
     if arguments is None:
         return ToolResult(kind="answer", text=texts.ARGUMENTS_UNREADABLE)

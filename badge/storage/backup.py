@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]
 
 
 def place(target: Path, source: Path, clock: WallClock) -> Path:
-    """Where a backup goes: a file that there is not yet, or in a folder one that is named after source and time."""
+    """Where a backup goes: a new file, or in a folder one that is named after source and time."""
     if not target.is_dir():
         return target
     return target / f"{source.stem}-{clock.now():%Y%m%d-%H%M%S}{source.suffix}"

@@ -84,8 +84,8 @@ def _checked(path: Path, settings: ToolSettings) -> str:
         raise ValueError(f"it is larger than {LARGEST} bytes")
     data = path.read_bytes()
     digest = settings.digests.get(path.stem)
-    if digest is None and settings.signed_only:
-        raise ValueError("its SHA-256 is not in tools.digests, and tools.signed_only is true")
+    if digest is None and settings.digests_only:
+        raise ValueError("its SHA-256 is not in tools.digests, and tools.digests_only is true")
     if digest is not None and hashlib.sha256(data).hexdigest() != digest.lower():
         raise ValueError("its SHA-256 is not the one in tools.digests")
     return data.decode("utf-8-sig")

@@ -43,11 +43,11 @@ class FunasrSettings:
     )
     hotwords: dict[str, int] = setting({}, "words to expect and their weights, such as { 阿里巴巴 = 20 }")
     itn: bool = setting(True, "write numbers as digits")
-    replacing: bool = setting(False, "first-pass texts are the whole stretch so far; FunASR's own servers add to it")
+    replacing: bool = setting(False, "first-pass texts are cumulative; FunASR's own servers send only the new words")
     api_key_env: str = setting("FUNASR_API_KEY", "environment variable with a token, for servers behind a gateway")
     api_key_file: str = setting("", "file with the token; it goes before the variable")
     ca_file: str = setting("", "certificates to trust beside the system's, such as the server's own")
-    check_certificate: bool = setting(True, "false takes any certificate: FunASR's images come with one of nobody")
+    check_certificate: bool = setting(True, "false takes any certificate: FunASR's images come with a self-signed one")
     connect_timeout_s: float = setting(2.0, "longest wait for a connection", **between(0.1, 60))
 
 

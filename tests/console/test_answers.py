@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from badge.console.answers import PrivateConfig, RubbishError, Unbound, read_answer, shown, whole
+from badge.console.answers import MalformedAnswerError, PrivateConfig, Unbound, read_answer, shown, whole
 from badge.log import MASK
 
 FULL: dict[str, Any] = {
@@ -77,7 +77,7 @@ def test_who_is_not_bound(answer: dict[str, Any], expected: Unbound) -> None:
 @pytest.mark.req("PC-6")
 @pytest.mark.parametrize("answer", [{"code": 500, "msg": "oh"}, {"code": 0}, {"code": 0, "data": []}, {"code": 401}])
 def test_an_answer_without_sense_is_not_an_unbound_device(answer: dict[str, Any]) -> None:
-    with pytest.raises(RubbishError):
+    with pytest.raises(MalformedAnswerError):
         read_answer(answer)
 
 

@@ -171,7 +171,7 @@ async def test_a_command_that_may_have_been_done_is_written_down(
         ):
             server.plan(reply)
             told = await counter.text("control_home", **light)
-            assert told == f"Home Assistant is of no use now: failed: {reason}."
+            assert told == f"Home Assistant is unavailable right now: failed: {reason}."
             assert audited(tmp_path)[-1]["result"] == f"failed: {reason}"
         monkeypatch.setattr(web, "PATIENCE", 60)
         server.plan(never)
@@ -231,7 +231,7 @@ async def test_the_state_of_a_thing_is_read(tmp_path: Path) -> None:
         assert len(server.exchanges) == 1
         for odd in ("rubbish", [], gives("no", 404)):
             server.plan(odd if callable(odd) else gives(odd))
-            assert "Home Assistant is of no use now" in await counter.text("read_home", entity="sensor.bath")
+            assert "Home Assistant is unavailable right now" in await counter.text("read_home", entity="sensor.bath")
         server.plan(gives({"state": "x" * 900_000}))
         assert len(await counter.text("read_home", entity="sensor.bath")) == 2000
 

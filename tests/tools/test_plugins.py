@@ -82,7 +82,7 @@ async def test_only_plugins_that_the_operator_has_signed_are_loaded(tmp_path: Pa
     digests = {"good": hashlib.sha256((folder / "good.py").read_bytes()).hexdigest().upper(), "bad": "0" * 64}
     for only, expected in ((False, {"good", "hello"}), (True, {"good"})):
         with logged() as lines:
-            async with opened(plugins=str(folder), digests=digests, signed_only=only) as counter:
+            async with opened(plugins=str(folder), digests=digests, digests_only=only) as counter:
                 assert {"good", "bad", "hello"} & set(await counter.names()) == expected
         assert "its SHA-256 is not the one in tools.digests" in repr(lines)
 

@@ -85,7 +85,7 @@ async def test_a_service_that_does_not_answer_properly_is_explained(name: str, h
             search=SearchSettings(url=address + "{query}"),
         ) as counter:
             told = await counter.text(name, **({"place": "Rome"} if name == "get_weather" else {"query": "Rome"}))
-            assert told.endswith(f"is of no use now: {reason}.")
+            assert told.endswith(f"is unavailable right now: {reason}.")
             assert "127.0.0.1" not in told
 
 

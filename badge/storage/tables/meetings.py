@@ -131,5 +131,5 @@ def _known(meeting: str, rows: int) -> None:
 
 
 def unknown_meeting(meeting: str) -> StoreError:
-    """The error of those who write into a meeting that there is not."""
+    """The error of those who write into an unknown meeting."""
     return StoreError(f"there is no meeting {meeting!r}.", remedy="Begin it first.")

@@ -102,9 +102,9 @@ class Home:
             page = await self._web.ask(f"{self._settings.url}/api/states/{entity}", headers=self._headers())
             value = page.json()
         except WebError as exc:
-            return f"Home Assistant is of no use now: {exc}."
+            return f"Home Assistant is unavailable right now: {exc}."
         if not isinstance(value, dict):
-            return "Home Assistant is of no use now: it answered with no state."
+            return "Home Assistant is unavailable right now: it answered with no state."
         told = {key: value[key] for key in ("state", "attributes", "last_changed") if key in value}
         return cut(json.dumps(told, ensure_ascii=False), LONGEST_STATE)
 
@@ -123,7 +123,7 @@ class Home:
             result = f"failed: {exc}"
         finally:
             await self._write(context, service, fields, result)  # noqa: ASYNC102 - shielded, and bounded
-        return "Done." if result == "done" else f"Home Assistant is of no use now: {result}."
+        return "Done." if result == "done" else f"Home Assistant is unavailable right now: {result}."
 
     async def _write(self, context: Context, service: _Service, fields: dict[str, Any], result: str) -> None:
         await self._audit.write(

@@ -34,7 +34,7 @@ class Weather:
                 values |= _coordinates(await self._web.ask(filled(self._settings.place_url, place=place)))
             page = await self._web.ask(filled(self._settings.url, **values))
         except WebError as exc:
-            return f"The weather service is of no use now: {exc}."
+            return f"The weather service is unavailable right now: {exc}."
         return f"{values['place']}: {cut(page.text.strip(), LONGEST)}"
 
 

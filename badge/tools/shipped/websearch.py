@@ -32,7 +32,7 @@ class WebSearch:
         try:
             page = await self._web.ask(filled(self._settings.url, query=query))
         except WebError as exc:
-            return f"The search service is of no use now: {exc}."
+            return f"The search service is unavailable right now: {exc}."
         return cut(_results(page.text, self._settings.results) or page.text.strip(), LONGEST) or "Nothing was found."
 
 
