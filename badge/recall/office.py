@@ -33,7 +33,7 @@ FINISH_WITHIN = 9.0
 """Seconds that conversations have to be worked out when the server stops, within the 10 s of all offices, so that it can
 be told what is left; that is done after the next start."""
 
-MOST_PAUSES = 100
+MOST_PAUSES = 48
 """Pauses of one user that are kept."""
 
 LONGEST_SAID = 4000
