@@ -22,6 +22,7 @@ from providers.asr.openai import OpenAiAsr
 from providers.asr.pocketsphinx import PocketsphinxAsr
 from providers.asr.vosk import VoskAsr
 from providers.embeddings import OpenAiEmbeddings
+from providers.keys import key_in
 from providers.llm.offline import OfflineLlm
 from providers.llm.openai import OpenAiLlm
 from providers.models import ModelFolder, default_folder
@@ -112,11 +113,11 @@ def settled(settings: LlmSettings, environment: Mapping[str, str]) -> LlmSetting
     """The settings with everything in them that makes a difference: which implementation `auto` is, and what the key file says
     now. A file that cannot be read is left to the provider, which says so when it starts."""
     openai = settings.openai
-    if openai.api_key:  # it goes before the file, and when it is refused the file is not to blame
+    if openai.api_key:  # it overrides the file, and when it is refused the file is not to blame
         openai = attrs.evolve(openai, api_key_file="")
     elif openai.api_key_file:
         with suppress(OSError, UnicodeDecodeError):
-            openai = attrs.evolve(openai, api_key=Path(openai.api_key_file).read_text(encoding="utf-8").strip())
+            openai = attrs.evolve(openai, api_key=key_in(openai.api_key_file))
     use = settings.use
     if use == "auto":
         connected = openai.base_url or openai.api_key or openai.api_key_file or environment.get(openai.api_key_env)
