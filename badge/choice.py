@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -118,11 +118,16 @@ def settled(settings: LlmSettings, environment: Mapping[str, str]) -> LlmSetting
     elif openai.api_key_file:
         with suppress(OSError, UnicodeDecodeError):
             openai = attrs.evolve(openai, api_key=key_in(openai.api_key_file))
-    use = settings.use
-    if use == "auto":
-        connected = openai.base_url or openai.api_key or openai.api_key_file or environment.get(openai.api_key_env)
-        use = "openai" if connected else "offline"
-    return attrs.evolve(settings, use=use, openai=openai)
+    return attrs.evolve(settings, use=_use(settings, environment), openai=openai)
+
+
+def _use(settings: LlmSettings, environment: Mapping[str, str]) -> Literal["openai", "offline"]:
+    """Which implementation serves, for which no file is read."""
+    if settings.use != "auto":
+        return settings.use
+    openai = settings.openai
+    connected = openai.base_url or openai.api_key or openai.api_key_file or environment.get(openai.api_key_env)
+    return "openai" if connected else "offline"
 
 
 def _remote_asr(settings: Settings, folder: ModelFolder, environment: Mapping[str, str]) -> Choice[Asr]:
@@ -142,7 +147,7 @@ def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: Wal
     openai, offline = OpenAiLlm(settings.openai, environment), OfflineLlm(clock.now)
     address = urlsplit(settings.openai.base_url)
     where = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl() or "api.openai.com"
-    if settled(settings, environment).use == "openai":
+    if _use(settings, environment) == "openai":
         return Choice(candidates=(openai,), why=f"{settings.openai.model} at {where}")
     return Choice(
         candidates=(offline,),
