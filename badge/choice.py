@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -22,6 +22,7 @@ from providers.asr.openai import OpenAiAsr
 from providers.asr.pocketsphinx import PocketsphinxAsr
 from providers.asr.vosk import VoskAsr
 from providers.embeddings import OpenAiEmbeddings
+from providers.keys import key_in
 from providers.llm.offline import OfflineLlm
 from providers.llm.openai import OpenAiLlm
 from providers.models import ModelFolder, default_folder
@@ -112,16 +113,21 @@ def settled(settings: LlmSettings, environment: Mapping[str, str]) -> LlmSetting
     """The settings with everything in them that makes a difference: which implementation `auto` is, and what the key file says
     now. A file that cannot be read is left to the provider, which says so when it starts."""
     openai = settings.openai
-    if openai.api_key:  # it goes before the file, and when it is refused the file is not to blame
+    if openai.api_key:  # it overrides the file, and when it is refused the file is not to blame
         openai = attrs.evolve(openai, api_key_file="")
     elif openai.api_key_file:
         with suppress(OSError, UnicodeDecodeError):
-            openai = attrs.evolve(openai, api_key=Path(openai.api_key_file).read_text(encoding="utf-8").strip())
-    use = settings.use
-    if use == "auto":
-        connected = openai.base_url or openai.api_key or openai.api_key_file or environment.get(openai.api_key_env)
-        use = "openai" if connected else "offline"
-    return attrs.evolve(settings, use=use, openai=openai)
+            openai = attrs.evolve(openai, api_key=key_in(openai.api_key_file))
+    return attrs.evolve(settings, use=_use(settings, environment), openai=openai)
+
+
+def _use(settings: LlmSettings, environment: Mapping[str, str]) -> Literal["openai", "offline"]:
+    """Which implementation serves, for which no file is read."""
+    if settings.use != "auto":
+        return settings.use
+    openai = settings.openai
+    connected = openai.base_url or openai.api_key or openai.api_key_file or environment.get(openai.api_key_env)
+    return "openai" if connected else "offline"
 
 
 def _remote_asr(settings: Settings, folder: ModelFolder, environment: Mapping[str, str]) -> Choice[Asr]:
@@ -141,7 +147,7 @@ def choose_llm(settings: LlmSettings, environment: Mapping[str, str], clock: Wal
     openai, offline = OpenAiLlm(settings.openai, environment), OfflineLlm(clock.now)
     address = urlsplit(settings.openai.base_url)
     where = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl() or "api.openai.com"
-    if settled(settings, environment).use == "openai":
+    if _use(settings, environment) == "openai":
         return Choice(candidates=(openai,), why=f"{settings.openai.model} at {where}")
     return Choice(
         candidates=(offline,),

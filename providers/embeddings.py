@@ -52,7 +52,7 @@ class OpenAiEmbeddings:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep connections until cancelled. Raises `ProviderError` without a usable key."""
-        async with open_client(self.name, self._settings, self._environment, _embeddings) as client:
+        async with open_client(self.name, self._settings, self._environment, _embeddings) as (client, _):
             self._client = client
             try:
                 task_status.started()

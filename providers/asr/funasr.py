@@ -45,7 +45,7 @@ class FunasrSettings:
     itn: bool = setting(True, "write numbers as digits")
     replacing: bool = setting(False, "first-pass texts are cumulative; FunASR's own servers send only the new words")
     api_key_env: str = setting("FUNASR_API_KEY", "environment variable with a token, for servers behind a gateway")
-    api_key_file: str = setting("", "file with the token; it goes before the variable")
+    api_key_file: str = setting("", "file with the token; takes precedence over api_key_env")
     ca_file: str = setting("", "certificates to trust beside the system's, such as the server's own")
     check_certificate: bool = setting(True, "false takes any certificate: FunASR's images come with a self-signed one")
     connect_timeout_s: float = setting(2.0, "longest wait for a connection", **between(0.1, 60))
@@ -62,13 +62,10 @@ class FunasrAsr:
         self.name = f"funasr ({settings.mode} at {urlsplit(settings.url).hostname or 'no address'})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Load certificates in a thread, then stay. Raises `ProviderError` when the settings cannot work."""
-        settings = self._settings
-        if not settings.url:
+        """Load key and certificates in a thread, then stay. Raises `ProviderError` when the settings cannot work."""
+        if not self._settings.url:
             raise ProviderError(self.name, "there is no address.", remedy="Set url in [asr.funasr].")
-        token = read_key(self.name, settings.api_key_env, settings.api_key_file, self._environment)
-        tls = await trio.to_thread.run_sync(_tls, self.name, settings) if settings.url.startswith("wss:") else None
-        self._address = Address(url=settings.url, connect_timeout=settings.connect_timeout_s, tls=tls, token=token)
+        self._address = await trio.to_thread.run_sync(_address_of, self.name, self._settings, self._environment)
         try:
             task_status.started()
             await trio.sleep_forever()
@@ -210,6 +207,12 @@ def _opening(settings: FunasrSettings) -> dict[str, Any]:
 
 
 _CLOSING = json.dumps({"is_speaking": False, "is_end": True})
+
+
+def _address_of(name: str, settings: FunasrSettings, environment: Mapping[str, str]) -> Address:
+    token = read_key(name, settings.api_key_env, settings.api_key_file, environment)
+    tls = _tls(name, settings) if settings.url.startswith("wss:") else None
+    return Address(url=settings.url, connect_timeout=settings.connect_timeout_s, tls=tls, token=token)
 
 
 def _tls(name: str, settings: FunasrSettings) -> ssl.SSLContext:

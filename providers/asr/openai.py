@@ -59,7 +59,7 @@ class OpenAiAsr:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Build the client, then stay. Raises `ProviderError` without a usable key."""
-        async with open_client(self.name, self._settings, self._environment, _transcriptions) as client:
+        async with open_client(self.name, self._settings, self._environment, _transcriptions) as (client, _):
             self._client = client
             try:
                 task_status.started()

@@ -8,16 +8,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import Any
-from urllib.parse import urlsplit
 
 import trio
 
-from providers.llm.openai_client import KEPT_ALIVE, client_of, key_of, key_source
 from providers.llm.openai_failures import LONGEST_PAUSE, failure_of, silent, unfinished
 from providers.llm.openai_forms import REFUSED, Forms
 from providers.llm.openai_reply import Reply
-from providers.llm.openai_settings import OFFICIAL, OpenAiSettings, fields_of
-from providers.openai_client import closing
+from providers.llm.openai_settings import OpenAiSettings, fields_of
+from providers.openai_client import KEPT_ALIVE, closing, host_of, open_client, source_of
 from providers.openai_failures import Failure
 from providers.ports import Prompt, ProviderError, Token
 
@@ -66,20 +64,17 @@ class OpenAiLlm:
         self._http: Any = None
         self._forms = Forms()
         self._waiting = Waiting()
-        self.name = f"openai ({settings.model} at {urlsplit(settings.base_url or OFFICIAL).hostname})"
+        self.name = f"openai ({settings.model} at {host_of(settings)})"
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Build the client in a thread (0.7 s of imports), then stay. Raises `ProviderError` without a usable key."""
-        key = key_of(self.name, self._settings, self._environment)
-        client, self._http = await trio.to_thread.run_sync(client_of, self.name, self._settings, key)
-        self._client = client
-        try:
-            task_status.started()
-            await trio.sleep_forever()
-        finally:
-            self._client = self._http = None
-            with trio.move_on_after(2, shield=True):
-                await client.close()
+        """Build the client, then stay. Raises `ProviderError` without a usable key."""
+        async with open_client(self.name, self._settings, self._environment, _completions) as (client, http):
+            self._client, self._http = client, http
+            try:
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                self._client = self._http = None
 
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
@@ -148,7 +143,7 @@ class OpenAiLlm:
             except trio.BrokenResourceError:  # the receiver closed its channel: nobody asks any more
                 return None
             except Exception as exc:  # noqa: BLE001 - the vendor's exceptions become failures, by a table
-                failure = failure_of(self.name, exc, key_source(self._settings))
+                failure = failure_of(self.name, exc, source_of(self._settings))
         if reply.started and reply.finish:  # all is said, whatever came after it
             return None
         if patience.cancelled_caught:
@@ -179,3 +174,7 @@ class OpenAiLlm:
                     return
                 if reply.finish:
                     patience.deadline = min(patience.deadline, trio.current_time() + GRACE)
+
+
+def _completions(client: Any) -> Any:
+    return client.chat.completions.create

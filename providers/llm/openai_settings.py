@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
+import attrs
 from attrs import frozen
 
+from providers.openai_client import Account
 from providers.ports import ChatMessage, Prompt
 from providers.settings import between, plain_json, setting
 
-OFFICIAL = "https://api.openai.com/v1"
+
+def _model_before_key(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """The order of config.toml: the address, what is asked there, the key and the times to wait. Without this all of
+    the account comes first."""
+    names = attrs.fields_dict(Account)
+    address, *account = [field for field in fields if field.name in names]
+    own = [field for field in fields if field.name not in names]
+    after_key = [field.name for field in own].index("api_key") + 1
+    return [address, *own[:after_key], *account, *own[after_key:]]
 
 
-@frozen(kw_only=True)
-class OpenAiSettings:
+@frozen(kw_only=True, field_transformer=_model_before_key)
+class OpenAiSettings(Account):
     """A server with the OpenAI API: the official one, another company's, or a local one such as Ollama or llama.cpp."""
 
-    base_url: str = setting(
-        "",
-        "address of the API, such as http://localhost:11434/v1; empty: the official one",
-        check=lambda v: not v or (v.startswith(("http://", "https://")) and bool(urlsplit(v).hostname)),
-        expected="empty or an address that begins with http:// or https://",
-    )
     model: str = setting("gpt-4o-mini", "name of the model", check=bool, expected="the name of a model")
     temperature: float = setting(-1.0, "randomness, 0 to 2; -1 leaves it to the server", **between(-1, 2))
     top_p: float = setting(
@@ -36,14 +39,18 @@ class OpenAiSettings:
         expected="values that JSON has: text, numbers, true, false, lists and tables",
     )
     api_key: str = setting(
-        "", "the key; it is kept better in the environment or a file, which it goes before", hidden=True
+        "",
+        "the key itself. Prefer api_key_env or api_key_file, which keep it out of this file; api_key overrides both",
+        hidden=True,
     )
-    api_key_env: str = setting("OPENAI_API_KEY", "environment variable with the key; a base_url may do without a key")
-    api_key_file: str = setting("", "file with the key; it goes before the variable")
-    connect_timeout_s: float = setting(5.0, "longest wait for a connection", **between(0.1, 60))
     first_token_timeout_s: float = setting(10.0, "longest wait for the first word", **between(0.1, 300))
     token_timeout_s: float = setting(10.0, "longest wait between two words", **between(0.1, 300))
     retry: bool = setting(True, "ask once more when the server fails before the first word and there is time left")
+
+    @property
+    def given_key(self) -> str:
+        """`api_key`."""
+        return self.api_key
 
 
 def fields_of(settings: OpenAiSettings, prompt: Prompt) -> dict[str, Any]:

@@ -157,3 +157,21 @@ def test_a_password_in_an_address_is_not_shown() -> None:
     assert choice.why == "m at https://models.example:8443/v1"
     assert choice.candidates[0].name == "openai (m at models.example)"
     assert choose_llm(LlmSettings(use="openai"), {}, SystemClock()).why == "gpt-4o-mini at api.openai.com"
+
+
+def test_a_model_is_made_without_reading_its_key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made where it is needed, in the thread of all others; what the file says was settled before."""
+    file = tmp_path / "key"
+    read: list[Path] = []
+    plain = Path.read_text
+
+    def read_text(path: Path, *how: str, **more: str) -> str:
+        read.append(path)
+        return plain(path, *how, **more)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    works = workshop({}, SystemClock())
+    settings = works.settle(LlmSettings(openai=OpenAiSettings(api_key_file=str(file))))
+    assert (settings.use, read.count(file)) == ("openai", 1)
+    assert works.make(settings).name == "openai (gpt-4o-mini at api.openai.com)"
+    assert read.count(file) == 1
