@@ -14,6 +14,7 @@ from badge.components import Component
 from badge.log import get_log
 from badge.patience import patience
 from providers.ports import Asr, Provider, ProviderError, Recognition, Transcript, Tts, single_error
+from providers.streams import next_of
 from providers.tts.spoken import Send, spoken
 
 log = get_log(__name__)
@@ -169,9 +170,5 @@ class FallbackTts(_Fallback[Tts]):
 
 async def _pass_on(tts: Tts, text: str, send: Send) -> None:
     async with tts.speak(text) as audio:
-        while True:
-            try:
-                chunk = await audio.receive()
-            except trio.EndOfChannel:
-                return
+        while (chunk := await next_of(audio)) is not None:
             await send(chunk)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import cast
 
 import attrs
@@ -23,6 +22,7 @@ from providers.audiofile import AudioFileError, ffmpeg_version
 from providers.opus import OpusError, opus_version
 from providers.ports import EAR_RATE, Asr, ChatMessage, Llm, Prompt, Provider, ProviderError, Tts, single_error
 from providers.scripted import tone
+from providers.streams import next_of
 from providers.tts.openai import OpenAiTts
 
 START_WITHIN = 60.0
@@ -166,13 +166,8 @@ async def _speak(tts: Tts) -> None:
     """Have a word spoken. Raises `ProviderError`."""
     with single_error():
         async with tts.speak("Hello.") as audio:
-            try:
-                await audio.receive()
-            except trio.EndOfChannel:
-                silent = True
-            else:
-                silent = False
-    if silent:
+            first = await next_of(audio)
+    if first is None:
         raise ProviderError("tts", "no sound comes.")
 
 
@@ -181,8 +176,7 @@ async def _converse(llm: Llm) -> None:
     prompt = Prompt(messages=(ChatMessage(role="user", content="Say hi."),), session="check")
     with single_error():
         async with llm.stream(prompt) as tokens:
-            with suppress(trio.EndOfChannel):
-                await tokens.receive()
+            await next_of(tokens)
 
 
 def _library(part: str, version: Callable[[], str]) -> Verdict:

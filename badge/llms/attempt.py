@@ -14,7 +14,8 @@ from badge.llms.ledger import Ledger
 from badge.llms.plan import PRIVATE, Endpoint
 from badge.log import get_log
 from badge.pool import Pool
-from providers.ports import Incoming, Llm, Prompt, ProviderError, Text, Token, ToolCall, Usage, single_error
+from providers.ports import Llm, Prompt, ProviderError, Text, Token, ToolCall, Usage, single_error
+from providers.streams import next_of, pass_on
 
 log = get_log(__name__)
 
@@ -89,7 +90,7 @@ class Attempt:
             while (token := await next_of(tokens)) is not None:
                 self._note(token, breaker)
                 try:
-                    await _pass(token, send)
+                    await pass_on(token, send)
                 except trio.BrokenResourceError:
                     self.left = True
                     return
@@ -118,19 +119,3 @@ class Attempt:
             breaker.succeeded()
         else:
             breaker.left(self)
-
-
-async def _pass(token: Token, send: trio.MemorySendChannel[Token]) -> None:
-    """At once where there is room: a model that fails at this moment must not take the token along."""
-    try:
-        send.send_nowait(token)
-    except trio.WouldBlock:
-        await send.send(token)
-
-
-async def next_of(tokens: Incoming[Token]) -> Token | None:
-    """The next token, None after the last one."""
-    try:
-        return await tokens.receive()
-    except trio.EndOfChannel:
-        return None

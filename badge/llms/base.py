@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import trio
-
 from badge.components import Component
 from badge.config.llm import LlmSettings, Purpose
 from badge.patience import patience
 from providers.ports import Llm, Prompt, Text, single_error
+from providers.streams import next_of
 
 Wrap = Callable[[Component[Llm]], Component[Llm]]
 
@@ -51,14 +50,10 @@ async def whole_answer(
         llm = await llms.of(purpose, device=device).ready()
         patient.begin()
         async with llm.stream(prompt) as tokens:
-            while room > 0:
-                patient.begin()
-                try:
-                    token = await tokens.receive()
-                except trio.EndOfChannel:
-                    break
+            while room > 0 and (token := await next_of(tokens)) is not None:
                 if isinstance(token, Text):
                     pieces.append(token.text[:room])
                     room -= len(token.text)
+                patient.begin()
             patient.begin()
     return "".join(pieces)

@@ -8,10 +8,11 @@ from math import inf
 
 import trio
 
-from badge.llms.attempt import Asker, Attempt, Means, next_of
+from badge.llms.attempt import Asker, Attempt, Means
 from badge.llms.plan import OFFLINE, TALKS, Chain
 from badge.log import get_log
 from providers.ports import Prompt, ProviderError, Token, single_error
+from providers.streams import next_of
 
 log = get_log(__name__)
 

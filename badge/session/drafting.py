@@ -23,6 +23,7 @@ from badge.log import get_log
 from badge.machines.base import Watch
 from badge.metrics import Metrics
 from providers.ports import Incoming, Llm, Prompt, ProviderError, Token, single_error
+from providers.streams import next_of, pass_on
 
 log = get_log(__name__)
 
@@ -141,12 +142,5 @@ class Drafts:
         draft.prompt, draft.llm = prompt, llm
         self._watch("Draft", "open", "drafting", "drafting")
         async with llm.stream(prompt) as tokens:
-            while True:
-                try:
-                    token = await tokens.receive()
-                except trio.EndOfChannel:
-                    return
-                try:
-                    draft.send.send_nowait(token)  # at once: a model that fails next must not take it along
-                except trio.WouldBlock:
-                    await draft.send.send(token)
+            while (token := await next_of(tokens)) is not None:
+                await pass_on(token, draft.send)

@@ -28,6 +28,7 @@ from protocol.outbound import Error, Ledger, Mood, Stt, Tts
 from providers.opus import Decoder, OpusError
 from providers.ports import MOUTH_RATE, ProviderError
 from providers.speakable import strip_edges
+from providers.streams import pass_on
 
 log = get_log(__name__)
 
@@ -145,9 +146,9 @@ class Mouth:
         clips: trio.MemorySendChannel[Piece],
         packets: Sequence[bytes],
     ) -> None:
-        async def pass_on(sound: Sound) -> None:
+        async def take(sound: Sound) -> None:
             turn.plan.trace.mark("tts", trio.current_time())
-            await _pass_on(sound, clips)
+            await pass_on(sound, clips)
 
         with clips:
             tts = await self._voice.ready()
@@ -155,7 +156,7 @@ class Mouth:
                 await clips.send(sentence)
                 if tts is not None:
                     try:
-                        await self._voice.speak(tts, sentence.text, pass_on)
+                        await self._voice.speak(tts, sentence.text, take)
                     except (ProviderError, trio.TooSlowError) as exc:
                         log.warning("a sentence goes out as text only", error=str(exc) or "too slow")
                 if not packets:  # which follow at once
@@ -292,14 +293,6 @@ class _Deck:
         if await self._outbox.written(self._turn):
             trace.mark("send", trio.current_time())
             self._turn.audible()
-
-
-async def _pass_on(clip: Piece, clips: trio.MemorySendChannel[Piece]) -> None:
-    """Hand over, without a pause when there is room."""
-    try:
-        clips.send_nowait(clip)
-    except trio.WouldBlock:
-        await clips.send(clip)
 
 
 @cache

@@ -38,6 +38,7 @@ from providers.ports import (
 )
 from providers.sentences import SentenceSplitter
 from providers.speakable import mood_of
+from providers.streams import next_of
 
 log = get_log(__name__)
 
@@ -232,18 +233,15 @@ class Thinker:
         reader = CallReader()
         with patience(self._settings.first_token_s) as patient:
             async with await self._open(inquiry, prompt, patient) as tokens:
-                while True:
-                    patient.begin()
-                    try:
-                        token = await tokens.receive()
-                    except trio.EndOfChannel:
-                        patient.begin()
-                        break
+                patient.begin()
+                while (token := await next_of(tokens)) is not None:
                     if isinstance(token, ToolCall):
                         reader.call(token)
                     elif isinstance(token, Text):
                         patient.pause()
                         await inquiry.say(reader.text(token.text))
+                    patient.begin()
+                patient.begin()
         await inquiry.say(reader.rest())
         if reader.any:
             await inquiry.script.end()
