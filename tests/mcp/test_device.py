@@ -407,7 +407,7 @@ async def test_the_badges_mcp_comes_before_its_legacy_things(nursery: trio.Nurse
     assert both == [["lamp_on"], ["lamp_on"], []]
     kit = await badge.session.toolbox.kit()
     assert kit.tools["lamp_on"][0].spec.description == "By MCP."
-    assert kit.tools["lamp_on"][1] is badge.session.device_tools.sources[0]
+    assert kit.tools["lamp_on"][1] is badge.session.device_tools.for_answers[0]
 
 
 # --- hostile badges -------------------------------------------------------------------------------------------------------
