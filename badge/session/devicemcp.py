@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import trio
@@ -22,6 +22,9 @@ log = get_log(__name__)
 
 CALL_WITHIN = 30.0
 """Seconds that a badge has to answer a call."""
+
+STEP_WITHIN, MOST_ATTEMPTS = 10.0, 3
+"""Seconds that a badge has for each answer about what it can do, and how often it is asked in all where one is missing."""
 
 MOST_CALLS = 16
 """Calls that may be under way at one time."""
@@ -47,16 +50,21 @@ class _Waiting:
 
 
 class DeviceMcp:
-    """The client of one badge's MCP server. It has no task: what the badge sends moves the handshake on, and a call is
-    waited for by whoever makes it, so that it ends with the turn."""
+    """The client of one badge's MCP server. It has no task: what the badge sends moves the handshake on, whoever wants its
+    tools has an answer that was lost asked for again, and a call is waited for by whoever makes it, so that it ends with the
+    turn."""
 
-    def __init__(self, tell: Tell, session_id: str) -> None:
+    def __init__(self, tell: Tell, session_id: str, *, now: Callable[[], float] = trio.current_time) -> None:
+        """`now` tells the time in s."""
         self._tell = tell
         self._session_id = session_id
+        self._now = now
         self._last_id = 0
         self.begun = False
         """Whether the badge has said that it has an MCP server."""
         self._handshake: int | None = None  # the request that moves it on
+        self._due = 0.0  # when that should have been answered
+        self._attempts = 0
         self._listing: Listing | None = None
         self._tools: dict[str, tuple[str, Tool]] = {}
         self._waiting: dict[int, _Waiting] = {}
@@ -64,15 +72,8 @@ class DeviceMcp:
     def begin(self) -> None:
         """Ask the badge what it can do; what is known holds until the answer is here."""
         self.begun = True
-        self._listing = None
-        self._handshake = self._ask(
-            "initialize",
-            {
-                "protocolVersion": PROTOCOL_VERSION,
-                "capabilities": {},
-                "clientInfo": CLIENT,
-            },
-        )
+        self._attempts = 1
+        self._initialize()
 
     def end(self) -> None:
         """The badge has no MCP server any more, so nobody will answer what is under way."""
@@ -104,7 +105,13 @@ class DeviceMcp:
                 waiting.over.set()
 
     async def offered(self) -> Sequence[Tool]:  # noqa: ASYNC124 - a question of the toolbox
-        """What the badge can do."""
+        """What the badge can do. One that has not said so in time is asked again; what is known holds until the answer is
+        here."""
+        if self._overdue and self._attempts < MOST_ATTEMPTS:
+            if self._attempts == 1:
+                log.warning("the badge does not say what it can do, and is asked again", step=self._step)
+            self._attempts += 1
+            self._step_again()
         return tuple(tool for _, tool in self._tools.values())
 
     def knows(self, own: str) -> str:
@@ -140,25 +147,51 @@ class DeviceMcp:
         self._tell(Mcp(payload=request(self._last_id, method, params)))
         return self._last_id
 
+    # --- the handshake ---
+
+    @property
+    def _step(self) -> Literal["initialize", "list"]:
+        return "list" if self._listing is not None or self._handshake is None else "initialize"
+
+    @property
+    def _overdue(self) -> bool:
+        return self._handshake is not None and self._now() >= self._due
+
     def _list_again(self) -> None:
         """The list has changed; pages of the old one that are on their way are not for the new one."""
-        if self._handshake is None or self._listing is not None:
+        if self._step == "list" or self._overdue:  # else it is still to come
+            self._attempts = 1
+            self._step_again()
+
+    def _step_again(self) -> None:
+        """Answers to what was asked before are nobody's from here on."""
+        if self._step == "list":
             self._begin_list()
+        else:
+            self._initialize()
+
+    def _initialize(self) -> None:
+        self._listing = None
+        self._expect("initialize", {"protocolVersion": PROTOCOL_VERSION, "capabilities": {}, "clientInfo": CLIENT})
 
     def _begin_list(self) -> None:
         self._listing = Listing()
-        self._handshake = self._ask("tools/list")
+        self._expect("tools/list")
+
+    def _expect(self, method: str, params: dict[str, Any] | None = None) -> None:
+        self._handshake = self._ask(method, params)
+        self._due = self._now() + STEP_WITHIN
 
     def _proceed(self, reply: Reply) -> None:
         """The handshake's next step: the first page, the next one, or the end."""
-        self._handshake = None
+        step, self._handshake = self._step, None
         if reply.error is not None:
-            log.warning("the badge has refused to say what it can do", step="list" if self._listing else "initialize")
+            log.warning("the badge has refused to say what it can do", step=step)
             self._listing = None
         elif self._listing is None:
             self._begin_list()
         elif cursor := self._listing.take(reply.result):
-            self._handshake = self._ask("tools/list", {"cursor": cursor})
+            self._expect("tools/list", {"cursor": cursor})
         else:
             self._tools = self._listing.named()
             self._listing = None

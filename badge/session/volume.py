@@ -19,6 +19,9 @@ SET, STATUS = "self.audio_speaker.set_volume", "self.get_device_status"
 THING, PROPERTY, METHODS = "Speaker", "volume", ("set_volume", "SetVolume")
 """The same in the legacy way; firmware has written the method in both ways."""
 
+SET_OK = ToolResult(kind="answer", text="true")
+"""What firmware answers when it has set the volume. Whatever else a badge says is no success that we would vouch for."""
+
 TOOL = Tool(
     spec=ToolSpec(
         NAME,
@@ -51,24 +54,31 @@ class Volume:
 
     async def offered(self) -> Sequence[Tool]:  # noqa: ASYNC124 - a question of the toolbox
         """The tool, where the badge has a volume."""
-        return (TOOL,) if self._by_mcp or self._method else ()
+        return (TOOL,) if self._setter or self._method else ()
 
     async def call(self, _key: str, tool: str, arguments: dict[str, Any]) -> ToolResult:
-        """Change it; what went wrong is told to the model."""
-        by = arguments.get("by")
-        if tool != NAME or not (self._by_mcp or self._method):
+        """Change it; what went wrong is told to the model, or said if the badge wants so."""
+        by, setter, method = arguments.get("by"), self._setter, self._method
+        if tool != NAME or not (setter or method):
             return ToolResult(kind="unknown", text=f"There is no tool {tool}.")
         if isinstance(by, bool) or not isinstance(by, int | float) or not -100 <= by <= 100:
             return ToolResult(kind="answer", text="by: must be a number from -100 to 100")
-        before = await self._volume()
+        before = await self._reported() if setter else _number(self._iot.state(THING, PROPERTY))
         if before is None:
             return ToolResult(kind="answer", text=f"{texts.DEVICE_TOOL_FAILED}: the volume is not known")
         after = max(0, min(100, round(before + by)))
-        return await self._set(before, after)
+        if setter:
+            result = await self._mcp.call("", setter, {PROPERTY: after})
+            if result != SET_OK:
+                return result
+        else:
+            self._iot.command(THING, method, {PROPERTY: after})
+        return ToolResult(kind="answer", text=f"The volume was {before:g} and is {after} now.")
 
     @property
-    def _by_mcp(self) -> bool:
-        return bool(self._mcp.knows(SET) and self._mcp.knows(STATUS))
+    def _setter(self) -> str:
+        """The tool of the badge that sets a volume that can be read; empty when there is none."""
+        return self._mcp.knows(SET) if self._mcp.knows(STATUS) else ""
 
     @property
     def _method(self) -> str:
@@ -78,9 +88,7 @@ class Volume:
             return ""
         return next((m for m in METHODS if m in thing.methods and PROPERTY in thing.methods[m].parameters), "")
 
-    async def _volume(self) -> float | None:
-        if not self._by_mcp:
-            return _number(self._iot.state(THING, PROPERTY))
+    async def _reported(self) -> float | None:
         reply = await self._mcp.request(STATUS, {})
         try:
             status = json.loads(text_of(reply)) if reply is not None else None
@@ -88,15 +96,6 @@ class Volume:
             return None
         speaker = status.get("audio_speaker") if isinstance(status, dict) else None
         return _number(speaker.get("volume")) if isinstance(speaker, dict) else None
-
-    async def _set(self, before: float, after: int) -> ToolResult:
-        if self._by_mcp:
-            result = await self._mcp.call("", self._mcp.knows(SET), {"volume": after})
-            if result.text.startswith(texts.DEVICE_TOOL_FAILED):
-                return result
-        else:
-            self._iot.command(THING, self._method, {PROPERTY: after})
-        return ToolResult(kind="answer", text=f"The volume was {before:g} and is {after} now.")
 
 
 def _number(value: Any) -> float | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from contextlib import suppress
 from typing import Any
 
 import pytest
+import structlog.testing
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from badge.session.devicemcp import CALL_WITHIN, MOST_CALLS, DeviceMcp
+from badge.session.devicemcp import CALL_WITHIN, MOST_ATTEMPTS, MOST_CALLS, STEP_WITHIN, DeviceMcp
 from badge.session.listing import LARGEST_LIST, MOST_PAGES, MOST_TOOLS
 from protocol import RemoteProtocolError
 from protocol.jsonrpc import Nonsense, Question, Reply, read
@@ -217,13 +219,160 @@ async def test_a_badge_that_does_not_answer_or_refuses_has_no_tools(
     badge = await House(nursery).enter()
     badge.tell(type="hello", features={"mcp": True})
     await badge.until("mcp")
-    await trio.sleep(100)
-    assert await offered(badge.session) == {}
+    with Spawned() as spawned:
+        await trio.sleep(100)
+    assert spawned.count == 0
+    assert len(badge.of("mcp")) == 1, "nobody wanted to know"
     badge.tell(type="mcp", payload={"jsonrpc": "2.0", "id": 1, "error": {"message": "Missing params"}})
     badge.tell(type="mcp", payload={"jsonrpc": "2.0", "id": 1, "result": {}})  # nobody waits for it any more
     await alive(badge)
     assert await offered(badge.session) == {}
     assert len(badge.of("mcp")) == 1
+
+
+class Forgetful(Firmware):
+    """Loses its answers to some requests, by their numbers."""
+
+    def __init__(self, badge: Guest, lost: Container[int]) -> None:
+        super().__init__(badge)
+        self.lost = lost
+
+    def _answer(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        answer = super()._answer(payload)
+        return None if payload["id"] in self.lost else answer
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """What was asked, by method and cursor."""
+        return [(payload["method"], payload.get("params", {}).get("cursor", "")) for payload in self.asked]
+
+    async def introduce(self, nursery: trio.Nursery, badge: Guest) -> None:
+        nursery.start_soon(self.run)
+        badge.tell(type="hello", features={"mcp": True})
+        await badge.until("hello", count=2)
+        await badge.quiet()
+
+
+INITIALIZE, LIST = ("initialize", ""), ("tools/list", "")
+PAGES = [LIST, ("tools/list", "self.screen.set_theme"), ("tools/list", "self.lamp-on")]
+CHANGED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+
+
+@pytest.mark.req("MC-1")
+@pytest.mark.parametrize(("lost", "again"), [(1, [INITIALIZE, *PAGES]), (2, PAGES), (3, PAGES), (4, PAGES)])
+async def test_an_answer_that_is_lost_is_asked_for_again(
+    nursery: trio.Nursery, autojump_clock: MockClock, lost: int, again: list[tuple[str, str]]
+) -> None:
+    badge = await House(nursery).enter()
+    firmware = Forgetful(badge, {lost})
+    await firmware.introduce(nursery, badge)
+    before = [INITIALIZE, *PAGES][:lost]
+    await trio.sleep(STEP_WITHIN - 0.1)
+    assert await offered(badge.session) == {}
+    await badge.quiet()
+    assert firmware.steps == before, "it has some time"
+    await trio.sleep(0.2)
+    with structlog.testing.capture_logs() as logs:
+        await offered(badge.session)
+        await badge.quiet()
+        assert set(await offered(badge.session)) == NAMES
+    assert firmware.steps == before + again
+    assert [(line["event"], line["step"]) for line in logs if line["log_level"] == "warning"] == [
+        ("the badge does not say what it can do, and is asked again", "initialize" if lost == 1 else "list")
+    ]
+    await trio.sleep(100)
+    await offered(badge.session)
+    await badge.quiet()
+    assert firmware.steps == before + again, "all is known"
+
+
+@pytest.mark.req("MC-1")
+@pytest.mark.parametrize("kept", [0, 1, 2])
+async def test_a_badge_that_never_answers_is_not_asked_for_ever(
+    nursery: trio.Nursery, autojump_clock: MockClock, kept: int
+) -> None:
+    """Also where it has answered the first steps."""
+    badge = await House(nursery).enter()
+    firmware = Forgetful(badge, range(kept + 1, 100))
+    await firmware.introduce(nursery, badge)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(20):
+            await trio.sleep(STEP_WITHIN)
+            assert await offered(badge.session) == {}
+            await badge.quiet()
+    assert len(firmware.asked) == kept + MOST_ATTEMPTS
+    assert len([line for line in logs if line["log_level"] == "warning"]) == 1
+    firmware.lost = ()
+    badge.tell(type="hello", features={"mcp": True})
+    await badge.until("hello", count=3)
+    await badge.quiet()
+    assert set(await offered(badge.session)) == NAMES
+
+
+@pytest.mark.req("MC-1")
+async def test_late_answers_to_earlier_attempts_are_nobodys_and_the_last_one_is_never_too_late(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    firmware = Forgetful(badge, range(5, 100))
+    await firmware.introduce(nursery, badge)
+    firmware.say(CHANGED)
+    for _ in range(MOST_ATTEMPTS):
+        await badge.quiet()
+        await trio.sleep(STEP_WITHIN)
+        assert set(await offered(badge.session)) == NAMES, "the list before holds meanwhile"
+    *early, last = [payload["id"] for payload in firmware.asked][4:]
+    assert len(early) == MOST_ATTEMPTS - 1
+    for number in early:
+        firmware.say({"jsonrpc": "2.0", "id": number, "result": {"tools": [tool("self.old")], "nextCursor": "x"}})
+    await alive(badge)
+    assert set(await offered(badge.session)) == NAMES
+    firmware.say({"jsonrpc": "2.0", "id": last, "result": {"tools": [tool("self.new")]}})
+    await alive(badge)
+    assert set(await offered(badge.session)) == {"self_new"}
+    assert firmware.steps == [INITIALIZE, *PAGES] + [LIST] * MOST_ATTEMPTS
+
+
+@pytest.mark.req("MC-1")
+@pytest.mark.parametrize("lost", [1, 2, 3, 4])
+@pytest.mark.parametrize("attempts", [0, MOST_ATTEMPTS])
+async def test_news_of_the_list_have_a_lost_answer_asked_for_again(
+    nursery: trio.Nursery, autojump_clock: MockClock, lost: int, attempts: int
+) -> None:
+    """However often that was done before."""
+    badge = await House(nursery).enter()
+    firmware = Forgetful(badge, range(lost, 100))
+    await firmware.introduce(nursery, badge)
+    await trio.sleep(STEP_WITHIN)
+    for _ in range(attempts):
+        await offered(badge.session)
+        await badge.quiet()
+        await trio.sleep(STEP_WITHIN)
+    before = len(firmware.asked)
+    firmware.lost = {before + 1}
+    firmware.say(CHANGED)
+    await badge.quiet()
+    await trio.sleep(STEP_WITHIN)
+    await offered(badge.session)
+    await badge.quiet()
+    first, *then = [INITIALIZE, *PAGES] if lost == 1 else PAGES
+    assert firmware.steps[before:] == [first, first, *then]
+    assert set(await offered(badge.session)) == NAMES
+
+
+@pytest.mark.req("MC-1")
+async def test_a_badge_has_time_for_each_answer(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    badge = await House(nursery).enter()
+    firmware = Forgetful(badge, range(100))
+    await firmware.introduce(nursery, badge)
+    for number in range(4):
+        await trio.sleep(STEP_WITHIN - 1)
+        assert await offered(badge.session) == {}
+        assert len(firmware.asked) == number + 1
+        answer = Firmware(badge)._answer(firmware.asked[-1])
+        firmware.say({"jsonrpc": "2.0", "id": number + 1, **(answer or {})})
+        await badge.quiet()
+    assert set(await offered(badge.session)) == NAMES
 
 
 @pytest.mark.req("MC-1")
@@ -449,7 +598,7 @@ PAYLOAD = JSON.filter(lambda value: isinstance(value, dict)) | st.fixed_dictiona
 @pytest.mark.req("MC-1", "MC-2")
 @given(st.lists(PAYLOAD, max_size=30))
 def test_no_payload_is_more_than_refused(payloads: list[dict[str, Any]]) -> None:
-    client = DeviceMcp(lambda message: json.dumps(message.payload), "s")  # type: ignore[attr-defined]
+    client = DeviceMcp(lambda message: json.dumps(message.payload), "s", now=lambda: 0.0)  # type: ignore[attr-defined]
     client.begin()
     for payload in payloads:
         with suppress(RemoteProtocolError):
@@ -471,7 +620,7 @@ def test_every_payload_means_something(payload: dict[str, Any]) -> None:
 @pytest.mark.parametrize("cursor", ["same", "new"])
 def test_a_list_that_does_not_end_is_cut(cursor: str) -> None:
     asked: list[dict[str, Any]] = []
-    client = DeviceMcp(lambda message: asked.append(message.payload), "s")  # type: ignore[attr-defined]
+    client = DeviceMcp(lambda message: asked.append(message.payload), "s", now=lambda: 0.0)  # type: ignore[attr-defined]
     client.begin()
     client.receive({"id": 1, "result": {}})
     for number in range(2, 500):
@@ -489,7 +638,7 @@ def test_a_list_that_does_not_end_is_cut(cursor: str) -> None:
 @pytest.mark.req("MC-1")
 def test_pages_without_tools_do_not_go_on_for_ever() -> None:
     asked: list[dict[str, Any]] = []
-    client = DeviceMcp(lambda message: asked.append(message.payload), "s")  # type: ignore[attr-defined]
+    client = DeviceMcp(lambda message: asked.append(message.payload), "s", now=lambda: 0.0)  # type: ignore[attr-defined]
     client.begin()
     client.receive({"id": 1, "result": {}})
     for number in range(2, 500):

@@ -245,6 +245,57 @@ async def test_the_volume_by_steps_over_mcp(nursery: trio.Nursery, autojump_cloc
         assert (await call(badge.session, "change_volume", by=1)).text.startswith("MCP工具调用失败")
 
 
+@pytest.mark.req("MC-7", "MC-8")
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (words('{"action":"ERROR","response":"I am busy."}'), "failed", "I am busy."),
+        (words('{"action":"NOTFOUND","response":"I have no speaker."}'), "failed", "I have no speaker."),
+        (words('{"action":"ERROR","response":"true"}'), "failed", "true"),
+        (words('{"action":"REQLLM","response":"busy"}'), "answer", "busy"),
+        (words('{"action":"RESPONSE","response":"As you like."}'), "spoken", "As you like."),
+        (words('{"action":"NONE"}'), "silent", ""),
+        (words("false"), "answer", "false"),
+        (words("true", wrong=True), "answer", "MCP工具调用失败: true"),
+        ({"error": {"message": "true"}}, "answer", "MCP工具调用失败: true"),
+        ({"result": {}}, "answer", "MCP工具调用失败"),
+        (None, "answer", "MCP工具调用失败"),
+    ],
+)
+async def test_a_volume_that_a_badge_does_not_set_is_never_told_as_set(
+    nursery: trio.Nursery, autojump_clock: MockClock, answer: dict[str, Any] | None, kind: str, text: str
+) -> None:
+    badge = await House(nursery).enter()
+    firmware = await introduced(nursery, badge)
+    firmware.answers["self.audio_speaker.set_volume"] = lambda _: answer
+    result = await call(badge.session, "change_volume", by=10)
+    assert (result.kind, result.text) == (kind, text)
+
+
+@pytest.mark.req("MC-7", "MC-8")
+async def test_a_volume_that_cannot_be_set_any_more_when_it_was_read(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    badge = await House(nursery).enter()
+    firmware = await introduced(nursery, badge)
+    firmware.answers["self.get_device_status"] = lambda _: None
+    results = []
+    async with trio.open_nursery() as calls:
+
+        @calls.start_soon
+        async def _() -> None:
+            results.append(await call(badge.session, "change_volume", by=10))
+
+        await badge.quiet()
+        firmware.tools = TOOLS[:1]
+        firmware.say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        await badge.quiet()
+        firmware.say({"jsonrpc": "2.0", "id": firmware.calls[0]["id"], **words('{"audio_speaker":{"volume":40}}')})
+    (result,) = results
+    assert (result.kind, result.text) == ("unknown", "There is no tool self_audio_speaker_set_volume.")
+    assert not badge.of("iot")
+
+
 @pytest.mark.req("IO-1")
 @pytest.mark.parametrize("method", ["set_volume", "SetVolume"])
 async def test_the_volume_by_steps_of_a_legacy_badge(

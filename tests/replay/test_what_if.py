@@ -19,6 +19,7 @@ from badge.recording.journal import Backlog, Journal, Passes
 from badge.recording.recorder import converse_on_record, make_header
 from badge.recording.records import Kind
 from badge.rehearsal.findings import Findings, findings_of, strayed
+from badge.rehearsal.repertoire import replies
 from badge.rehearsal.stage import rehearse
 from badge.rehearsal.table import aligned, rows
 from badge.rehearsal.whatif import (
@@ -378,6 +379,28 @@ def test_a_guess_that_was_wrong_is_counted_and_answers_nothing() -> None:
     assert changes == {"answers begun early": ("0", "1"), "in vain, other words": ("0", "1")}
     changes = table(slow_model(partial_text="what time", eager=True), "listen.eager=false")
     assert changes == {"answers begun early": ("1", "0"), "in vain, other words": ("1", "0")}
+
+
+def test_a_draft_in_vain_is_no_answer_to_the_same_words_later() -> None:
+    """What it would have said is not known; what was said later is."""
+
+    async def guessed_wrong_first(badge: Guest) -> None:
+        await in_auto(badge)
+        badge.tell(type="listen", state="detect", text="what time is it")
+        await badge.until("tts", "stop", count=2)
+
+    answer = "It is, my friend, half past nine."
+    data = record(
+        guessed_wrong_first,
+        asr=ScriptedAsr([Hearing(text="what time is it in Rome", partials=["what time is it"])]),
+        llm=ScriptedLlm([Reply(pieces=["In vain."], first=3.0), "The same.", Reply(pieces=[answer], first=0.4)]),
+        settings=settings_with(listen={"eager": True}, tts={"first_clause": 0}),
+    )
+    script = script_of(parse("test", data))
+    assert [take.items[0][1].text for take in replies(script).takes] == ["The same.", answer]
+    for change in ("listen.eager=true", "listen.eager=false"):
+        changes = table(data, change)
+        assert changes.keys() <= {"answers begun early", "in vain, other words"}, changes
 
 
 def test_what_a_first_clause_is_worth() -> None:

@@ -11,7 +11,7 @@ import trio.testing
 
 from badge.link import Goodbye
 from badge.session.remembering import RESUME_WITHIN
-from providers.scripted import Reply, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
+from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
 from tests.house import Guest, House, Spawned, changed
 
 DEVICE = "aa:bb:cc:00:00:01"
@@ -62,6 +62,11 @@ async def ask(badge: Guest, text: str, *, answers: int = 1) -> None:
 
 async def _hang(*_: Any, **__: Any) -> Any:
     await trio.sleep_forever()
+
+
+async def _nothing(*_: Any, **__: Any) -> tuple[()]:
+    await trio.lowlevel.checkpoint()
+    return ()
 
 
 async def leave(badge: Guest) -> None:
@@ -278,6 +283,36 @@ async def test_a_past_that_is_not_to_be_had_delays_the_answer_a_second_at_most(
     assert start - begun < (RESUME_WITHIN if how == "hangs" else 0) + 0.5
     await ask(badge, "again", answers=2)
     assert llm.dialogues[-1] == ["hello", "Answer 1.", "again"], "asked once only"
+
+
+@pytest.mark.req("ME-3")
+async def test_the_past_is_asked_for_once(nursery: trio.Nursery, autojump_clock: Clock) -> None:
+    """Where there is none, too: neither each guess at what is said nor each turn asks again."""
+    settings = changed(listen={"eager": True, "eager_silence_ms": 200, "eager_steady_ms": 60})
+    asr = ScriptedAsr([Hearing(text="", partials=["well"]), Hearing(text="hello", partials=["hello"])])
+    house = House(nursery, llm=Talker(), asr=asr, team=True, settings=settings)
+    assert house.office.memory is not None
+    asked: list[str] = []
+    past = house.office.memory.past
+
+    async def noting(device: str) -> Any:
+        asked.append(device)
+        return await past(device)
+
+    house.office.memory.past = noting  # type: ignore[method-assign]
+    for connection in range(1, 3):
+        badge = await house.enter(DEVICE)
+        assert len(asked) == connection - 1
+        for _ in range(2):
+            badge.tell(type="listen", state="start", mode="auto")
+            await badge.sound("voice", 0.9)
+            await badge.sound("silence", 1.5)
+        await badge.until("tts", "stop")
+        await ask(badge, "again", answers=2)
+        assert house.services.metrics.value("badge_drafts_total") == 2 * connection
+        assert asked == [DEVICE] * connection
+        await leave(badge)
+        house.store.recall.exchanges = _nothing  # type: ignore[method-assign]
 
 
 async def test_notes_that_are_not_to_be_had_delay_an_answer_little(

@@ -267,6 +267,49 @@ async def test_an_empty_result_does_not_end_in_silence(
     assert len(prompts(house)) == 1
 
 
+@pytest.mark.req("CH-17", "CH-18")
+@pytest.mark.parametrize(
+    ("other", "sentences", "rounds"),
+    [
+        (ToolResult(kind="silent"), [], 1),
+        (ToolResult(kind="spoken", text="It is on."), ["It is on."], 1),
+        (ToolResult(kind="failed", text="It is broken."), ["It is broken."], 1),
+        (ToolResult(kind="unknown", text="There is none."), ["There is none."], 1),
+        (ToolResult(kind="answer", text="on"), ["Fine."], 2),
+        (ToolResult(kind="spoken"), ["Excuse"], 1),
+        (ToolResult(kind="failed"), ["Excuse"], 1),
+        (ToolResult(kind="unknown"), ["Excuse"], 1),
+        (ToolResult(kind="answer"), ["Excuse"], 1),
+    ],
+    ids=lambda value: f"{value.kind} {value.text}" if isinstance(value, ToolResult) else "",
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+async def test_a_turn_is_silent_only_if_all_of_its_results_are(
+    nursery: trio.Nursery,
+    autojump_clock: trio.testing.MockClock,
+    other: ToolResult,
+    sentences: list[str],
+    rounds: int,
+    first: bool,
+) -> None:
+    async def hush() -> ToolResult:
+        return ToolResult(kind="silent")
+
+    async def speak() -> ToolResult:
+        return other
+
+    names = ["hush", "speak"] if first else ["speak", "hush"]
+    calls = Reply(pieces=[call(name, index) for index, name in enumerate(names)])
+    house = house_of(nursery, [calls, "Fine.", "Next."], Workshop(hush=hush, speak=speak))
+    badge = await house.enter()
+    heard = " ".join(await ask(badge))
+    assert heard == " ".join(sentences).replace("Excuse", LLM_FAILED["en"])
+    assert len(prompts(house)) == rounds
+    await ask(badge, "and then", turns=2)
+    answer = [m for m in prompts(house)[-1].messages if m.role == "assistant"][-1]
+    assert answer.content == (heard or "(done)")
+
+
 @pytest.mark.req("CH-20", "B-41")
 async def test_a_model_that_always_calls_has_to_answer_in_the_end(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock

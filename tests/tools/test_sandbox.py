@@ -59,6 +59,16 @@ def shout() -> str:
     return "quiet"
 
 @tool
+def blurt(end: bool = False) -> str:
+    print("a secret word", flush=True)
+    print("a secret word", file=sys.stderr)
+    os.write(1, b"a secret word")
+    os.write(2, b"a secret word")
+    subprocess.run(["echo", "a secret word"])
+    if end: os._exit(3)
+    return "said nothing"
+
+@tool
 def scribble() -> str:
     for number in range(3, 20):
         try: os.write(number, b"\\x00\\x00\\x00\\x05\\x93\\xa4gar")
@@ -195,6 +205,20 @@ async def test_what_a_plugin_prints_harms_nobody(folder: Path) -> None:
         with logged():
             assert (await counter.call("scribble")).kind == "failed"  # into the pipe to the server itself
         await is_well(counter)
+
+
+@pytest.mark.req("PL-4")
+async def test_what_a_plugin_prints_is_nowhere_to_be_read(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not even as the last words of a process that died; words of a user may be among them."""
+    async with nasty(folder) as counter:
+        with logged() as lines:
+            assert await counter.text("blurt") == "said nothing"
+            assert await counter.text("add", a=2) == "3"
+            assert (await counter.call("blurt", end=True)).kind == "failed"
+        assert "a plugin failed" in [line["event"] for line in lines]
+        assert "secret" not in repr(lines)
+        await is_well(counter)
+    assert "secret" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.req("PL-4")
