@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import define, field, frozen
 
-from providers.ports import Call, ChatMessage
+from providers.ports import ChatMessage, ToolCall
 
 LONGEST_MEMORY = 500
 """Characters of a tool's result that are kept in mind after the exchange that it was for."""
@@ -17,7 +17,7 @@ class Round:
     """What the model said before it called tools, the calls, and as many results."""
 
     said: str = field(repr=False)
-    calls: tuple[Call, ...]
+    calls: tuple[ToolCall, ...]
     results: tuple[str, ...] = field(repr=False)
 
 
@@ -36,7 +36,7 @@ class Exchange:
         """Append to the answer."""
         self._answer.append(text)
 
-    def called(self, calls: Sequence[Call], results: Sequence[str]) -> None:
+    def called(self, calls: Sequence[ToolCall], results: Sequence[str]) -> None:
         """Tools were called after what was said so far, and all have answered: a call never stands without its result."""
         self.rounds.append(Round(said="".join(self._answer), calls=tuple(calls), results=tuple(results)))
         self._answer.clear()

@@ -174,7 +174,7 @@ class ToolSpec:
 
 
 @frozen(kw_only=True)
-class Call:
+class ToolCall:
     """A whole call of a tool; `arguments` is the JSON text that the model wrote."""
 
     id: str = field(converter=well_formed)
@@ -189,7 +189,7 @@ class ChatMessage:
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str = field(repr=False)
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
     call: str = ""
 
 
@@ -221,7 +221,7 @@ class Text:
 
 
 @frozen(kw_only=True)
-class ToolCall:
+class ToolCallDelta:
     """A piece of a call: pieces with one `index` belong together, `arguments` are concatenated."""
 
     index: int
@@ -238,7 +238,7 @@ class Usage:
     answer: int
 
 
-Token = Text | ToolCall | Usage
+Token = Text | ToolCallDelta | Usage
 
 
 class Llm(Provider, Protocol):

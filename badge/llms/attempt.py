@@ -14,7 +14,7 @@ from badge.llms.ledger import Ledger
 from badge.llms.plan import PRIVATE, Endpoint
 from badge.log import get_log
 from badge.pool import Pool
-from providers.ports import Llm, Prompt, ProviderError, Text, Token, ToolCall, Usage, single_error
+from providers.ports import Llm, Prompt, ProviderError, Text, Token, ToolCallDelta, Usage, single_error
 from providers.streams import next_of, pass_on
 
 log = get_log(__name__)
@@ -100,7 +100,7 @@ class Attempt:
         if isinstance(token, Usage):
             cost = endpoint.price.of(token)
             self._means.ledger.used(asker.purpose, endpoint.model, asker.device, token, cost)
-        elif isinstance(token, Text | ToolCall) and not self.started:
+        elif isinstance(token, Text | ToolCallDelta) and not self.started:
             self.started = True
             self._patience.deadline = inf
             breaker.began(self)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import trio
 
-from providers.ports import Prompt, ProviderError, Text, Token, ToolCall, Transcript, Usage
+from providers.ports import Prompt, ProviderError, Text, Token, ToolCallDelta, Transcript, Usage
 
 
 class RecordedFailure(Exception):
@@ -261,7 +261,7 @@ def token_of(token: str | dict[str, Any]) -> Token:
     """The token that a recorded one stands for."""
     if isinstance(token, str):
         return Text(token)
-    return Usage(**token) if "prompt" in token else ToolCall(**token)
+    return Usage(**token) if "prompt" in token else ToolCallDelta(**token)
 
 
 class PlayedTts(Played):

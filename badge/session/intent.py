@@ -12,7 +12,7 @@ from badge.documents import UnusableError, json_in
 from badge.llms import Llms, Purpose, whole_answer
 from badge.log import get_log
 from badge.session.toolbox import Kit
-from providers.ports import Call, ChatMessage, Prompt, ProviderError, Schema, ToolSpec
+from providers.ports import ChatMessage, Prompt, ProviderError, Schema, ToolCall, ToolSpec
 
 log = get_log(__name__)
 
@@ -36,7 +36,7 @@ The name is one of the functions above, or {chat} when none of them does it or w
 
 async def meant(
     llms: Llms, messages: Sequence[ChatMessage], kit: Kit, *, name: str, seconds: float, device: str
-) -> Call | None:
+) -> ToolCall | None:
     """The call that the last words ask for, called `name`; None for an ordinary answer, also when the model does not say.
 
     `messages` are those that the answering model will see; `seconds` as in `whole_answer`.
@@ -55,7 +55,7 @@ async def meant(
     return call if call is not None and call.name in kit.tools else None
 
 
-def read_intent(answer: str, name: str) -> Call | None:
+def read_intent(answer: str, name: str) -> ToolCall | None:
     """The call in an answer, around which there may be other text; None when there is none."""
     try:
         value = json_in(answer)
@@ -68,7 +68,7 @@ def read_intent(answer: str, name: str) -> Call | None:
     if not isinstance(function, str) or function == CHAT:
         return None
     written = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return Call(id=name, name=function, arguments=written)
+    return ToolCall(id=name, name=function, arguments=written)
 
 
 def _listed(specs: Sequence[ToolSpec]) -> str:

@@ -25,13 +25,13 @@ from badge.session.trace import TurnTrace
 from badge.session.traits import Traits
 from providers.language import language_of
 from providers.ports import (
-    Call,
     ChatMessage,
     Llm,
     Prompt,
     ProviderError,
     Text,
     ToolCall,
+    ToolCallDelta,
     ToolSpec,
     single_error,
     well_formed,
@@ -228,14 +228,14 @@ class Thinker:
         await self._stream(inquiry, prompt)
         return False
 
-    async def _stream(self, inquiry: _Inquiry, prompt: Prompt) -> tuple[Call, ...]:
+    async def _stream(self, inquiry: _Inquiry, prompt: Prompt) -> tuple[ToolCall, ...]:
         """One answer of the model: its text goes on as it comes, its calls are given when all are there."""
         reader = CallReader()
         with patience(self._settings.first_token_s) as patient:
             async with await self._open(inquiry, prompt, patient) as tokens:
                 patient.begin()
                 while (token := await next_of(tokens)) is not None:
-                    if isinstance(token, ToolCall):
+                    if isinstance(token, ToolCallDelta):
                         reader.call(token)
                     elif isinstance(token, Text):
                         patient.pause()
@@ -264,7 +264,7 @@ class Thinker:
         patient.begin()
         return inquiry.llm.stream(prompt)
 
-    async def _call(self, inquiry: _Inquiry, kit: Kit, calls: Sequence[Call]) -> Sequence[ToolResult]:
+    async def _call(self, inquiry: _Inquiry, kit: Kit, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
         """Have tools called, while what was said so far is heard; results that are to be said, are."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._fill, inquiry)

@@ -17,7 +17,7 @@ from badge.dialogue import Exchange
 from badge.log import get_log
 from badge.tools.arguments import parse_arguments
 from providers.language import language_of
-from providers.ports import Call, ToolSpec
+from providers.ports import ToolCall, ToolSpec
 
 log = get_log(__name__)
 
@@ -111,7 +111,7 @@ class Toolbox:
                 log.warning("tools are not offered", code="too-slow", source=type(source).__name__)
         return _kit(found)
 
-    async def call(self, kit: Kit, calls: Sequence[Call], exchange: Exchange) -> list[ToolResult]:
+    async def call(self, kit: Kit, calls: Sequence[ToolCall], exchange: Exchange) -> list[ToolResult]:
         """Call the tools of one round: one result for each call, in the same order.
 
         The same call of the same exchange has the same key when the answer is begun anew.
@@ -164,7 +164,7 @@ async def _offered(source: ToolSource) -> list[tuple[Tool, ToolSource]]:
 
 
 async def _called(
-    kit: Kit, key: str, call: Call, failed: ToolResult, used: Callable[[str, dict[str, Any]], None]
+    kit: Kit, key: str, call: ToolCall, failed: ToolResult, used: Callable[[str, dict[str, Any]], None]
 ) -> ToolResult:
     known, arguments = kit.tools.get(call.name), parse_arguments(call.arguments)
     if known is None:
@@ -182,7 +182,7 @@ async def _called(
     return result
 
 
-def _keys(exchange: Exchange, calls: Sequence[Call]) -> list[str]:
+def _keys(exchange: Exchange, calls: Sequence[ToolCall]) -> list[str]:
     """A key for each call: what is called, and how many times that was called in this exchange before."""
     seen = Counter(_what(call) for one in exchange.rounds for call in one.calls)
     keys = []
@@ -192,6 +192,6 @@ def _keys(exchange: Exchange, calls: Sequence[Call]) -> list[str]:
     return keys
 
 
-def _what(call: Call) -> str:
+def _what(call: ToolCall) -> str:
     """The same for the same arguments, however they are written."""
     return f"{call.name}({json.dumps(parse_arguments(call.arguments), sort_keys=True)})"

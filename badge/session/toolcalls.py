@@ -9,7 +9,7 @@ from attrs import frozen
 
 from badge.tools.arguments import parse_arguments
 from badge.tools.offering import model_name
-from providers.ports import Call, ToolCall
+from providers.ports import ToolCall, ToolCallDelta
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"
 
@@ -42,7 +42,7 @@ class _Piece:
     name: str = ""
     arguments: str = ""
 
-    def ends_before(self, piece: ToolCall) -> bool:
+    def ends_before(self, piece: ToolCallDelta) -> bool:
         """Whether a piece with the same index is the beginning of another call."""
         if self.id and piece.id:
             return self.id != piece.id
@@ -50,7 +50,7 @@ class _Piece:
             return False
         return piece.name != self.name or (bool(piece.arguments) and _is_whole(self.arguments))
 
-    def with_more(self, piece: ToolCall) -> _Piece:
+    def with_more(self, piece: ToolCallDelta) -> _Piece:
         """The call with its next piece. The name is complete when the arguments begin; some servers say it with each piece."""
         repeated = self.arguments or piece.name == self.name
         return _Piece(
@@ -96,7 +96,7 @@ class CallReader:
             self._held = self._held[: min(keep, LONGEST_CALL + 1)] + self._held[keep:]
         return "".join(spoken)
 
-    def call(self, piece: ToolCall) -> None:
+    def call(self, piece: ToolCallDelta) -> None:
         """Take a piece of a structured call. Pieces with one index belong together, unless another id, or a name after the
         arguments, says that a new call begins: some servers give every call the same index."""
         generation = self._generation.get(piece.index, 0)
@@ -115,7 +115,7 @@ class CallReader:
             return ""
         return held
 
-    def calls(self, name_of: str) -> tuple[Call, ...]:
+    def calls(self, name_of: str) -> tuple[ToolCall, ...]:
         """All calls of the answer, in order; one without an id of its own gets `name_of` and its place. Raises
         `MalformedCallError` when the text form cannot be read; structured calls without a name are none."""
         found = [
@@ -124,10 +124,10 @@ class CallReader:
             if piece.name and len(piece.arguments) <= LONGEST_CALL
         ]
         found += [("", *_written(text)) for text in self._tagged]
-        calls: dict[str, Call] = {}
+        calls: dict[str, ToolCall] = {}
         for place, (identity, name, arguments) in enumerate(found[:MOST_CALLS]):
             own = identity if identity and identity not in calls else f"{name_of}-{place}"
-            calls[own] = Call(id=own, name=model_name(name), arguments=arguments)
+            calls[own] = ToolCall(id=own, name=model_name(name), arguments=arguments)
         return tuple(calls.values())
 
     @property
@@ -141,7 +141,7 @@ class CallReader:
             self._tagged.append(text)
 
 
-def presentable(call: Call) -> Call:
+def presentable(call: ToolCall) -> ToolCall:
     """The call as it can stand in a dialogue: with arguments that are a JSON object, because servers that look at them
     would refuse everything that is asked later."""
     return attrs.evolve(call, arguments=json.dumps(parse_arguments(call.arguments) or {}, ensure_ascii=False))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from providers.ports import Text, Token, ToolCall, Usage
+from providers.ports import Text, Token, ToolCallDelta, Usage
 from providers.sse import Events
 
 MOST_TOKENS = 1 << 31
@@ -73,11 +73,11 @@ class Reply:
             self._counted = True
             yield Usage(prompt=_count(usage, "prompt_tokens"), answer=_count(usage, "completion_tokens"))
 
-    def _tool_call(self, call: dict[str, Any], position: int) -> ToolCall:
+    def _tool_call(self, call: dict[str, Any], position: int) -> ToolCallDelta:
         identity, index, function = call.get("id") or "", call.get("index"), call.get("function") or {}
         if not isinstance(index, int):  # some servers send each call whole and without an index
             index = self._calls.setdefault(identity or str(position), len(self._calls))
-        return ToolCall(
+        return ToolCallDelta(
             index=index,
             id=_string(identity),
             name=_string(function.get("name") or ""),

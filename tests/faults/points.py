@@ -11,7 +11,7 @@ from attrs import frozen
 
 from badge.desk import RefusedError
 from badge.link import LinkClosedError
-from providers.ports import ProviderError, Text, ToolCall, Transcript
+from providers.ports import ProviderError, Text, ToolCallDelta, Transcript
 
 SLOW = 4.0
 """Seconds by which a slow answer is late: beyond the patience with a recogniser, within that with others."""
@@ -99,7 +99,7 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
         _garbage("huge", Text("word" * 2500)),
         _garbage("control characters", Text("well\x00\x07\x1b[31m \ud83d then\r\u2028\ufeff. ")),
         _garbage("empty", Text("")),
-        _garbage("tool call", ToolCall(index=3, id="x", name="rm", arguments="{")),
+        _garbage("tool call", ToolCallDelta(index=3, id="x", name="rm", arguments="{")),
     ),
     "llm.leave": _PROVIDER,
     "tts.ready": _PROVIDER,

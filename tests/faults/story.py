@@ -15,7 +15,7 @@ from badge.recording.recorder import converse_on_record, make_header
 from badge.recording.records import Kind
 from badge.replay.determinism import Order, deterministic
 from protocol import Framing, encode_frame, identify
-from providers.ports import ToolCall
+from providers.ports import ToolCallDelta
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
 from tests.house import House, MemoryWire, Workshop, packets
 
@@ -26,7 +26,7 @@ REPLIES = {
     "what time is it": Reply(pieces=["It is half past nine. ", "Time for tea."], first=0.2, pause=0.05),
     "tell me a story": Reply(pieces=["Once upon a time, ", "there was a badge. ", "It listened."], pause=0.1),
     "how far is the moon": Reply(pieces=["Far."], first=0.1),
-    "what is new": Reply(pieces=[ToolCall(index=0, name="look")], first=0.1),
+    "what is new": Reply(pieces=[ToolCallDelta(index=0, name="look")], first=0.1),
     "nothing new": Reply(pieces=["Nothing."], first=0.1),
 }
 

@@ -9,7 +9,7 @@ import structlog
 import trio
 
 from badge.config.llm import BreakerSettings, Purpose
-from providers.ports import Llm, ProviderError, Text, Token, ToolCall, Usage
+from providers.ports import Llm, ProviderError, Text, Token, ToolCallDelta, Usage
 from providers.scripted import Reply
 from tests.llms.stage import answer, failing, live, model, plan, prompt, said, take
 
@@ -60,7 +60,7 @@ async def test_after_the_first_word_nobody_begins_anew(autojump_clock: object) -
 
 
 async def test_a_call_is_a_first_word(autojump_clock: object) -> None:
-    async with live(plan(CHAIN), {"d": failing(pieces=(ToolCall(index=0, id="c", name="weather"),))}) as one:
+    async with live(plan(CHAIN), {"d": failing(pieces=(ToolCallDelta(index=0, id="c", name="weather"),))}) as one:
         with pytest.raises(ProviderError, match="HTTP 500"):
             await answer(one)
 

@@ -16,7 +16,7 @@ from badge.meetings.prompts import MINUTES
 from badge.meetings.writing import EXTRACTED, NOTHING, Order, Writer
 from badge.storage.records import Hole, Segment
 from providers.llm.offline import OfflineLlm
-from providers.ports import ProviderError, ToolCall
+from providers.ports import ProviderError, ToolCallDelta
 from providers.scripted import Reply, ScriptedLlm
 from tests.meetings.models import Asked, ReadingLlm, llms_of, minutes_of, start
 from tests.meetings.stage import BEGIN
@@ -180,7 +180,7 @@ async def test_an_answer_without_end_is_read_no_further(autojump_clock: object) 
 
 
 async def test_a_model_that_calls_a_function_has_said_nothing(autojump_clock: object) -> None:
-    llm = ScriptedLlm([Reply(pieces=[ToolCall(index=0, name="f", arguments=GOOD)]), GOOD])
+    llm = ScriptedLlm([Reply(pieces=[ToolCallDelta(index=0, name="f", arguments=GOOD)]), GOOD])
     assert (await write(llm, order("one", "two"))).title == "t"
 
 

@@ -12,7 +12,17 @@ import pytest
 import trio
 
 from providers.llm.openai import OpenAiLlm, OpenAiSettings
-from providers.ports import Call, ChatMessage, Prompt, ProviderError, Text, Token, ToolCall, ToolSpec, single_error
+from providers.ports import (
+    ChatMessage,
+    Prompt,
+    ProviderError,
+    Text,
+    Token,
+    ToolCall,
+    ToolCallDelta,
+    ToolSpec,
+    single_error,
+)
 from tests.providers.openai_server import Exchange, OpenAiServer, Reply, openai_server, refuses, says
 
 KEY = "sk-secret-0123456789"
@@ -100,7 +110,7 @@ async def test_tools_are_offered(server: OpenAiServer) -> None:
 async def test_calls_and_their_results_are_told(server: OpenAiServer) -> None:
     """An assistant that has called something, and what came of it; next to calls an empty text is none."""
     server.plan(says("Sunny."))
-    calls = (Call(id="c1", name="weather", arguments='{"city": "Bonn"}'), Call(id="c2", name="time"))
+    calls = (ToolCall(id="c1", name="weather", arguments='{"city": "Bonn"}'), ToolCall(id="c2", name="time"))
     messages = (
         *PROMPT.messages,
         ChatMessage(role="assistant", content="", calls=calls),
@@ -140,10 +150,10 @@ async def test_tool_calls_keep_their_index(server: OpenAiServer) -> None:
     server.plan(reply)
     async with running(server) as llm:
         assert await ask(llm) == [
-            ToolCall(index=0, id="a", name="weather"),
-            ToolCall(index=0, arguments='{"city":'),
-            ToolCall(index=1, id="b", name="clock", arguments="{}"),
-            ToolCall(index=0, arguments='"X"}'),
+            ToolCallDelta(index=0, id="a", name="weather"),
+            ToolCallDelta(index=0, arguments='{"city":'),
+            ToolCallDelta(index=1, id="b", name="clock", arguments="{}"),
+            ToolCallDelta(index=0, arguments='"X"}'),
         ]
 
 
@@ -160,7 +170,7 @@ async def test_calls_without_an_index_get_one_each(server: OpenAiServer) -> None
     server.plan(reply)
     async with running(server) as llm:
         tokens = await ask(llm)
-    assert [(t.index, t.id) for t in tokens if isinstance(t, ToolCall)] == [(0, "a"), (1, "b")]
+    assert [(t.index, t.id) for t in tokens if isinstance(t, ToolCallDelta)] == [(0, "a"), (1, "b")]
 
 
 async def test_connections_are_used_again(server: OpenAiServer) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.llm.openai_reply import Reply, ReplyError
-from providers.ports import Text, Token, ToolCall
+from providers.ports import Text, Token, ToolCallDelta
 from providers.sse import LONGEST_EVENT
 
 
@@ -37,7 +37,7 @@ BODY = (
     + "data: [DONE]\n\n"
     + chunk(content="after the end")
 ).encode()
-TOKENS = [Text("你好"), ToolCall(index=1, id="a", name="f", arguments="{"), Text("!"), Text("no")]
+TOKENS = [Text("你好"), ToolCallDelta(index=1, id="a", name="f", arguments="{"), Text("!"), Text("no")]
 
 
 @given(st.integers(1, len(BODY)))

@@ -21,7 +21,7 @@ from badge.llms import Purpose
 from badge.private import PrivateProviders
 from badge.session.binding import ASK_EVERY, CODE_EVERY, HELD, HELD_BYTES
 from badge.stats import broadcast_stats
-from providers.ports import ProviderError, ToolCall
+from providers.ports import ProviderError, ToolCallDelta
 from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, ScriptedVad
 from tests.house import Guest, House, Workshop, changed
 from tests.mcp.firmware import Firmware, tool
@@ -701,7 +701,7 @@ async def test_tools_that_are_called_are_reported_between_question_and_answer(
         return "Sunny."
 
     counter = Counter(Terms(reported="text"))
-    call = ToolCall(index=0, id="1", name="weather", arguments='{"city": "Rome"}')
+    call = ToolCallDelta(index=0, id="1", name="weather", arguments='{"city": "Rome"}')
     llm = ScriptedLlm([Reply(pieces=[call]), "It is sunny."])
     badge = await bound_house(nursery, counter, llm=llm, tools=Workshop(weather=sunny)).enter()
     badge.tell(type="listen", state="detect", text="what is the weather")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from badge.dialogue import LONGEST_MEMORY, Dialogue
-from providers.ports import Call
+from providers.ports import ToolCall
 
 
 def roles(dialogue: Dialogue) -> list[tuple[str, str]]:
@@ -63,7 +63,7 @@ def test_a_dialogue_is_bounded_also_where_it_goes_on() -> None:
 def test_of_what_tools_have_said_little_is_kept_in_mind() -> None:
     dialogue = Dialogue(limit=3)
     exchange = dialogue.begin("one")
-    exchange.called([Call(id="c", name="t", arguments="{}")], ["x" * 5000])
+    exchange.called([ToolCall(id="c", name="t", arguments="{}")], ["x" * 5000])
 
     def result() -> str:
         (found,) = [m.content for m in dialogue.messages("system", "") if m.role == "tool"]

@@ -12,7 +12,7 @@ from badge.desk import RefusedError, Tool, ToolResult
 from badge.dialogue import Exchange
 from badge.session.once import MOST, Once
 from badge.session.toolbox import MOST_TOOLS, Toolbox
-from providers.ports import Call, ToolSpec
+from providers.ports import ToolCall, ToolSpec
 
 Origin = Literal["mcp", "badge", "plugin"]
 
@@ -36,8 +36,8 @@ class Shelf:
         return ToolResult(kind="answer", text=f"{self._origin} {tool}")
 
 
-def call(name: str) -> Call:
-    return Call(id="1", name=name)
+def call(name: str) -> ToolCall:
+    return ToolCall(id="1", name=name)
 
 
 @pytest.mark.req("CH-13")

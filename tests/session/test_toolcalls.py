@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from badge.session.toolcalls import LONGEST_CALL, MOST_CALLS, CallReader, MalformedCallError, presentable
 from badge.tools.arguments import parse_arguments
-from providers.ports import Call, ToolCall
+from providers.ports import ToolCall, ToolCallDelta
 
 TAGGED = '<tool_call>{"name": "light", "arguments": {"on": true}}</tool_call>'
 LIGHT = ("light", {"on": True})
 
 
-def read(*pieces: str | ToolCall) -> tuple[str, list[tuple[str, Any]]]:
+def read(*pieces: str | ToolCallDelta) -> tuple[str, list[tuple[str, Any]]]:
     """What is said, and what is called."""
     reader = CallReader()
     said = []
@@ -125,9 +125,9 @@ def test_an_endless_call_takes_bounded_memory_and_ends_where_it_ends() -> None:
 @pytest.mark.req("CH-8", "B-37")
 def test_parallel_calls_are_kept_apart() -> None:
     pieces = [
-        ToolCall(index=0, id="1", name="f", arguments='{"a":'),
-        ToolCall(index=1, id="2", name="g", arguments='{"b":2}'),
-        ToolCall(index=0, arguments="1}"),
+        ToolCallDelta(index=0, id="1", name="f", arguments='{"a":'),
+        ToolCallDelta(index=1, id="2", name="g", arguments='{"b":2}'),
+        ToolCallDelta(index=0, arguments="1}"),
     ]
     assert read(*pieces) == ("", [("f", {"a": 1}), ("g", {"b": 2})])
 
@@ -135,9 +135,9 @@ def test_parallel_calls_are_kept_apart() -> None:
 @pytest.mark.req("CH-8", "B-37")
 def test_parallel_calls_with_one_index_are_told_apart_by_their_ids() -> None:
     pieces = [
-        ToolCall(index=0, id="1", name="f", arguments='{"a":1}'),
-        ToolCall(index=0, id="2", name="f", arguments='{"b":'),
-        ToolCall(index=0, id="2", arguments="2}"),
+        ToolCallDelta(index=0, id="1", name="f", arguments='{"a":1}'),
+        ToolCallDelta(index=0, id="2", name="f", arguments='{"b":'),
+        ToolCallDelta(index=0, id="2", arguments="2}"),
     ]
     assert read(*pieces) == ("", [("f", {"a": 1}), ("f", {"b": 2})])
 
@@ -152,8 +152,8 @@ def test_arguments_in_any_pieces_and_any_order_of_calls_are_the_same(
 ) -> None:
     waiting = [
         [
-            ToolCall(index=n, id=f"i{n}", name=f"f{n}"),
-            *(ToolCall(index=n, arguments=one) for one in split(json.dumps(args), data)),
+            ToolCallDelta(index=n, id=f"i{n}", name=f"f{n}"),
+            *(ToolCallDelta(index=n, arguments=one) for one in split(json.dumps(args), data)),
         ]
         for n, args in enumerate(calls)
     ]
@@ -163,17 +163,17 @@ def test_arguments_in_any_pieces_and_any_order_of_calls_are_the_same(
     assert read(*pieces) == ("", [(f"f{n}", args) for n, args in enumerate(calls)])
 
 
-def pieces_of(name: str, arguments: str, manner: str, index: int, data: st.DataObject) -> list[ToolCall]:
+def pieces_of(name: str, arguments: str, manner: str, index: int, data: st.DataObject) -> list[ToolCallDelta]:
     """One call as servers send it: the name at once, in pieces, or again with each piece; with an id or without."""
     identity = "" if manner == "no id" else f"i{index}"
     written = split(arguments, data)
     if manner == "name again":
-        return [ToolCall(index=0, id=identity, name=name, arguments=one) for one in written]
+        return [ToolCallDelta(index=0, id=identity, name=name, arguments=one) for one in written]
     names = split(name, data) if manner == "name in pieces" else [name]
-    first = [ToolCall(index=0, id=identity if not n else "", name=one) for n, one in enumerate(names)]
+    first = [ToolCallDelta(index=0, id=identity if not n else "", name=one) for n, one in enumerate(names)]
     if manner == "no id":  # such servers send it whole
-        return [ToolCall(index=0, name=name, arguments=arguments)]
-    return [*first, *(ToolCall(index=0, arguments=one) for one in written)]
+        return [ToolCallDelta(index=0, name=name, arguments=arguments)]
+    return [*first, *(ToolCallDelta(index=0, arguments=one) for one in written)]
 
 
 @pytest.mark.req("CH-7", "CH-8", "B-37")
@@ -201,9 +201,9 @@ def test_calls_that_follow_each_other_under_one_index_are_the_same_in_all_manner
 @pytest.mark.req("CH-19", "B-45", "I-5")
 def test_a_call_without_an_id_of_its_own_gets_one() -> None:
     reader = CallReader()
-    reader.call(ToolCall(index=0, name="f"))
-    reader.call(ToolCall(index=3, name="g", id="same"))
-    reader.call(ToolCall(index=4, name="h", id="same"))
+    reader.call(ToolCallDelta(index=0, name="f"))
+    reader.call(ToolCallDelta(index=3, name="g", id="same"))
+    reader.call(ToolCallDelta(index=4, name="h", id="same"))
     assert [call.id for call in reader.calls("x")] == ["x-0", "same", "x-2"] == [call.id for call in reader.calls("x")]
 
 
@@ -218,7 +218,7 @@ def test_a_name_is_always_one_that_language_models_take(written: str, name: str)
 @pytest.mark.req("CH-11")
 @pytest.mark.parametrize("arguments", ["{oops", "[1]", '{"a": NaN}', '{"a": 1e999}', '"{}"', "", '{"a": "\\ud800"}'])
 def test_what_stands_in_a_dialogue_is_taken_by_every_server(arguments: str) -> None:
-    call = presentable(Call(id="i\ud800", name="f", arguments=arguments))
+    call = presentable(ToolCall(id="i\ud800", name="f", arguments=arguments))
     assert isinstance(json.loads(call.arguments, parse_constant=pytest.fail), dict)
     assert (call.arguments + call.id).encode()
 
@@ -226,7 +226,7 @@ def test_what_stands_in_a_dialogue_is_taken_by_every_server(arguments: str) -> N
 def test_endless_calls_take_bounded_memory() -> None:
     reader = CallReader()
     for n in range(1000):
-        reader.call(ToolCall(index=n, name="f" * 1000, arguments="x" * 100))
+        reader.call(ToolCallDelta(index=n, name="f" * 1000, arguments="x" * 100))
         reader.text("<tool_call>" + "x" * 1000 + "</tool_call><tool_call></tool_call>")
     assert len(reader._pieces) <= 64
     assert max(len(piece.name) for piece in reader._pieces.values()) < 300
@@ -234,7 +234,7 @@ def test_endless_calls_take_bounded_memory() -> None:
 
 
 def test_of_very_many_calls_the_first_are_taken() -> None:
-    assert len(read(*(ToolCall(index=n, name="f") for n in range(100)))[1]) == MOST_CALLS
+    assert len(read(*(ToolCallDelta(index=n, name="f") for n in range(100)))[1]) == MOST_CALLS
 
 
 @pytest.mark.req("MC-5", "B-46")

@@ -13,14 +13,14 @@ import trio.testing
 from badge import texts
 from badge.desk import ToolResult
 from badge.texts import LLM_FAILED, ONE_MOMENT, TOOL_FAILED
-from providers.ports import ChatMessage, Prompt, ProviderError, ToolCall
+from providers.ports import ChatMessage, Prompt, ProviderError, ToolCallDelta
 from providers.scripted import Reply, ScriptedAsr, ScriptedLlm, ScriptedTts, Utterance
 from tests.house import Guest, House, Workshop, changed
 from tests.mcp.firmware import introduced
 
 
-def call(name: str, index: int = 0, identity: str = "", **arguments: Any) -> ToolCall:
-    return ToolCall(index=index, id=identity, name=name, arguments=json.dumps(arguments))
+def call(name: str, index: int = 0, identity: str = "", **arguments: Any) -> ToolCallDelta:
+    return ToolCallDelta(index=index, id=identity, name=name, arguments=json.dumps(arguments))
 
 
 def said(badge: Guest) -> list[str]:
@@ -99,10 +99,10 @@ async def test_calls_of_one_round_run_at_the_same_time_with_arguments_of_their_o
 
     tools = Workshop(slow=slow)
     pieces = [
-        ToolCall(index=1, name="slow", arguments='{"seconds": 1}'),
-        ToolCall(index=0, name="slow", arguments='{"sec'),
+        ToolCallDelta(index=1, name="slow", arguments='{"seconds": 1}'),
+        ToolCallDelta(index=0, name="slow", arguments='{"sec'),
     ]
-    replies = [Reply(pieces=[*pieces, ToolCall(index=0, arguments='onds": 2}')]), "Done."]
+    replies = [Reply(pieces=[*pieces, ToolCallDelta(index=0, arguments='onds": 2}')]), "Done."]
     house = house_of(nursery, replies, tools, chat={"filler_ms": 0})
     badge = await house.enter()
     started = trio.current_time()
@@ -401,7 +401,9 @@ async def test_arguments_that_cannot_be_read_go_back_to_the_model(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
     tools = Workshop(weather=sunny)
-    house = house_of(nursery, [Reply(pieces=[ToolCall(index=0, name="weather", arguments="{oops")]), "Sorry."], tools)
+    house = house_of(
+        nursery, [Reply(pieces=[ToolCallDelta(index=0, name="weather", arguments="{oops")]), "Sorry."], tools
+    )
     assert await ask(await house.enter()) == ["Sorry."]
     assert [m.content for m in prompts(house)[1].messages if m.role == "tool"] == [texts.ARGUMENTS_UNREADABLE]
     assert tools.begun == []
@@ -411,10 +413,10 @@ async def test_arguments_that_cannot_be_read_go_back_to_the_model(
 @pytest.mark.parametrize(
     "pieces",
     [
-        [ToolCall(index=0, id="\ud800", name="weather", arguments='{"city": "\ud800"}')],
+        [ToolCallDelta(index=0, id="\ud800", name="weather", arguments='{"city": "\ud800"}')],
         ['<tool_call>{"name": "wea\\ud800ther", "arguments": {"city": "\\ud800"}}</tool_call>'],
         [call("weather", 0, "same"), call("weather", 1, "same")],
-        [ToolCall(index=0, name="weather", arguments="{oops")],
+        [ToolCallDelta(index=0, name="weather", arguments="{oops")],
     ],
 )
 async def test_no_call_spoils_what_is_asked_later(
@@ -435,7 +437,7 @@ async def test_no_call_spoils_what_is_asked_later(
 @pytest.mark.req("MC-5", "B-46")
 async def test_a_tool_without_arguments_runs(nursery: trio.Nursery, autojump_clock: trio.testing.MockClock) -> None:
     tools = Workshop(weather=sunny)
-    house = house_of(nursery, [Reply(pieces=[ToolCall(index=0, name="weather", arguments="")]), "Sunny."], tools)
+    house = house_of(nursery, [Reply(pieces=[ToolCallDelta(index=0, name="weather", arguments="")]), "Sunny."], tools)
     await ask(await house.enter())
     assert tools.begun == [("weather", {})]
 
@@ -536,7 +538,7 @@ async def test_the_same_call_in_other_writing_is_the_same_call(
 
     tools = Workshop("order", order=order)
     replies = [
-        Reply(pieces=[ToolCall(index=0, name="order", arguments='{"what": "tea", "count": 2}')]),
+        Reply(pieces=[ToolCallDelta(index=0, name="order", arguments='{"what": "tea", "count": 2}')]),
         Reply(pieces=['<tool_call>{"name":"order","arguments":{"count":2,"what":"tea"}}</tool_call>']),
         "It is ordered.",
     ]

@@ -11,7 +11,7 @@ import trio.testing
 
 from badge import texts
 from providers.opus import Decoder
-from providers.ports import MOUTH_RATE, ProviderError, ToolCall
+from providers.ports import MOUTH_RATE, ProviderError, ToolCallDelta
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecall, ScriptedTts, Utterance
 from tests.house import House, Workshop, changed
 
@@ -170,7 +170,7 @@ async def test_a_chunk_that_is_the_word_content_is_text(
         (Reply(error=DOWN), "what time is it", "en"),
         (Reply(pieces=[]), "what time is it", "en"),
         (Reply(pieces=["…"]), "what time is it", "en"),
-        (Reply(pieces=[ToolCall(index=0, id="1", name="f")]), "what time is it", "en"),
+        (Reply(pieces=[ToolCallDelta(index=0, id="1", name="f")]), "what time is it", "en"),
         (Reply(first=1e6), "what time is it", "en"),
     ],
     ids=["zh", "en", "empty", "nothing to say", "a call that was not offered", "mute"],

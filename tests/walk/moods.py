@@ -12,7 +12,7 @@ import trio
 from attrs import evolve
 
 from badge.desk import RefusedError, ToolResult
-from providers.ports import MOUTH_RATE, Prompt, ProviderError, Token, ToolCall
+from providers.ports import MOUTH_RATE, Prompt, ProviderError, Token, ToolCallDelta
 from providers.scripted import Hearing, Reply, ScriptedAsr, ScriptedLlm, ScriptedRecognition, ScriptedTts, Utterance
 
 NEVER = 1e5
@@ -40,10 +40,10 @@ REPLIES = {
     "hanging": Reply(first=NEVER),
     "empty": Reply(),
     "calling": Reply(
-        pieces=[ToolCall(index=n, name=name) for n, name in enumerate(("look", "order", "fail"))], first=0.3
+        pieces=[ToolCallDelta(index=n, name=name) for n, name in enumerate(("look", "order", "fail"))], first=0.3
     ),
     "writing calls": Reply(pieces=["<tool", '_call>{{"name": "look"}}</tool_call>'], first=0.1),
-    "always calling": Reply(pieces=[ToolCall(index=0, name="look")]),
+    "always calling": Reply(pieces=[ToolCallDelta(index=0, name="look")]),
 }
 
 VOICES = {
