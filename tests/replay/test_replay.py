@@ -158,10 +158,10 @@ def test_a_planted_race_is_found_by_trying_orders(monkeypatch: pytest.MonkeyPatc
         await trio.lowlevel.checkpoint()
         quick.append(name)
 
-    async def racy(self: Thinker, ask: object, dialogue: object, script: object) -> None:
+    async def racy(self: Thinker, *about: object) -> None:
         if quick == ["third", "second", "first"]:
             raise RuntimeError("lost the race")
-        await think(self, ask, dialogue, script)  # type: ignore[arg-type]
+        await think(self, *about)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Conversation, "take_text", take_text)
     monkeypatch.setattr(Thinker, "think", racy)
