@@ -44,6 +44,8 @@ class _Turn:
     ledger: Message = field(factory=dict)
     interrupts: bool = False
     """whether something was being said when it began"""
+    typed: bool = False
+    """whether its words were written, so that they cannot be misheard"""
 
 
 class Talk:
@@ -96,7 +98,7 @@ class Talk:
 
     async def type(self, text: str) -> None:
         """Write this and wait for the answer; what is written in a meeting gets none."""
-        self._begin_turn()
+        self._begin_turn(typed=True)
         self._turn.first["end of speech"] = trio.current_time()
         await self._badge.tell(type="listen", state="detect", text=text)
         if self._mode != "meeting":
@@ -121,8 +123,8 @@ class Talk:
 
     # --- speaking ---
 
-    def _begin_turn(self) -> None:
-        self._turn = _Turn(interrupts=bool(self._playing))
+    def _begin_turn(self, *, typed: bool = False) -> None:
+        self._turn = _Turn(interrupts=bool(self._playing), typed=typed)
 
     async def _utter(self, pcm: bytes) -> None:
         listening = self._manner.listening
@@ -221,8 +223,12 @@ class Talk:
         """Whether this answers words: something spoken, a change of mode, or what became of a command."""
         match message:
             case {"type": "tts"}:
-                if "answer" not in self._turn.first:
-                    raise UnansweredError(self._lacking() if self._turn.first else "no complete answer")
+                first = self._turn.first
+                if self._turn.typed and not {"answer", "transcript", "tts start"} & first.keys():
+                    first.pop("tts stop", None)  # words of a badge that is not bound are not shown; it is told its code
+                    return False
+                if "answer" not in first:
+                    raise UnansweredError(self._lacking() if first else "no complete answer")
                 return True
             case {"type": "workflow", "event": "command", "intent": intent}:
                 return intent == "refresh" or message.get("status") == "empty"

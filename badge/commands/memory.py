@@ -78,9 +78,7 @@ async def _list(args: argparse.Namespace, store: RecallStore, zone: datetime.tzi
         write("nothing is remembered of any badge")
     else:
         for one in known:
-            write(
-                f"{one.device}  {one.facts:4d} facts  {one.exchanges:4d} exchanges  until {_minute(one.latest, zone)}"
-            )
+            write(f"{one.device}  {one.facts:4d} facts  {one.exchanges:4d} exchanges  last {_minute(one.latest, zone)}")
     return 0
 
 

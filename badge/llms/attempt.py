@@ -62,6 +62,7 @@ class Attempt:
             detail = "is left alone for a while, because it has failed."
             self.error = ProviderError(model, detail, retryable=True, unreachable=breaker.unreachable)
             ledger.skipped(purpose, model)
+            log.debug("a language model is left alone", model=model)  # that it failed was said when it did
             return
         ledger.asked(purpose, model)
         self._patience.deadline = trio.current_time() + seconds
@@ -72,6 +73,8 @@ class Attempt:
                 self.error = ProviderError(model, "did not begin to answer in time.", retryable=True)
         finally:
             self._judge(breaker)
+        if self.error is not None:
+            log.warning("a language model failed", model=model, error=str(self.error))
 
     async def _ask(self, prompt: Prompt, send: trio.MemorySendChannel[Token], breaker: Breaker) -> None:
         try:

@@ -67,7 +67,6 @@ class FallbackChain:
                         self._means.ledger.stood_in(self._asker.purpose, endpoint.model)
                     return
                 errors += [attempt.error] if attempt.error else []
-                log.warning("a language model failed", model=endpoint.model, error=str(attempt.error))
             await self._stand_in(prompt, send, errors)
 
     def _patience(self, behind: int) -> float:

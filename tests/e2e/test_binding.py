@@ -63,6 +63,9 @@ def test_from_the_code_to_the_conversation(tmp_path: Path) -> None:
         return f"{done.returncode} {done.stdout.decode().strip()}"
 
     async def live(ws_port: int, http_port: int) -> None:
+        writes = [sys.executable, "-m", "badge", "say", "--url", f"ws://127.0.0.1:{ws_port}/", "--text", "hello"]
+        heard = await trio.run_process([*writes, "--device", "new-1"], cwd=ROOT, capture_stdout=True)
+        assert b"to bind this device" in heard.stdout  # whoever writes learns the code as well
         activation = (await report(http_port, BOTH[0]))["activation"]
         code = activation["code"]
         assert len(code) == 6
