@@ -598,7 +598,7 @@ def test_say_shows_a_takeover() -> None:
 
 
 def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
-    for command in (["check"], ["say", "--mode", "manual", "--text", "what can you do"]):
+    for command in (["check"], ["say", "--mode", "manual", "--text", "what can you do", "--stay", "60"]):
         process = subprocess.Popen(
             [sys.executable, "-m", "badge", "--config", str(config(tmp_path)), *command],
             cwd=ROOT,
