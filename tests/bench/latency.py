@@ -241,6 +241,8 @@ class Stall:
     metrics: Metrics
     badges: list[Badge]
     outcomes: Outcomes = attrs.field(factory=dict)
+    drafts: list[int] = attrs.field(factory=list)
+    """begun early, taken, and given up because the user spoke on, for other words, and otherwise"""
 
 
 @asynccontextmanager
@@ -278,6 +280,8 @@ async def measure(names: Sequence[str], speeches: Sequence[Speech], badges: int,
         async with trio.open_nursery() as nursery:
             for number in range(badges):
                 nursery.start_soon(speak_all, stalls, number, speeches[number::badges])
+        for at in stalls:
+            at.drafts = drafts_of(at.metrics)  # here, as some counters look at the time
     return stalls
 
 
@@ -294,13 +298,17 @@ def counted(metrics: Metrics, name: str, **labels: str) -> int:
     return 0 if math.isnan(value) else round(value)
 
 
+def drafts_of(metrics: Metrics) -> list[int]:
+    """Answers that were begun early, and what became of them."""
+    lost = {why: counted(metrics, "badge_drafts_discarded_total", reason=why) for why in WHY}
+    ends = [lost["resumed"], lost["words"], lost["prompt"] + lost["void"]]
+    return [counted(metrics, "badge_drafts_total"), counted(metrics, "badge_drafts_taken_total"), *ends]
+
+
 def row_of(at: Stall, fair: Collection[str]) -> list[str]:
     """The line of the table; times of the files in `fair`."""
-    lost = {why: counted(at.metrics, "badge_drafts_discarded_total", reason=why) for why in WHY}
-    cells = [counted(at.metrics, "badge_drafts_total"), counted(at.metrics, "badge_drafts_taken_total")]
-    cells += [lost["resumed"], lost["words"], lost["prompt"] + lost["void"]]
     all_of = at.outcomes.values()
-    cells += [sum(one.wrong for one in all_of), sum(one.cut for one in all_of)]
+    cells = [*at.drafts, sum(one.wrong for one in all_of), sum(one.cut for one in all_of)]
     cells += [sum(one.answer is None and not one.unanswered for one in all_of), sum(one.unanswered for one in all_of)]
     compared = [at.outcomes[name] for name in fair]
     frames, answers = ([getattr(one, what) for one in compared] for what in ("frame", "answer"))
