@@ -57,23 +57,21 @@ def configured(base_url: str) -> Settings:
 
 async def turns(llms: LiveLlms) -> None:
     """Every device asks for ten things at once: six of the server, four of its own where it has one."""
-    keys = [
-        llms.admit(openai("http://127.0.0.1:9/v1", api_key=f"k{number % (PRIVATE // 4 + 1)}"))
-        for number in range(PRIVATE)
-    ]
+    for number in range(PRIVATE):
+        settings = openai("http://127.0.0.1:9/v1", api_key=f"k{number % (PRIVATE // 4 + 1)}")
+        llms.assign(f"own-{number}", {"chat": llms.admit(settings)})
 
-    async def look(purpose: Purpose, private: dict[str, str]) -> None:
-        line = await llms.of(purpose, private=private).ready()
+    async def look(purpose: Purpose, device: str) -> None:
+        line = await llms.of(purpose, device=device).ready()
         for endpoint in line._chain:  # type: ignore[attr-defined]
             async with llms._means.pool.lease(endpoint.key, 120.0):
                 await trio.sleep(0.1)
 
     async with trio.open_nursery() as nursery:
         for device in range(DEVICES):
-            private = {"chat": keys[device]} if device < PRIVATE else {}
+            own = f"own-{device}" if device < PRIVATE else ""
             for number in range(10):
-                purpose = list(Purpose)[number % 6]
-                nursery.start_soon(look, purpose, {} if number < 6 else private)
+                nursery.start_soon(look, list(Purpose)[number % 6], "" if number < 6 else own)
 
 
 async def lease_cost(llms: LiveLlms) -> tuple[float, float]:
