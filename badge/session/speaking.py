@@ -22,13 +22,13 @@ from badge.session.plan import Origin
 from badge.session.thinking import Script, Sentence, Thinker
 from badge.session.traits import Traits
 from badge.session.turns import Turn
-from badge.session.voice import Sound, Voice, next_of
+from badge.session.voice import Sound, Voice
 from protocol import ErrorCode, encode_frame, encode_text
 from protocol.outbound import Error, Ledger, Mood, Stt, Tts
 from providers.opus import Decoder, OpusError
 from providers.ports import MOUTH_RATE, ProviderError
 from providers.speakable import strip_edges
-from providers.streams import pass_on
+from providers.streams import next_at_once, pass_on
 
 log = get_log(__name__)
 
@@ -185,7 +185,7 @@ class Mouth:
                 await deck.play(clip)
             else:
                 await deck.end_sentence()  # the next one may be long in coming
-            clip = await next_of(clips)
+            clip = await next_at_once(clips)
         await deck.end_sentence()
         await deck.play_out(self._settings.stop_margin_ms / 1000)
         turn.played_out = True
@@ -194,10 +194,10 @@ class Mouth:
         """The first piece of the answer; when it is late, whoever has spoken hears a sound until it is there."""
         if self._acknowledge_after and turn.plan.origin is Origin.VOICE and not self._voice.silent:
             with trio.move_on_at(turn.plan.trace.begun + self._acknowledge_after):
-                return await next_of(clips)
+                return await next_at_once(clips)
             turn.plan.trace.acknowledged = trio.current_time()
             await deck.acknowledge(acknowledgement())
-        return await next_of(clips)
+        return await next_at_once(clips)
 
     def _show_mood(self, emoji: str, name: str) -> None:
         if self._traits.features.emoji:

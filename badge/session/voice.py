@@ -11,9 +11,10 @@ from attrs import field, frozen
 from badge.log import get_log
 from badge.patience import patience
 from badge.services import Services
-from providers.ports import Incoming, ProviderError, single_error
+from providers.ports import ProviderError, single_error
 from providers.ports import Tts as Synthesis
 from providers.sentences import SentenceSplitter
+from providers.streams import next_at_once
 
 log = get_log(__name__)
 
@@ -65,22 +66,8 @@ class Voice:
         """Have `take` called with each piece of a sentence as it is made. Raises `ProviderError`, `trio.TooSlowError`."""
         with single_error(), patience(self._settings.timeout_s) as patient:
             async with tts.speak(self._services.tenancy.aloud(sentence)) as audio:
-                while (data := await next_of(audio)) is not None:
+                while (data := await next_at_once(audio)) is not None:
                     patient.pause()
                     await take(Sound(data, packet=tts.encoding == "opus"))
                     patient.begin()
                 patient.begin()
-
-
-async def next_of(channel: Incoming[T]) -> T | None:
-    """The next item, without a pause when it is already there; None at the end."""
-    try:
-        return channel.receive_nowait()
-    except trio.WouldBlock:
-        pass
-    except trio.EndOfChannel:
-        return None
-    try:
-        return await channel.receive()
-    except trio.EndOfChannel:
-        return None
