@@ -1,7 +1,9 @@
-"""Reading what comes piece by piece, and passing it on."""
+"""What comes piece by piece: having it made, reading it, and passing it on."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import trio
@@ -9,6 +11,22 @@ import trio
 from providers.ports import Incoming
 
 T = TypeVar("T")
+
+
+@asynccontextmanager
+async def made_beside(
+    make: Callable[[trio.MemorySendChannel[T]], Awaitable[None]], size: int
+) -> AsyncIterator[trio.MemoryReceiveChannel[T]]:
+    """What `make` sends and closes, while it runs beside the receiver; up to `size` pieces may wait. It ends with the
+    receiver, whoever is done first, and raises here what it raises."""
+    send, receive = trio.open_memory_channel[T](size)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(make, send)
+        try:
+            yield receive
+        finally:
+            nursery.cancel_scope.cancel("the receiver left")
+            receive.close()
 
 
 async def next_of(stream: Incoming[T]) -> T | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from math import inf
 
 import trio
@@ -12,7 +13,7 @@ from badge.llms.attempt import Asker, Attempt, Means
 from badge.llms.plan import OFFLINE, TALKS, Chain
 from badge.log import get_log
 from providers.ports import Prompt, ProviderError, Token, single_error
-from providers.streams import next_of
+from providers.streams import made_beside, next_of
 
 log = get_log(__name__)
 
@@ -43,19 +44,13 @@ class FallbackChain:
     @asynccontextmanager
     async def stream(self, prompt: Prompt) -> AsyncIterator[trio.MemoryReceiveChannel[Token]]:
         """The answer of the first model that begins one. All have to begin within the time that the caller has."""
-        send, receive = trio.open_memory_channel[Token](QUEUE)
         errors: list[ProviderError] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._answer, prompt, send, errors)
-            try:
-                yield receive
-            finally:
-                nursery.cancel_scope.cancel("the receiver left")
-                receive.close()
+        async with made_beside(partial(self._answer, prompt, errors), QUEUE) as tokens:
+            yield tokens
         if errors:
             raise errors[0]
 
-    async def _answer(self, prompt: Prompt, send: trio.MemorySendChannel[Token], errors: list[ProviderError]) -> None:
+    async def _answer(self, prompt: Prompt, errors: list[ProviderError], send: trio.MemorySendChannel[Token]) -> None:
         """`errors` are those that nobody has made good, the one that says most first."""
         with send:
             for place, endpoint in enumerate(self._chain):

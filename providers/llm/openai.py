@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -18,6 +19,7 @@ from providers.llm.openai_settings import OpenAiSettings, fields_of
 from providers.openai_client import KEPT_ALIVE, closing, host_of, open_client, source_of
 from providers.openai_failures import Failure
 from providers.ports import Prompt, ProviderError, Token
+from providers.streams import made_beside
 
 QUEUE = 16
 """Tokens that may wait for the receiver; beyond it the connection is read no further and the server has to wait."""
@@ -84,15 +86,9 @@ class OpenAiLlm:
         """
         if self._client is None:
             raise ProviderError(self.name, "is not running.", retryable=True)
-        send, receive = trio.open_memory_channel[Token](QUEUE)
         failures: list[Failure] = []
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._answer, prompt, send, failures)
-            try:
-                yield receive
-            finally:
-                nursery.cancel_scope.cancel("the receiver left")
-                receive.close()
+        async with made_beside(partial(self._answer, prompt, failures), QUEUE) as tokens:
+            yield tokens
         if failures:
             raise failures[0].error
 
@@ -108,7 +104,7 @@ class OpenAiLlm:
             return True
         return False
 
-    async def _answer(self, prompt: Prompt, send: trio.MemorySendChannel[Token], failures: list[Failure]) -> None:
+    async def _answer(self, prompt: Prompt, failures: list[Failure], send: trio.MemorySendChannel[Token]) -> None:
         """Ask in the strictest way that the server understands; the time to the first token is for all attempts."""
         with send:
             deadline = trio.current_time() + self._settings.first_token_timeout_s

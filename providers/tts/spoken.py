@@ -12,6 +12,7 @@ import trio
 
 from providers.ports import ProviderError
 from providers.process import WorkerProcess
+from providers.streams import made_beside
 
 LONGEST_PIECE = 300
 """Characters of one request: about 20 s of speech, so that others need not wait long and little is made in vain."""
@@ -46,10 +47,9 @@ async def spoken(make: Callable[[Send], Awaitable[None]]) -> AsyncIterator[trio.
 
     When it fails, the receiver first gets all audio that came, and `ProviderError` ends the context.
     """
-    send, receive = trio.open_memory_channel[bytes](0)
     errors: list[ProviderError] = []
 
-    async def work() -> None:
+    async def work(send: trio.MemorySendChannel[bytes]) -> None:
         with send:
             try:
                 await make(send.send)
@@ -58,11 +58,8 @@ async def spoken(make: Callable[[Send], Awaitable[None]]) -> AsyncIterator[trio.
             except trio.BrokenResourceError:
                 pass  # the receiver was closed early
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(work)
-        with receive:
-            yield receive
-        nursery.cancel_scope.cancel("the receiver left")
+    async with made_beside(work, 0) as audio:
+        yield audio
     if errors:
         raise errors[0]
 
