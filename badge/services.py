@@ -48,6 +48,11 @@ class Services:
         """Everything that has to load."""
         return [self.vad, self.asr, self.tts, self.recall, *self.llms.components()]
 
+    @property
+    def intent(self) -> str:
+        """How the tool that is wanted is found out for this badge; see `chat.intent`."""
+        return self.tenancy.terms.intent or self.settings.chat.intent
+
     def failures(self) -> list[tuple[str, str]]:
         """Kind and reason of every component that could not start."""
         return [(c.kind, c.failure.detail) for c in self.components() if c.failure is not None]

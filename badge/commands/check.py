@@ -15,7 +15,7 @@ from badge.choice import Choice, Workshop, choose_asr, choose_llm, choose_tts, c
 from badge.clock import WallClock
 from badge.config.llm import Purpose, purposes
 from badge.config.settings import Settings
-from badge.llms.plan import plan_of
+from badge.llms.plan import Plan, plan_of
 from providers.asr.funasr import FunasrAsr
 from providers.asr.openai import OpenAiAsr
 from providers.audiofile import AudioFileError, ffmpeg_version
@@ -55,10 +55,11 @@ async def check(
     write("the configured set:")
     serves = opus.works
     choices = choose(settings, environment, clock)
+    plan = plan_of(settings.llm, settings.llm_by_purpose, choices.workshop.settle)
     for part, choice in (
         ("vad", choices.vad),
         ("asr", choices.asr),
-        ("llm", _talking(settings, choices)),
+        ("llm", _talking(settings, choices, plan)),
         ("tts", choices.tts),
     ):
         verdict = Verdict(part, works=True, detail=choice.why)
@@ -69,7 +70,7 @@ async def check(
         write(f"           chosen: {choice.why}")
         if choice.better:
             write(f"           better: {choice.better}")
-    for name, llm in _other_models(settings, choices.workshop):
+    for name, llm in _other_models(plan, choices.workshop):
         _show(await _try(f"llm {name}", llm), write)
     write("ready to serve" if serves else "cannot serve as configured: see above")
     return 0 if serves else 1
@@ -97,16 +98,14 @@ def _all(settings: Settings, environment: Mapping[str, str], clock: WallClock) -
     ]
 
 
-def _talking(settings: Settings, choices: Choices) -> Choice[Llm]:
+def _talking(settings: Settings, choices: Choices, plan: Plan) -> Choice[Llm]:
     """Whoever talks with the user, and who steps in for him."""
-    chain = plan_of(settings.llm, settings.llm_by_purpose, choices.workshop.settle).chains[Purpose.CHAT]
-    models = tuple(choices.workshop.make(endpoint.key.settings) for endpoint in chain)
+    models = tuple(choices.workshop.make(endpoint.key.settings) for endpoint in plan.chains[Purpose.CHAT])
     return attrs.evolve(choices.llms[_conversation(settings)], candidates=models)
 
 
-def _other_models(settings: Settings, workshop: Workshop) -> list[tuple[str, Llm]]:
+def _other_models(plan: Plan, workshop: Workshop) -> list[tuple[str, Llm]]:
     """Those that answer other purposes; the conversation goes on without them."""
-    plan = plan_of(settings.llm, settings.llm_by_purpose, workshop.settle)
     talking = {endpoint.key for endpoint in plan.chains[Purpose.CHAT]}
     others = (endpoint for endpoint in plan.endpoints if endpoint.key not in talking)
     return [(endpoint.model, workshop.make(endpoint.key.settings)) for endpoint in others]

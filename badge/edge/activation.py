@@ -40,8 +40,8 @@ def told(status: int) -> dict[str, Any]:
 class Activation:
     """Offers codes and confirms bindings, as the settings want."""
 
-    def __init__(self, house: BindingOffice, settings: DevicesSettings) -> None:
-        self._house = house
+    def __init__(self, office: BindingOffice, settings: DevicesSettings) -> None:
+        self._office = office
         self._settings = settings
 
     async def standing(self, report: Report) -> Standing:
@@ -51,10 +51,10 @@ class Activation:
             case "open":
                 return Standing(bound=False)
             case "console":
-                terms = await self._house.devices.terms(report.device, report.client)
+                terms = await self._office.devices.terms(report.device, report.client)
                 return Standing(bound=terms.bound and not terms.unknown, code=terms.code)
         try:
-            return await self._house.registry.visit(report.device, report.client, report.serial)
+            return await self._office.registry.visit(report.device, report.client, report.serial)
         except StoreError as exc:
             log.error("a badge gets no code", device=report.device, detail=exc.detail)
             return Standing(bound=False)
@@ -68,7 +68,7 @@ class Activation:
         return {
             "code": code,
             "message": "\n".join(filter(None, (self._settings.address, code))),
-            "challenge": self._house.registry.challenge(report.device, report.client),
+            "challenge": self._office.registry.challenge(report.device, report.client),
             "timeout_ms": TIMEOUT_MS,
         }
 
@@ -94,13 +94,13 @@ class Activation:
             case "open":
                 return True, ""
             case "console":
-                terms = await self._house.devices.terms(report.device, report.client)
+                terms = await self._office.devices.terms(report.device, report.client)
                 return terms.bound and not terms.unknown, ""
-        record = await self._house.registry.get(report.device)
+        record = await self._office.registry.get(report.device)
         return (False, "") if record is None else (record.admits(report.client), record.serial)
 
     def _proves(self, report: Report, said: Mapping[str, Any], key: str) -> bool:
-        challenge = self._house.registry.challenge(report.device, report.client)
+        challenge = self._office.registry.challenge(report.device, report.client)
         expected = hmac.digest(bytes.fromhex(key), challenge.encode(), hashlib.sha256).hex()
         return hmac.compare_digest(_text(said, "hmac").lower().encode(), expected.encode())
 

@@ -73,7 +73,7 @@ class Attempt:
                 self.error = ProviderError(model, "did not begin to answer in time.", retryable=True)
         finally:
             self._judge(breaker)
-        if self.error is not None:
+        if self.error is not None and not (self.started or self.left):  # a break later is told by whoever listens
             log.warning("a language model failed", model=model, error=str(self.error))
 
     async def _ask(self, prompt: Prompt, send: trio.MemorySendChannel[Token], breaker: Breaker) -> None:

@@ -22,6 +22,7 @@ from badge.recall.recaller import Recaller
 from badge.recall.study import Study
 from badge.storage.ports import RecallStore, StoreError
 from badge.storage.recollections import Exchanged, Known, Part
+from providers.pauses import KEPT
 from providers.ports import Embedder, well_formed
 
 log = get_log(__name__)
@@ -32,9 +33,6 @@ EXPIRE_EVERY = 600.0
 FINISH_WITHIN = 9.0
 """Seconds that conversations have to be worked out when the server stops, within the 10 s of all offices, so that it can
 be told what is left; that is done after the next start."""
-
-MOST_PAUSES = 48
-"""Pauses of one user that are kept."""
 
 LONGEST_SAID = 4000
 """Characters of either side of an exchange that are kept."""
@@ -141,7 +139,7 @@ class Memory:
 
     def paused(self, device: str, pauses: Sequence[float]) -> None:
         """The latest pauses of the user."""
-        kept = tuple(pauses)[-MOST_PAUSES:]
+        kept = tuple(pauses)[-KEPT:]
         self._write(device, partial(self._store.keep_pauses, device, kept, now=self._now()))
 
     def over(self, device: str, session: str) -> None:  # noqa: ARG002 - all that is unread is read, whatever session it is of

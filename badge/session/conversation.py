@@ -205,7 +205,7 @@ class Conversation:
     def _get_ready(self, purpose: Purpose) -> None:
         services, device = self._services, self._traits.device
         services.llms.warm(purpose, device=device)
-        if (services.tenancy.terms.intent or services.settings.chat.intent) == "intent_llm":  # it is asked first
+        if services.intent == "intent_llm":  # it is asked first
             services.llms.warm(Purpose.INTENT, device=device)
 
     def utterance_ends(self) -> None:

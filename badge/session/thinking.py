@@ -180,7 +180,7 @@ class Thinker:
 
     def draft(self, ask: Ask) -> None:
         """Have the model begin on what it is likely to be asked next; the dialogue stays as it is."""
-        if self._intent != "intent_llm":  # which decides first, and then asks something else
+        if self._services.intent != "intent_llm":  # which decides first, and then asks something else
             self._drafts.begin(ask.words, ask.purpose, partial(self._foresee, ask))
 
     async def _foresee(self, ask: Ask) -> Prompt:
@@ -193,7 +193,7 @@ class Thinker:
     async def _rounds(self, inquiry: _Inquiry) -> bool:
         """Ask the model, and again with what tools have answered, until it has its say; true when that may be nothing."""
         system, kit = await self._system(inquiry.ask), await self._kit()
-        if self._intent == "intent_llm":
+        if self._services.intent == "intent_llm":
             return await self._decided(inquiry, system, kit)
         for more in range(self._settings.tool_rounds, -1, -1):
             messages = self._dialogue.messages(system, INTERRUPTED)
@@ -285,12 +285,8 @@ class Thinker:
             await inquiry.script.fill(texts.ONE_MOMENT[language_of(inquiry.ask.words)])
 
     async def _kit(self) -> Kit:
-        none = self._intent == "none" or self._services.settings.tools.use == "none"
+        none = self._services.intent == "none" or self._services.settings.tools.use == "none"
         return Kit() if none else (await self._toolbox().kit()).only(self._services.tenancy.terms.functions)
-
-    @property
-    def _intent(self) -> str:
-        return self._services.tenancy.terms.intent or self._settings.intent
 
     async def _system(self, ask: Ask, *, ahead: bool = False) -> str:
         memory = await self._remember(ask.words, ahead=ahead)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import trio
 from attrs import field, frozen
@@ -17,8 +16,6 @@ from providers.sentences import SentenceSplitter
 from providers.streams import next_at_once
 
 log = get_log(__name__)
-
-T = TypeVar("T")
 
 
 @frozen

@@ -18,7 +18,7 @@ import trio.testing
 from badge.desk import Past, RefusedError, Said
 from badge.recall.erasing import erase
 from badge.recall.meanings import LONGEST_QUESTION
-from badge.recall.office import FINISH_WITHIN, LONGEST_SAID, MOST_PAUSES
+from badge.recall.office import FINISH_WITHIN, LONGEST_SAID
 from badge.recall.pages import MOST
 from badge.recall.ranking import HEADER
 from badge.recall.reading import LONGEST_READING
@@ -27,6 +27,7 @@ from badge.storage.memory import MemoryStore
 from badge.storage.ports import StoreError
 from badge.storage.recollections import Exchanged, Lesson
 from providers.llm.offline import OfflineLlm
+from providers.pauses import KEPT
 from providers.ports import ProviderError
 from providers.scripted import Reply, ScriptedLlm
 from tests.recall.desks import Desk, Numbers, meaning_of
@@ -137,7 +138,7 @@ async def test_what_is_kept_is_bounded(nursery: trio.Nursery) -> None:
     desk.office.paused("a", [float(n) for n in range(1000)])
     past = await desk.office.past("a")
     assert [len(past.exchanges[0].user), len(past.exchanges[0].answer)] == [LONGEST_SAID] * 2
-    assert past.pauses == tuple(float(n) for n in range(1000 - MOST_PAUSES, 1000))
+    assert past.pauses == tuple(float(n) for n in range(1000 - KEPT, 1000))
 
 
 async def test_a_store_that_fails_loses_what_it_was_to_keep_and_delays_no_other_device(
